@@ -1,0 +1,7 @@
+// Package audit defines the record of one use of the system and the Recorder
+// that makes it durable. No answer leaves before its record is durable (promise
+// P6).
+//
+// It imports metadata and access. The guard calls the Recorder; engines such as
+// audit/segment implement it.
+package audit

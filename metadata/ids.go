@@ -1,0 +1,87 @@
+package metadata
+
+import "strings"
+
+// ID names a registry object: "urn:uuid:" and lower-case hexadecimal once it is
+// registered, or, only inside one submission, any other string (a symbolic id,
+// ITI TF-3 4.2.3.1.5). Make one from the wire with ParseID, so that letter case
+// never makes two ids of one.
+type ID string
+
+const uuidPrefix = "urn:uuid:"
+
+// ParseID trims blanks and puts UUIDs in lower case; symbolic ids stay as sent.
+func ParseID(s string) ID {
+	s = strings.TrimSpace(s)
+	if len(s) >= len(uuidPrefix) && strings.EqualFold(s[:len(uuidPrefix)], uuidPrefix) {
+		return ID(strings.ToLower(s))
+	}
+	return ID(s)
+}
+
+// IsSymbolic tells whether the id has a meaning only inside its submission.
+func (id ID) IsSymbolic() bool { return !strings.HasPrefix(string(id), uuidPrefix) }
+
+// UUID is the 16 bytes behind an id; ok is false for symbolic or malformed ids.
+func (id ID) UUID() (u UUID, ok bool) { return ParseUUID(string(id)) }
+
+// UUID is an RFC 4122 UUID. The zero value means "none".
+type UUID [16]byte
+
+// ParseUUID reads the URN form ("urn:uuid:" in any case) or the bare form of 36
+// characters.
+func ParseUUID(s string) (u UUID, ok bool) {
+	if len(s) == len(uuidPrefix)+36 && strings.EqualFold(s[:len(uuidPrefix)], uuidPrefix) {
+		s = s[len(uuidPrefix):]
+	}
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+		return UUID{}, false
+	}
+	for i, j := 0, 0; i < 36; {
+		if s[i] == '-' {
+			i++
+			continue
+		}
+		hi, lo := unhex(s[i]), unhex(s[i+1])
+		if hi > 15 || lo > 15 {
+			return UUID{}, false
+		}
+		u[j] = hi<<4 | lo
+		i, j = i+2, j+1
+	}
+	return u, true
+}
+
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	case 'A' <= c && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+// IsZero tells whether there is no UUID.
+func (u UUID) IsZero() bool { return u == UUID{} }
+
+// ID is the URN form.
+func (u UUID) ID() ID { return ID(u.AppendURN(make([]byte, 0, len(uuidPrefix)+36))) }
+
+// String is the URN form.
+func (u UUID) String() string { return string(u.ID()) }
+
+// AppendURN appends "urn:uuid:..." to b.
+func (u UUID) AppendURN(b []byte) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, uuidPrefix...)
+	for i, c := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b = append(b, '-')
+		}
+		b = append(b, hex[c>>4], hex[c&15])
+	}
+	return b
+}

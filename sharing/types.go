@@ -1,0 +1,98 @@
+package sharing
+
+import (
+	"context"
+	"io"
+
+	"samdok/access"
+	"samdok/fault"
+	"samdok/metadata"
+)
+
+// Service is every use case. *Sharing implements it; doors take it so that the
+// doors' tests can watch the calls.
+type Service interface {
+	// Provide stores documents and registers them (ITI-41).
+	Provide(ctx context.Context, c access.Caller, p Provide) (Receipt, error)
+	// Register registers metadata whose documents another repository holds
+	// (ITI-42).
+	Register(ctx context.Context, c access.Caller, r Register) (Receipt, error)
+	// Find answers a stored query (ITI-18). It calls show for each object that the
+	// caller may see, in the order of the answer; when Find returns an error,
+	// nothing of what was shown may leave. The record is durable when Find
+	// returns nil.
+	Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error)
+	// Retrieve opens documents (ITI-43). The record is durable when it returns nil.
+	// The caller must Close the result.
+	Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*Retrieved, error)
+}
+
+// Provide is an ITI-41 request whose root part has been read.
+type Provide struct {
+	Submission *metadata.Submission
+	// Problems were found while decoding. When there are errors among them,
+	// nothing is read and all of them are answered with those of validation.
+	Problems []fault.Problem
+	// Documents yields the parts in the order of the message.
+	Documents Parts
+}
+
+// Parts reads the documents of a Provide one after another.
+type Parts interface {
+	// Next returns the entry id (Document/@id) and the bytes of the next
+	// document; io.EOF after the last. The reader is valid until the next call.
+	Next() (metadata.ID, io.Reader, error)
+}
+
+// Register is an ITI-42 request.
+type Register struct {
+	Submission *metadata.Submission
+	Problems   []fault.Problem
+}
+
+// Receipt says that a submission was accepted.
+type Receipt struct {
+	// Warnings are problems of severity warning.
+	Warnings []fault.Problem
+	// IDs maps the submitted ids to the registered ones.
+	IDs map[metadata.ID]metadata.ID
+}
+
+// Found says how a search ended.
+type Found struct {
+	Shown  int
+	Hidden int // blocked items that the caller may know of
+	// Problems came with results: a partial success.
+	Problems []fault.Problem
+}
+
+// Retrieved are opened documents and the problems of the others.
+type Retrieved struct {
+	Documents []Document
+	Problems  []fault.Problem
+	onClose   func(aborted error)
+}
+
+// Document is one opened document. Body is read once; it fails, and never ends
+// early with io.EOF, when bytes are missing or altered.
+type Document struct {
+	Request  metadata.DocumentRequest
+	NewID    metadata.DocumentRequest // NewRepositoryUniqueId, NewDocumentUniqueId; "" when none
+	MimeType string
+	Size     int64
+	Body     io.ReadCloser
+}
+
+// Close releases the documents. aborted is what stopped the answer, nil when all
+// was sent; an aborted answer gets a record of its own.
+func (r *Retrieved) Close(aborted error) {
+	for i := range r.Documents {
+		if r.Documents[i].Body != nil {
+			r.Documents[i].Body.Close()
+		}
+	}
+	if r.onClose != nil {
+		r.onClose(aborted)
+		r.onClose = nil
+	}
+}

@@ -1,0 +1,200 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+
+	"samdok/access"
+	"samdok/metadata"
+)
+
+// StreamKind is what a stream is about. Numbers are stored.
+type StreamKind uint8
+
+const (
+	StreamUnknown StreamKind = iota
+	StreamPatient
+)
+
+// Stream names one thing that changes as a unit.
+type Stream struct {
+	Kind StreamKind
+	ID   string // for a patient: PatientStream's form
+}
+
+// PatientStream is the stream of a patient: "id^authority".
+func PatientStream(p metadata.PatientID) Stream {
+	return Stream{StreamPatient, p.ID + "^" + p.Authority}
+}
+
+// Version of a stream: the number of changes appended to it; 0 before the first.
+type Version uint64
+
+// EventKind says what happened. Numbers are stored; new kinds are added at the
+// end.
+type EventKind uint8
+
+const (
+	EventUnknown EventKind = iota
+	// EventSubmitted: a submission was accepted.
+	EventSubmitted
+)
+
+// Event is one thing that happened to a stream, with its effects spelled out so
+// that every engine can apply it without knowing the rules.
+type Event struct {
+	Kind EventKind
+	ID   metadata.UUID // of the event; a lost reply is settled by looking for it
+	Time time.Time     // UTC, from the one clock; order comes from versions
+	// Added are new objects, complete: no symbolic ids, no zero UUIDs, a status.
+	Added []Added
+	// Touched are objects already in this tenant (of this or another stream)
+	// whose state changes.
+	Touched []Touch
+}
+
+// Added is one new object.
+type Added struct {
+	Object metadata.Object
+	// Document is the key of the bytes of a stable DocumentEntry held by this
+	// repository; "" when another repository holds them.
+	Document DocumentKey
+	// Controller is the organisation that answers for the object.
+	Controller string
+}
+
+// Touch changes an object. Zero fields are left as they are.
+type Touch struct {
+	ID             metadata.ID
+	Status         metadata.Status
+	LastUpdateTime metadata.DTM // folders
+}
+
+// Claim makes an identifier of a new object count in the whole tenant. Append
+// fails with ErrConflict when a claim is taken.
+type Claim struct {
+	// ID is an entryUUID or a uniqueId.
+	ID string
+	// Exclusive: nobody may hold the ID (entryUUIDs; uniqueIds of submission sets
+	// and folders). Otherwise other holders are fine when their Value is equal, or
+	// when they hold it exclusively (a DocumentEntry's uniqueId).
+	Exclusive bool
+	// Value of a shared claim: lower-case hash and size. "" (unknown: on-demand,
+	// or no hash and size) is equal to everything.
+	Value string
+}
+
+// Change appends events to one stream when its version is Expect.
+type Change struct {
+	Stream Stream
+	Expect Version
+	Events []Event
+	Claims []Claim
+}
+
+// Refs says what Load shall find. All are looked for in the whole tenant.
+type Refs struct {
+	IDs       []metadata.ID // objects by entryUUID
+	UniqueIDs []string      // objects of any class by uniqueId
+	// AssociationsOf: associations whose source or target is one of these, in any
+	// stream.
+	AssociationsOf []metadata.ID
+}
+
+// Placed is an object and where it is.
+type Placed struct {
+	Added
+	Stream Stream
+}
+
+// State is what Load found, in no order, each object once. Objects carry their
+// current status and lastUpdateTime.
+type State struct {
+	Objects      []Placed // asked for by IDs or UniqueIDs
+	Associations []Placed // asked for by AssociationsOf
+}
+
+// Log is the truth.
+type Log interface {
+	// Load returns what refs ask for and the version of stream at which it holds.
+	Load(ctx context.Context, t access.Tenant, s Stream, refs Refs) (State, Version, error)
+	// Append applies all changes or none. When it returns nil they are durable and
+	// visible to every Load, Find and Resolve that starts afterwards. ErrConflict:
+	// a stream is not at its expected version or a claim is taken; load again.
+	// Any other error leaves the outcome unknown unless it says otherwise
+	// (fault.Busy, fault.TooLarge: nothing was written).
+	Append(ctx context.Context, t access.Tenant, changes []Change) error
+	// Events yields the stream's events from a version on, for rebuilds and checks.
+	Events(ctx context.Context, t access.Tenant, s Stream, from Version) iter.Seq2[Event, error]
+	// Ready is nil when the log can be used; the error names the command or action
+	// that mends it.
+	Ready(ctx context.Context) error
+}
+
+// Filter selects objects of one patient; a nil field selects none of its class.
+type Filter struct {
+	Documents      *metadata.DocumentFilter
+	SubmissionSets *metadata.SubmissionSetFilter
+	Folders        *metadata.FolderFilter
+	// Associations: all associations of the stream.
+	Associations bool
+}
+
+// Place is where an identifier leads.
+type Place struct {
+	ID     string // as asked for
+	Stream Stream
+	Object metadata.ID
+}
+
+// Index answers searches. It projects the log only and can be rebuilt from it.
+type Index interface {
+	// Find yields the stream's objects that the filter selects and the restriction
+	// allows, in the order they were registered, without holding them all in
+	// memory. An unknown stream yields nothing.
+	Find(ctx context.Context, t access.Tenant, s Stream, f Filter, r access.Restriction) iter.Seq2[Placed, error]
+	// Lookup finds objects and associations anywhere in the tenant.
+	Lookup(ctx context.Context, t access.Tenant, refs Refs) (State, error)
+	// Rebuild drops the projection and makes it again from the log; progress is
+	// called now and then with events done and their total.
+	Rebuild(ctx context.Context, progress func(done, total int64)) error
+}
+
+// DocumentKey names stored bytes. It is random per intake and never derived from
+// a uniqueId; the log binds it to an entry.
+type DocumentKey string
+
+// DocumentInfo is what is known about committed bytes.
+type DocumentInfo struct {
+	Size     int64
+	SHA1     [20]byte
+	SHA256   [32]byte
+	Modified time.Time
+}
+
+// Documents holds bytes.
+type Documents interface {
+	// Create starts an intake under a new random key.
+	Create(ctx context.Context) (DocumentWriter, error)
+	// Open reads committed bytes from an offset. Unknown key: fault.NotFound.
+	// Tampered bytes: an error from Read before the altered bytes are returned.
+	Open(ctx context.Context, key DocumentKey, offset int64) (io.ReadCloser, DocumentInfo, error)
+	Stat(ctx context.Context, key DocumentKey) (DocumentInfo, error)
+	// Delete removes the bytes and destroys their data key; unknown keys are fine.
+	Delete(ctx context.Context, key DocumentKey) error
+	// Keys yields committed keys last modified before a time, for the sweep.
+	Keys(ctx context.Context, before time.Time) iter.Seq2[DocumentKey, error]
+}
+
+// DocumentWriter takes the bytes of one document and hashes them on the way.
+type DocumentWriter interface {
+	io.Writer
+	Key() DocumentKey
+	// Commit makes the bytes durable. Several writers may share one fsync.
+	Commit(ctx context.Context) (DocumentInfo, error)
+	// Cancel forgets an uncommitted intake. It is safe after Commit and belongs
+	// in a defer.
+	Cancel() error
+}
