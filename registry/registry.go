@@ -1,0 +1,71 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"samdok/access"
+	"samdok/fault"
+	"samdok/metadata"
+	"samdok/storage"
+)
+
+// Options of a Registry. Log, Index and Clock are required.
+type Options struct {
+	Log   storage.Log
+	Index storage.Index
+	// Profile checks coded values and mime types; nil: every value is fine.
+	Profile Profile
+	// Clock gives the registration time.
+	Clock func() time.Time
+	// KnownPatients tells whether a patient id was announced by the patient
+	// identity feed; nil: every patient is known.
+	KnownPatients func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
+	// Home is the community's homeCommunityId ("urn:oid:..."), "" when it has none.
+	Home   string
+	Limits Limits
+}
+
+// Profile is the affinity domain's value sets; *profile.Profile is one.
+type Profile interface {
+	Validate(*metadata.Submission) []fault.Problem
+}
+
+// Limits of one request. Zero values mean the defaults.
+type Limits struct {
+	LeafClass  int // objects in one LeafClass answer; default 10,000
+	ObjectRefs int // objects in one ObjectRef answer; default 100,000
+	Attempts   int // how often a submission is tried against other writers; default 32
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.LeafClass <= 0 {
+		l.LeafClass = 10_000
+	}
+	if l.ObjectRefs <= 0 {
+		l.ObjectRefs = 100_000
+	}
+	if l.Attempts <= 0 {
+		l.Attempts = 32
+	}
+	return l
+}
+
+// Registry registers and finds metadata. It is safe for concurrent use.
+type Registry struct {
+	log     storage.Log
+	index   storage.Index
+	profile Profile
+	clock   func() time.Time
+	known   func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
+	home    string
+	limits  Limits
+}
+
+// New makes a Registry.
+func New(o Options) *Registry {
+	return &Registry{
+		log: o.Log, index: o.Index, profile: o.Profile, clock: o.Clock,
+		known: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
+	}
+}
