@@ -1,0 +1,182 @@
+package metadata
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Values of documentAvailability; absent means online.
+const (
+	AvailabilityOnline  = "urn:ihe:iti:2010:DocumentAvailability:Online"
+	AvailabilityOffline = "urn:ihe:iti:2010:DocumentAvailability:Offline"
+)
+
+// Match is SQL LIKE over the whole of s.
+func (l Like) Match(s string) bool {
+	p := string(l)
+	// After a % the rest is tried at every place until it fits: mark is the
+	// pattern after the last %, again is where in s to try it next.
+	mark, again := -1, 0
+	i, j := 0, 0
+	for j < len(s) {
+		switch {
+		case i < len(p) && p[i] == '%':
+			mark, again = i+1, j
+			i++
+			continue
+		case i < len(p) && p[i] == '_':
+			_, n := utf8.DecodeRuneInString(s[j:])
+			i, j = i+1, j+n
+			continue
+		case i < len(p) && p[i] == s[j]:
+			i, j = i+1, j+1
+			continue
+		case mark < 0:
+			return false
+		}
+		_, n := utf8.DecodeRuneInString(s[again:])
+		again += n
+		i, j = mark, again
+	}
+	return strings.Trim(p[i:], "%") == ""
+}
+
+// IsExact tells whether the pattern has no wildcard.
+func (l Like) IsExact() bool { return !strings.ContainsAny(string(l), "%_") }
+
+// IsZero tells whether both ends are open.
+func (r TimeRange) IsZero() bool { return r.From == "" && r.To == "" }
+
+// Contains tells whether From <= d < To on padded values
+// (ITI TF-2 3.18.4.1.2.3.3).
+func (r TimeRange) Contains(d DTM) bool {
+	return (r.From == "" || r.From.Compare(d) <= 0) && (r.To == "" || d.Compare(r.To) < 0)
+}
+
+// overlooking is Contains, and true when there is no value.
+func (r TimeRange) overlooking(d DTM) bool { return d == "" || r.Contains(d) }
+
+// Match tells whether the filter selects e. It does not look at the patient.
+//
+// A missing serviceStartTime or serviceStopTime passes every range, a missing
+// creationTime only when the entry is on-demand, which never has one
+// (ITI TF-2 3.18.4.1.2.3.7.1).
+func (f *DocumentFilter) Match(e *DocumentEntry) bool {
+	return hasStatus(f.Status, e.Status) &&
+		hasKind(f.Kinds, e.Kind) &&
+		hasCode(f.ClassCode, &e.ClassCode) &&
+		hasCode(f.TypeCode, &e.TypeCode) &&
+		hasCode(f.FormatCode, &e.FormatCode) &&
+		hasCode(f.Facility, &e.Facility) &&
+		hasCode(f.Practice, &e.Practice) &&
+		hasCodes(f.Confidential, e.Confidential) &&
+		hasCodes(f.EventCodes, e.EventCodes) &&
+		(f.Creation.IsZero() || e.Kind == OnDemand || e.CreationTime != "" && f.Creation.Contains(e.CreationTime)) &&
+		f.ServiceStart.overlooking(e.ServiceStart) &&
+		f.ServiceStop.overlooking(e.ServiceStop) &&
+		hasAuthor(f.AuthorPerson, e.Authors) &&
+		hasReferences(f.ReferenceIDs, e.ReferenceIDs) &&
+		hasAvailability(f.Availability, e.Availability)
+}
+
+// Match tells whether the filter selects s.
+func (f *SubmissionSetFilter) Match(s *SubmissionSet) bool {
+	return hasStatus(f.Status, s.Status) &&
+		(len(f.SourceID) == 0 || slices.Contains(f.SourceID, s.SourceID)) &&
+		(f.Submission.IsZero() || s.SubmissionTime != "" && f.Submission.Contains(s.SubmissionTime)) &&
+		hasAuthor(f.AuthorPerson, s.Authors) &&
+		hasCode(f.ContentType, &s.ContentType)
+}
+
+// Match tells whether the filter selects d.
+func (f *FolderFilter) Match(d *Folder) bool {
+	return hasStatus(f.Status, d.Status) &&
+		(f.LastUpdate.IsZero() || d.LastUpdateTime != "" && f.LastUpdate.Contains(d.LastUpdateTime)) &&
+		hasCodes(f.Codes, d.Codes)
+}
+
+// Match tells whether a member document passes.
+func (f *MemberFilter) Match(e *DocumentEntry) bool {
+	return hasKind(f.Kinds, e.Kind) &&
+		hasCode(f.FormatCode, &e.FormatCode) &&
+		hasCodes(f.Confidential, e.Confidential)
+}
+
+func hasStatus(any []Status, s Status) bool { return len(any) == 0 || slices.Contains(any, s) }
+
+func hasKind(any []EntryKind, k EntryKind) bool {
+	if len(any) == 0 {
+		return k == Stable
+	}
+	return slices.Contains(any, k)
+}
+
+func hasCode(any AnyOf[CodeRef], c *Code) bool { return len(any) == 0 || isOneOf(any, c) }
+
+func isOneOf(any AnyOf[CodeRef], c *Code) bool {
+	for i := range any {
+		if any[i].Value == c.Value && sameScheme(any[i].Scheme, c.Scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasCodes(all AllOf[CodeRef], codes []Code) bool {
+	for _, any := range all {
+		if len(any) == 0 {
+			continue
+		}
+		found := false
+		for i := range codes {
+			if found = isOneOf(any, &codes[i]); found {
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+func hasAuthor(any AnyOf[Like], authors []Author) bool {
+	if len(any) == 0 {
+		return true
+	}
+	for i := range authors {
+		if authors[i].Person != "" && likes(any, string(authors[i].Person)) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasReferences(all AllOf[Like], ids []CXi) bool {
+	for _, any := range all {
+		if len(any) > 0 && !slices.ContainsFunc(ids, func(id CXi) bool { return likes(any, string(id)) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func likes(any AnyOf[Like], s string) bool {
+	for _, l := range any {
+		if l.Match(s) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasAvailability(any AnyOf[string], urn string) bool {
+	if len(any) == 0 {
+		return true
+	}
+	if urn == "" {
+		urn = AvailabilityOnline
+	}
+	return slices.Contains(any, urn)
+}
