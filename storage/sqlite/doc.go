@@ -1,0 +1,9 @@
+// Package sqlite keeps the log and its index in one SQLite file. One writer
+// shares each fsync among all waiting submissions (group commit); a bounded pool
+// of readers answers searches; a patient's changes lie side by side, so that a
+// search is one range scan. Rows are encrypted under the patient's data key.
+//
+// It imports storage, storage/encoding, storage/keyring, metadata, fault and
+// access. Only the composition root calls Open; everybody else sees storage.Log
+// and storage.Index.
+package sqlite
