@@ -1,0 +1,128 @@
+package config
+
+import "time"
+
+// Config is the whole configuration, checked. Make one with Load.
+type Config struct {
+	Data           string
+	Listen         string
+	InternalListen string // "" when the internal listener is off
+	PublicURL      string // "" means: made from Listen
+	TLSCert        string
+	TLSKey         string
+
+	Tenant             string
+	HomeCommunityID    string // "" means: generated once per data folder
+	RepositoryUniqueID string // "" means: generated once per data folder
+	Profile            string
+	Patients           string
+
+	Decider         string
+	AllowRemoteOpen bool
+
+	Encryption bool
+	MasterKey  Secret // "" means: kept in the data folder
+
+	Limits  Limits
+	HTTP    HTTP
+	Malware Malware
+	Sweep   Sweep
+	Log     Log
+
+	// from tells where each value came from, by setting name.
+	from map[string]Source
+}
+
+// Secret is a value that never shows itself when printed.
+type Secret string
+
+// String hides the value.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides the value from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// Limits bound what one request may hold.
+type Limits struct {
+	RootBytes          int64 // SOAP envelope
+	DocumentBytes      int64
+	SubmissionBytes    int64 // all documents of one submission
+	Documents          int   // documents in one submission
+	Objects            int   // objects in one submission
+	Depth              int   // nested XML elements
+	Attributes         int   // XML attributes of one element
+	Slots              int   // slots of one message
+	ValueBytes         int   // one attribute value
+	QueryLeafClass     int   // objects in one LeafClass answer
+	QueryObjectRefs    int   // references in one ObjectRef answer
+	RetrieveDocuments  int   // documents in one retrieval
+	ConcurrentRequests int
+}
+
+// HTTP are the manners of the listeners.
+type HTTP struct {
+	HeaderTimeout time.Duration
+	IdleTimeout   time.Duration // a connection between two requests
+	StallTimeout  time.Duration // no byte moved inside one request
+	DrainTimeout  time.Duration
+	HeaderBytes   int
+	Rate          float64 // requests per second and client; 0 is unlimited
+	Burst         int
+	Clients       int // clients whose rate is remembered
+}
+
+// Malware is the scanner that looks at documents before they are stored.
+type Malware struct {
+	Kind    string // off, clamd, icap
+	Address string
+	Timeout time.Duration
+}
+
+// Sweep removes documents that no submission ever registered.
+type Sweep struct {
+	Age      time.Duration
+	Interval time.Duration
+}
+
+// Log is the operator's log on stderr.
+type Log struct {
+	Level  string
+	Format string
+}
+
+// Source is where a value came from.
+type Source struct {
+	Kind SourceKind
+	Name string // flag, variable or file
+}
+
+// SourceKind orders sources: a later one wins.
+type SourceKind uint8
+
+const (
+	FromDefault SourceKind = iota
+	FromFile
+	FromEnvironment
+	FromFlag
+)
+
+// String is for people.
+func (s Source) String() string {
+	switch s.Kind {
+	case FromFile:
+		return "file " + s.Name
+	case FromEnvironment:
+		return "environment " + s.Name
+	case FromFlag:
+		return "flag " + s.Name
+	}
+	return "default"
+}
+
+// Source tells where the value of a setting came from.
+func (c *Config) Source(name string) Source { return c.from[name] }

@@ -1,0 +1,213 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "write docs/config.md anew")
+
+func TestDefaultsAreValid(t *testing.T) {
+	c, err := Load(Input{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != "127.0.0.1:8080" || !c.Encryption || c.Limits.RootBytes != 16<<20 || c.Sweep.Age != 24*time.Hour {
+		t.Errorf("unexpected defaults: %+v", c)
+	}
+	for _, s := range Settings() {
+		if got := s.Value(c); got != s.Default {
+			t.Errorf("%s: default %q is shown as %q", s.Name, s.Default, got)
+		}
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	f := write(t, "tenant: from-file\nlog:\n  level: warn\n  format: text\nlimits:\n  root-bytes: 8MiB\n")
+	c, err := Load(Input{
+		File:        f,
+		Environment: []string{"SAMDOK_TENANT=from-env", "SAMDOK_LOG_LEVEL=debug", "PATH=/bin", "SAMDOK_URL=http://x"},
+		Flags:       map[string]string{"tenant": "from-flag"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Tenant != "from-flag" || c.Log.Level != "debug" || c.Log.Format != "text" || c.Limits.RootBytes != 8<<20 {
+		t.Errorf("got %q %q %q %d", c.Tenant, c.Log.Level, c.Log.Format, c.Limits.RootBytes)
+	}
+	for name, want := range map[string]string{"tenant": "flag --tenant", "log.level": "environment SAMDOK_LOG_LEVEL", "log.format": "file " + f, "data": "default"} {
+		if got := c.Source(name).String(); got != want {
+			t.Errorf("%s: from %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	for _, tc := range []struct {
+		name, file string
+		env        []string
+		flags      map[string]string
+		want       []string
+	}{
+		{"typo in file", "limts:\n  root-bytes: 8MiB\n", nil, nil, []string{"limts.root-bytes", "did you mean limits.root-bytes?"}},
+		{"typo in variable", "", []string{"SAMDOK_LISTN=127.0.0.1:1"}, nil, []string{"did you mean SAMDOK_LISTEN?"}},
+		{"nothing near", "colour: blue\n", nil, nil, []string{"colour", "samdok config print"}},
+		{"bad size", "", []string{"SAMDOK_LIMITS_ROOT_BYTES=much"}, nil, []string{"limits.root-bytes", "environment SAMDOK_LIMITS_ROOT_BYTES", "64MiB"}},
+		{"two mistakes at once", "profile: sweden\nencryption: maybe\n", nil, nil, []string{"profile", "base, norway", "encryption", "neither on nor off"}},
+		{"remote and open", "", nil, map[string]string{"listen": "0.0.0.0:8080"}, []string{"access.allow-remote-open", "access.decider deny"}},
+		{"half of TLS", "", nil, map[string]string{"tls-cert": "x"}, []string{"belong together"}},
+		{"scanner without address", "malware: {scanner: clamd}\n", nil, nil, []string{"malware.address"}},
+		{"bad OID", "", nil, map[string]string{"home-community-id": "2.016"}, []string{"not an OID"}},
+		{"known patients are not there yet", "patients: known\n", nil, nil, []string{"not one of open"}},
+		{"bad address", "", nil, map[string]string{"listen": "8080"}, []string{"HOST:PORT"}},
+		{"missing key file", "", []string{"SAMDOK_MASTER_KEY_FILE=/does/not/exist"}, nil, []string{"master-key", "must exist"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			in := Input{Environment: tc.env, Flags: tc.flags}
+			if tc.file != "" {
+				in.File = write(t, tc.file)
+			}
+			_, err := Load(in)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range tc.want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("the error does not say %q:\n%v", w, err)
+				}
+			}
+		})
+	}
+}
+
+func TestSecretsStayHidden(t *testing.T) {
+	const key = "9f3b1c9f3b1c9f3b1c9f3b1c9f3b1c9f3b1c9f3b1c9f3b1c9f3b1c9f3b1caaaa"
+	f := write(t, key+"\n")
+	for name, in := range map[string]Input{
+		"variable":  {Environment: []string{"SAMDOK_MASTER_KEY=" + key}},
+		"file":      {Environment: []string{"SAMDOK_MASTER_KEY_FILE=" + f}},
+		"flag":      {Flags: map[string]string{"master-key-file": f}},
+		"in config": {File: write(t, "master-key-file: "+f+"\n")},
+	} {
+		c, err := Load(in)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if string(c.MasterKey) != key {
+			t.Errorf("%s: the key was not read", name)
+		}
+		var b strings.Builder
+		if err := Print(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		if shown := b.String() + fmt.Sprintf("%v %+v %#v", c.MasterKey, c, *c); strings.Contains(shown, key) {
+			t.Errorf("%s: the key is shown", name)
+		}
+	}
+}
+
+func TestPrintedConfigurationLoadsAgain(t *testing.T) {
+	c, err := Load(Input{Environment: []string{"SAMDOK_TENANT=it's", "SAMDOK_HOME_COMMUNITY_ID=2.16.1", "SAMDOK_HTTP_RATE=0.5", "SAMDOK_INTERNAL_LISTEN=off"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := Print(&b, c); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Load(Input{File: write(t, b.String())})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	for _, s := range Settings() {
+		if got, want := s.Value(again), s.Value(c); got != want {
+			t.Errorf("%s: %q became %q", s.Name, want, got)
+		}
+	}
+}
+
+func TestEverySettingExplainsItself(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range Settings() {
+		if len(s.Help) < 15 || !strings.HasSuffix(s.Help, ".") || s.Form == "" || s.Group == "" {
+			t.Errorf("%s: help, form or group is missing", s.Name)
+		}
+		for _, n := range []string{s.Flag(), s.Env()} {
+			if seen[n] {
+				t.Errorf("%s is used twice", n)
+			}
+			seen[n] = true
+		}
+	}
+}
+
+func TestDocumentationIsCurrent(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "config.md")
+	if *update {
+		if err := os.WriteFile(path, []byte(Markdown()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != Markdown() {
+		t.Error("docs/config.md is not current: go test ./internal/config -update")
+	}
+}
+
+func TestExamplesLoad(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "config", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, f := range files {
+		if _, err := Load(Input{File: f}); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+func TestSizesRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Int64Min(0).Draw(t, "octets")
+		if got, err := ParseSize(FormatSize(n)); err != nil || got != n {
+			t.Fatalf("%d became %q became %d, %v", n, FormatSize(n), got, err)
+		}
+	})
+	for in, want := range map[string]int64{"5G": 5 << 30, "5 GiB": 5 << 30, "17": 17, "17B": 17, "1kib": 1024} {
+		if got, err := ParseSize(in); err != nil || got != want {
+			t.Errorf("%q: %d, %v", in, got, err)
+		}
+	}
+	for _, bad := range []string{"", "-1", "1.5MiB", "9999999999TiB", "MiB", "1XB"} {
+		if n, err := ParseSize(bad); err == nil {
+			t.Errorf("%q was read as %d", bad, n)
+		}
+	}
+}
+
+func TestOIDs(t *testing.T) {
+	for s, want := range map[string]bool{"2.25.329800735698586629295641978511506172918": true, "1.2": true, "1.40": false, "2.999": true, "3.1": false, "1": false, "": false, "1..2": false, "1.02": false, "1.2a": false, "0.0": true} {
+		if got := validOID(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	f := filepath.Join(t.TempDir(), "samdok.yaml")
+	if err := os.WriteFile(f, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}

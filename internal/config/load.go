@@ -1,0 +1,230 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+)
+
+// Input is where settings come from besides the defaults.
+type Input struct {
+	// File is the YAML file; "" for none.
+	File string
+	// Environment is a list of NAME=value, as os.Environ gives.
+	Environment []string
+	// Flags are the flags that were set, by flag name without dashes.
+	Flags map[string]string
+}
+
+// Load reads and checks all sources. The error joins everything that is wrong,
+// so that one run shows all of it.
+func Load(in Input) (*Config, error) {
+	l := loader{config: &Config{from: map[string]Source{}}, settings: Settings()}
+	for _, s := range l.settings {
+		l.set(s, s.Default, Source{})
+	}
+	l.file(in.File)
+	l.environment(in.Environment)
+	l.flags(in.Flags)
+	if len(l.problems) == 0 {
+		l.check()
+	}
+	return l.config, errors.Join(l.problems...)
+}
+
+type loader struct {
+	config   *Config
+	settings []*Setting
+	problems []error
+}
+
+func (l *loader) fail(s string, from Source, format string, args ...any) {
+	l.problems = append(l.problems, &Error{Setting: s, Source: from, Problem: fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) set(s *Setting, value string, from Source) {
+	if err := s.set(l.config, value); err != nil {
+		problem := err.Error()
+		if s.Secret {
+			problem = "the value cannot be used"
+		}
+		l.fail(s.Name, from, "%s", problem)
+		return
+	}
+	l.config.from[s.Name] = from
+}
+
+// secretFile reads a secret from a file, without the line end an editor adds.
+func (l *loader) secretFile(s *Setting, path string, from Source) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		l.fail(s.Name, from, "%v; the file must exist and be readable by this user", err)
+		return
+	}
+	l.set(s, strings.TrimRight(string(b), "\r\n"), from)
+}
+
+func (l *loader) file(path string) {
+	if path == "" {
+		return
+	}
+	k := koanf.New(".")
+	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+		l.problems = append(l.problems, fmt.Errorf("configuration file %s: %w; it must be YAML, see `samdok config print`", path, err))
+		return
+	}
+	from := Source{FromFile, path}
+	known := map[string]*Setting{}
+	var names []string
+	for _, s := range l.settings {
+		known[s.Name] = s
+		names = append(names, s.Name)
+		if s.Secret {
+			known[s.Name+"-file"] = s
+			names = append(names, s.Name+"-file")
+		}
+	}
+	keys := k.Keys()
+	sort.Strings(keys)
+	for _, key := range keys {
+		s := known[key]
+		switch {
+		case s == nil:
+			l.unknown(key, from, names)
+		case s.Secret && key != s.Name:
+			l.secretFile(s, k.String(key), from)
+		default:
+			l.set(s, scalar(k.Get(key)), from)
+		}
+	}
+}
+
+// scalar prints a YAML scalar. YAML reads on and off as words here and 1.10 as a
+// number, so quoting is only needed for such OID-like values.
+func scalar(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case bool:
+		if v {
+			return "on"
+		}
+		return "off"
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+func (l *loader) environment(environ []string) {
+	plain, files := map[string]*Setting{}, map[string]*Setting{}
+	var names []string
+	for _, s := range l.settings {
+		plain[s.Env()] = s
+		names = append(names, s.Env())
+		if f := s.EnvFile(); f != "" {
+			files[f] = s
+			names = append(names, f)
+		}
+	}
+	environ = append([]string(nil), environ...)
+	sort.Strings(environ)
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if !strings.HasPrefix(name, "SAMDOK_") || clientVariable(name) {
+			continue
+		}
+		from := Source{FromEnvironment, name}
+		if s := plain[name]; s != nil {
+			l.set(s, value, from)
+		} else if s := files[name]; s != nil {
+			if value != "" {
+				l.secretFile(s, value, from)
+			}
+		} else {
+			l.unknown(name, from, names)
+		}
+	}
+}
+
+// clientVariable tells the variables that belong to client commands and to the
+// choice of file and language, see `samdok help`.
+func clientVariable(name string) bool {
+	switch name {
+	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY":
+		return true
+	}
+	return false
+}
+
+func (l *loader) flags(flags map[string]string) {
+	for _, s := range l.settings {
+		value, ok := flags[s.Flag()]
+		if !ok {
+			continue
+		}
+		from := Source{FromFlag, "--" + s.Flag()}
+		if s.Secret {
+			l.secretFile(s, value, from)
+		} else {
+			l.set(s, value, from)
+		}
+	}
+}
+
+func (l *loader) unknown(name string, from Source, names []string) {
+	problem := "there is no such setting"
+	if near := Nearest(name, names); near != "" {
+		problem += "; did you mean " + near + "?"
+	} else {
+		problem += "; `samdok config print` shows all"
+	}
+	l.fail(name, from, "%s", problem)
+}
+
+// check holds the rules that concern more than one setting.
+func (l *loader) check() {
+	c := l.config
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		l.fail("tls.cert", c.from["tls.cert"], "tls.cert and tls.key belong together; give both or none")
+	}
+	if c.Data == "" {
+		l.fail("data", c.from["data"], "must name a folder")
+	}
+	if c.Tenant == "" {
+		l.fail("tenant", c.from["tenant"], "must not be empty")
+	}
+	if c.Decider == "open" && !c.AllowRemoteOpen && !loopback(c.Listen) {
+		l.fail("listen", c.from["listen"], "%s can be reached from other machines, and access.decider open would answer them all; "+
+			"listen on 127.0.0.1, or set access.allow-remote-open on in a closed test network, or access.decider deny", c.Listen)
+	}
+	if c.Malware.Kind != "off" && c.Malware.Address == "" {
+		l.fail("malware.address", c.from["malware.address"], "malware.scanner is %s but no address is given", c.Malware.Kind)
+	}
+	if c.Limits.DocumentBytes > c.Limits.SubmissionBytes {
+		l.fail("limits.submission-bytes", c.from["limits.submission-bytes"], "must not be less than limits.document-bytes (%s)", FormatSize(c.Limits.DocumentBytes))
+	}
+	if !c.Encryption && c.MasterKey != "" {
+		l.fail("encryption", c.from["encryption"], "is off although a master key is given; remove one of them")
+	}
+}
+
+// loopback tells whether only this machine can reach HOST:PORT.
+func loopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}

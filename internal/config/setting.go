@@ -1,0 +1,102 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Setting is one row of the table.
+type Setting struct {
+	Name    string // "limits.root-bytes"
+	Form    string // what a value looks like: "HOST:PORT", "SIZE", "on|off" ...
+	Default string // in the form that a person writes
+	Help    string // one or more sentences; the first is also the flag's help
+	Secret  bool   // never printed, never given as a plain flag
+	Group   string // heading in docs/config.md
+
+	set func(*Config, string) error
+	get func(*Config) string
+}
+
+// Flag is the long flag without dashes. A secret has no flag of its own: it
+// would stand in the process list. Its flag names a file.
+func (s *Setting) Flag() string {
+	f := strings.ReplaceAll(s.Name, ".", "-")
+	if s.Secret {
+		f += "-file"
+	}
+	return f
+}
+
+// Env is the environment variable.
+func (s *Setting) Env() string {
+	return "SAMDOK_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.Name))
+}
+
+// EnvFile is the variable that names a file with the value; "" when the setting
+// is not secret.
+func (s *Setting) EnvFile() string {
+	if !s.Secret {
+		return ""
+	}
+	return s.Env() + "_FILE"
+}
+
+// Value is the current value as a person writes it; secrets are hidden.
+func (s *Setting) Value(c *Config) string {
+	v := s.get(c)
+	if s.Secret && v != "" {
+		return "(secret)"
+	}
+	return v
+}
+
+// Summary is the first sentence of the help.
+func (s *Setting) Summary() string {
+	if i := strings.Index(s.Help, ". "); i >= 0 {
+		return s.Help[:i]
+	}
+	return strings.TrimSuffix(s.Help, ".")
+}
+
+// Error says which setting is wrong, where it came from and what it should be.
+type Error struct {
+	Setting string
+	Source  Source
+	Problem string
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("setting %s (from %s): %s", e.Setting, e.Source, e.Problem)
+}
+
+// Nearest finds the name most like a wrong one; "" when none is near.
+func Nearest(wrong string, names []string) string {
+	best, bestDistance := "", len(wrong)/2+1
+	for _, n := range names {
+		if d := distance(wrong, n); d < bestDistance {
+			best, bestDistance = n, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's, on bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
