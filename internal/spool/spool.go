@@ -1,0 +1,195 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// Options of a Spool. The zero value is usable.
+type Options struct {
+	// Memory is how many bytes stay in memory; 0 means DefaultMemory.
+	Memory int
+	// Dir holds the temporary file; "" means os.TempDir().
+	Dir string
+	// Max is how many bytes fit in all; 0 means no limit. MaxName is the name of
+	// the limit for the message.
+	Max     int64
+	MaxName string
+}
+
+// DefaultMemory is how much of one spool stays in memory.
+const DefaultMemory = 1 << 20
+
+// pooled buffers larger than this go back to the garbage collector.
+const keep = 2 << 20
+
+// ErrClosed is returned by a spool that was closed.
+var ErrClosed = errors.New("spool: closed")
+
+// LimitError says that a spool's Max was passed.
+type LimitError struct {
+	Name string
+	Max  int64
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("more than %d bytes, which is the limit %s", e.Max, e.Name)
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
+
+// Spool is written first and read, once or more, afterwards. It is not safe for
+// concurrent use. Close it.
+type Spool struct {
+	opts Options
+	mem  *[]byte
+	file *file
+	size int64
+	done bool
+}
+
+// New makes an empty spool.
+func New(o Options) *Spool {
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
+	}
+	s := &Spool{opts: o, mem: buffers.Get().(*[]byte)}
+	*s.mem = (*s.mem)[:0]
+	return s
+}
+
+// Append lets add extend the spool in place: it gets the buffer and returns it
+// with more bytes at its end, as append does.
+func (s *Spool) Append(add func(b []byte) []byte) error {
+	if s.done {
+		return ErrClosed
+	}
+	before := len(*s.mem)
+	*s.mem = add(*s.mem)
+	return s.grown(len(*s.mem) - before)
+}
+
+// Write adds p.
+func (s *Spool) Write(p []byte) (int, error) {
+	if s.done {
+		return 0, ErrClosed
+	}
+	*s.mem = append(*s.mem, p...)
+	if err := s.grown(len(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (s *Spool) grown(n int) error {
+	s.size += int64(n)
+	if s.opts.Max > 0 && s.size > s.opts.Max {
+		return &LimitError{s.opts.MaxName, s.opts.Max}
+	}
+	if len(*s.mem) <= s.opts.Memory {
+		return nil
+	}
+	if s.file == nil {
+		f, err := newFile(s.opts.Dir)
+		if err != nil {
+			return err
+		}
+		s.file = f
+	}
+	rest, err := s.file.seal(*s.mem)
+	if err != nil {
+		return err
+	}
+	*s.mem = append((*s.mem)[:0], rest...)
+	return nil
+}
+
+// Size is the number of bytes written.
+func (s *Spool) Size() int64 { return s.size }
+
+// Bytes are all bytes when none of them went to disk; ok is false otherwise.
+// They are valid until Close.
+func (s *Spool) Bytes() (b []byte, ok bool) { return *s.mem, s.file == nil && !s.done }
+
+// WriteTo writes everything to w. It may be called again.
+func (s *Spool) WriteTo(w io.Writer) (int64, error) {
+	if s.done {
+		return 0, ErrClosed
+	}
+	var n int64
+	if s.file != nil {
+		m, err := s.file.writeTo(w)
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	m, err := w.Write(*s.mem)
+	return n + int64(m), err
+}
+
+// Reader reads everything from the start. Several readers may be used one after
+// another.
+func (s *Spool) Reader() io.Reader {
+	if s.done {
+		return errReader{ErrClosed}
+	}
+	return &reader{s: s}
+}
+
+// Close forgets the bytes, in memory and on disk. It may be called twice.
+func (s *Spool) Close() error {
+	if s.done {
+		return nil
+	}
+	s.done = true
+	if cap(*s.mem) <= keep {
+		clear(*s.mem)
+		buffers.Put(s.mem)
+	}
+	s.mem = new([]byte)
+	if s.file != nil {
+		return s.file.close()
+	}
+	return nil
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
+
+// reader walks the sealed chunks, then the memory.
+type reader struct {
+	s     *Spool
+	chunk int64
+	buf   []byte // opened, not yet read
+	keep  []byte
+	tail  bool
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.s.done {
+		return 0, ErrClosed
+	}
+	for len(r.buf) == 0 {
+		switch {
+		case r.s.file != nil && r.chunk < r.s.file.chunks:
+			b, err := r.s.file.open(r.keep[:0], r.chunk)
+			if err != nil {
+				return 0, err
+			}
+			r.buf, r.keep = b, b
+			r.chunk++
+		case !r.tail:
+			r.tail = true
+			r.buf = *r.s.mem
+		default:
+			return 0, io.EOF
+		}
+	}
+	n := copy(p, r.buf)
+	r.buf = r.buf[n:]
+	return n, nil
+}

@@ -1,0 +1,86 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		s := New(Options{Memory: rapid.SampledFrom([]int{1, 1000, 1 << 17}).Draw(t, "memory"), Dir: dir})
+		defer s.Close()
+		var want []byte
+		for range rapid.IntRange(0, 12).Draw(t, "writes") {
+			p := bytes.Repeat([]byte{rapid.Byte().Draw(t, "byte")}, rapid.IntRange(0, 100_000).Draw(t, "len"))
+			want = append(want, p...)
+			var err error
+			if rapid.Bool().Draw(t, "append") {
+				err = s.Append(func(b []byte) []byte { return append(b, p...) })
+			} else {
+				_, err = s.Write(p)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			got, err := io.ReadAll(s.Reader())
+			if err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("Reader: %d bytes, %v; want %d", len(got), err, len(want))
+			}
+			var buf bytes.Buffer
+			if n, err := s.WriteTo(&buf); err != nil || n != int64(len(want)) || !bytes.Equal(buf.Bytes(), want) {
+				t.Fatalf("WriteTo: %d bytes, %v; want %d", n, err, len(want))
+			}
+		}
+		if s.Size() != int64(len(want)) {
+			t.Fatalf("Size %d, want %d", s.Size(), len(want))
+		}
+	})
+}
+
+func TestDiskHoldsNoPlainBytesAndNoName(t *testing.T) {
+	dir := t.TempDir()
+	s := New(Options{Memory: 10, Dir: dir})
+	defer s.Close()
+	if _, err := s.Write(bytes.Repeat([]byte("a secret word "), 20_000)); err != nil {
+		t.Fatal(err)
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 0 {
+		t.Fatalf("the temporary file has a name: %v", names)
+	}
+	raw := make([]byte, 200_000)
+	n, _ := s.file.f.ReadAt(raw, 0)
+	if n < 100_000 || bytes.Contains(raw, []byte("secret")) {
+		t.Fatalf("%d bytes on disk, plain text among them: %v", n, bytes.Contains(raw, []byte("secret")))
+	}
+	if _, err := s.file.f.WriteAt([]byte{raw[70_000] ^ 1}, 70_000); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, s.Reader()); err == nil {
+		t.Fatal("an altered temporary file was read")
+	}
+}
+
+func TestLimitAndClose(t *testing.T) {
+	s := New(Options{Max: 5, MaxName: "answer.max-bytes"})
+	_, err := s.Write([]byte("123456"))
+	var limit *LimitError
+	if !errors.As(err, &limit) || limit.Name != "answer.max-bytes" {
+		t.Fatalf("got %v", err)
+	}
+	s.Close()
+	s.Close()
+	if _, err := s.Write(nil); !errors.Is(err, ErrClosed) {
+		t.Fatalf("write after close: %v", err)
+	}
+	if _, err := io.ReadAll(s.Reader()); !errors.Is(err, ErrClosed) {
+		t.Fatalf("read after close: %v", err)
+	}
+}
