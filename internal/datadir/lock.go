@@ -1,0 +1,68 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"samdok/internal/disk"
+)
+
+// LockName is the file in a data folder that its owner holds locked.
+const LockName = "lock"
+
+// Lock is the ownership of a data folder.
+type Lock struct{ f *os.File }
+
+// ErrLocked: another process uses the data folder.
+var ErrLocked = errors.New("data folder in use")
+
+// Acquire makes the folder when it is missing (mode 0700) and locks it. The lock
+// ends with Release or with the process, however it ends. The error wraps
+// ErrLocked when another process holds it.
+func Acquire(dir string) (*Lock, error) {
+	if err := (disk.OS{}).MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
+	}
+	path := filepath.Join(dir, LockName)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s cannot be locked: %w", dir, err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder := readHolder(f)
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w: %s is used by another samdok%s; stop that one or choose another folder with --data", ErrLocked, dir, holder)
+		}
+		return nil, fmt.Errorf("data folder %s cannot be locked: %w", dir, err)
+	}
+	// The number is only a help for whoever meets the lock.
+	if err := errors.Join(f.Truncate(0), writePID(f)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("data folder %s: lock file cannot be written: %w", dir, err)
+	}
+	return &Lock{f}, nil
+}
+
+func writePID(f *os.File) error {
+	_, err := f.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	return err
+}
+
+func readHolder(f *os.File) string {
+	b := make([]byte, 16)
+	n, err := f.ReadAt(b, 0)
+	if pid := strings.TrimSpace(string(b[:n])); pid != "" && (err == nil || err == io.EOF) {
+		return " (process " + pid + ")"
+	}
+	return ""
+}
+
+// Release gives the folder up.
+func (l *Lock) Release() error { return l.f.Close() }
