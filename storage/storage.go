@@ -166,8 +166,20 @@ type Index interface {
 // a uniqueId; the log binds it to an entry.
 type DocumentKey string
 
+// MaxOwner is the longest Owner, in bytes of Tenant and UniqueID together.
+const MaxOwner = 4096
+
+// Owner says which entry an intake is for. The sweep asks the log with it
+// whether a key is bound; it binds nothing itself. Engines store it with the
+// bytes and keep it as secret as them: a uniqueId may name a person.
+type Owner struct {
+	Tenant   access.Tenant
+	UniqueID string
+}
+
 // DocumentInfo is what is known about committed bytes.
 type DocumentInfo struct {
+	Owner    Owner
 	Size     int64
 	SHA1     [20]byte
 	SHA256   [32]byte
@@ -176,21 +188,24 @@ type DocumentInfo struct {
 
 // Documents holds bytes.
 type Documents interface {
-	// Create starts an intake under a new random key.
-	Create(ctx context.Context) (DocumentWriter, error)
+	// Create starts an intake under a new random key. An owner longer than MaxOwner
+	// is fault.TooLarge.
+	Create(ctx context.Context, owner Owner) (DocumentWriter, error)
 	// Open reads committed bytes from an offset. Unknown key: fault.NotFound.
 	// Tampered bytes: an error from Read before the altered bytes are returned.
 	Open(ctx context.Context, key DocumentKey, offset int64) (io.ReadCloser, DocumentInfo, error)
 	Stat(ctx context.Context, key DocumentKey) (DocumentInfo, error)
 	// Delete removes the bytes and destroys their data key; unknown keys are fine.
 	Delete(ctx context.Context, key DocumentKey) error
-	// Keys yields committed keys last modified before a time, for the sweep.
-	Keys(ctx context.Context, before time.Time) iter.Seq2[DocumentKey, error]
+	// Keys yields the keys committed at or after from and before a time, in no
+	// order, for the sweep. The zero from means "since ever".
+	Keys(ctx context.Context, from, before time.Time) iter.Seq2[DocumentKey, error]
 }
 
 // DocumentWriter takes the bytes of one document and hashes them on the way.
 type DocumentWriter interface {
 	io.Writer
+	// Key is where the bytes are found; "" until Commit has returned nil.
 	Key() DocumentKey
 	// Commit makes the bytes durable. Several writers may share one fsync.
 	Commit(ctx context.Context) (DocumentInfo, error)
