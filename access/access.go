@@ -64,7 +64,9 @@ type Request struct {
 	Patients []metadata.PatientID
 	// Query is set for ActionFind.
 	Query metadata.Query
-	Time  time.Time
+	// Documents are what ActionRetrieve asks for.
+	Documents []metadata.DocumentRequest
+	Time      time.Time
 }
 
 // Item is one thing that is about to be shown or changed.

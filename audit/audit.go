@@ -25,11 +25,14 @@ const (
 type Event struct {
 	Request access.Request
 	Outcome Outcome
-	Rules   []string      // what decided
-	Items   []access.Item // shown or changed
-	Hidden  int           // number of items denied after the plan
-	Codes   []string      // error codes answered
-	Time    time.Time     // when the outcome was known
+	Rules   []string // what decided
+	// Items were shown or changed; when a write did not succeed, what it was
+	// about. Omitted counts those beyond the guard's limit.
+	Items   []access.Item
+	Omitted int
+	Hidden  int       // number of items denied after the plan
+	Codes   []string  // error codes answered
+	Time    time.Time // when the outcome was known
 }
 
 // Receipt proves that an event is durable.
