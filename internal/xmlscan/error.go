@@ -1,0 +1,66 @@
+package xmlscan
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Error says why an input was refused and where. Its text never quotes the
+// input's values, so it may be logged and shown; element names it may name.
+type Error struct {
+	Offset int    // octets before the place
+	Line   int    // from 1
+	Column int    // from 1, in octets
+	Reason string // plain words
+	// Limit is the name of the limit that was passed ("depth", "attributes",
+	// "text", "elements", "namespaces", "size"); "" when the XML is malformed.
+	Limit string
+	// Incomplete: the input ended too early.
+	Incomplete bool
+}
+
+func (e *Error) Error() string {
+	b := append(make([]byte, 0, 96), "XML line "...)
+	b = strconv.AppendInt(b, int64(e.Line), 10)
+	b = append(b, ", column "...)
+	b = strconv.AppendInt(b, int64(e.Column), 10)
+	b = append(b, ": "...)
+	return string(append(b, e.Reason...))
+}
+
+// fail makes the scanner stay in the error.
+func (s *Scanner) fail(at int, reason string) *Error {
+	at = min(at, len(s.b))
+	before := s.b[:at]
+	e := &Error{Offset: at, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: at - bytes.LastIndexByte(before, '\n'), Reason: reason}
+	s.err = e
+	return e
+}
+
+func (s *Scanner) failLimit(at int, name string, limit int) *Error {
+	e := s.fail(at, "the limit xml."+name+" of "+strconv.Itoa(limit)+" is passed")
+	e.Limit = name
+	return e
+}
+
+// failEnd reports that the input ends inside something. A scanner that is being
+// fed (Divert) makes no error of it but asks for more.
+func (s *Scanner) failEnd(what string) *Error {
+	if s.feeding {
+		return errMore
+	}
+	e := s.fail(len(s.b), "the input ends inside "+what)
+	e.Incomplete = true
+	return e
+}
+
+// errMore is never seen outside this package.
+var errMore = &Error{Reason: "more input needed", Incomplete: true}
+
+// shown is a name for an error text, cut to a bearable length.
+func shown(name []byte) string {
+	if len(name) > 64 {
+		return string(name[:64]) + "..."
+	}
+	return string(name)
+}

@@ -1,0 +1,252 @@
+package xmlscan
+
+import "bytes"
+
+// readName reads a qualified name at p: positions of its beginning, of its local
+// part and of what follows it. ok is false when there is none.
+func readName(b []byte, p int) (name [3]int32, end int, ok bool) {
+	from, local := p, p
+	if p >= len(b) || class[b[p]]&nameFirst == 0 {
+		return name, p, false
+	}
+	for p++; p < len(b) && class[b[p]]&nameByte != 0; p++ {
+	}
+	if p < len(b) && b[p] == ':' {
+		p++
+		local = p
+		if p >= len(b) || class[b[p]]&nameFirst == 0 {
+			return name, p, false
+		}
+		for p++; p < len(b) && class[b[p]]&nameByte != 0; p++ {
+		}
+	}
+	return [3]int32{int32(from), int32(local), int32(p)}, p, true
+}
+
+const badName = "a malformed name (names are ASCII, with at most one colon)"
+
+// startTag reads a start tag or an empty-element tag at s.p.
+func (s *Scanner) startTag() (Kind, *Error) {
+	b, at := s.b, s.p
+	if s.rootDone {
+		return EOF, s.fail(at, "a second root element")
+	}
+	if len(s.stack) >= s.lim.Depth {
+		return EOF, s.failLimit(at, "depth", s.lim.Depth)
+	}
+	if s.elements++; s.elements > s.lim.Elements {
+		return EOF, s.failLimit(at, "elements", s.lim.Elements)
+	}
+	s.lt = finder(find(b, '<', at+1))
+	name, p, ok := readName(b, at+1)
+	if !ok {
+		return EOF, s.nameError(p)
+	}
+	around := len(s.binds)
+	p, err := s.attributes(p, around)
+	if err != nil {
+		if err == errMore { // this tag will be read again
+			s.elements--
+			s.binds = s.binds[:around]
+		}
+		return EOF, err
+	}
+	ns, ok := s.elementNS(name, around)
+	if !ok {
+		return EOF, s.fail(at, "a prefix without a namespace declaration: "+shown(b[name[0]:name[2]]))
+	}
+	s.stack = append(s.stack, frame{name, int32(at), ns, int32(around)})
+	s.ns, s.name, s.start = ns, name, int32(at)
+	s.p = p
+	return Start, nil
+}
+
+// elementNS resolves an element's prefix. Most elements have their parent's.
+func (s *Scanner) elementNS(name [3]int32, around int) (NS, bool) {
+	if n := len(s.stack); n > 0 && len(s.binds) == around {
+		f := &s.stack[n-1]
+		if size := name[1] - name[0]; size == f.name[1]-f.name[0] &&
+			string(s.b[name[0]:name[1]]) == string(s.b[f.name[0]:f.name[1]]) {
+			return f.ns, true
+		}
+	}
+	return s.resolve(int(name[0]), int(max(name[0], name[1]-1)))
+}
+
+func (s *Scanner) nameError(p int) *Error {
+	if p >= len(s.b) {
+		return s.failEnd("a tag")
+	}
+	return s.fail(p, badName)
+}
+
+// attributes reads from behind the element's name to behind the tag.
+func (s *Scanner) attributes(p, around int) (int, *Error) {
+	b := s.b
+	s.attrs = s.attrs[:0]
+	s.isEmpty = false
+	prefixed := false
+	for {
+		before := p
+		for p < len(b) && class[b[p]]&blank != 0 {
+			p++
+		}
+		if p >= len(b) {
+			return 0, s.failEnd("a tag")
+		}
+		switch b[p] {
+		case '>':
+			return p + 1, s.finishAttributes(prefixed)
+		case '/':
+			if p+1 >= len(b) {
+				return 0, s.failEnd("a tag")
+			}
+			if b[p+1] != '>' {
+				return 0, s.fail(p, "a malformed tag")
+			}
+			if err := s.finishAttributes(prefixed); err != nil {
+				return 0, err
+			}
+			s.isEmpty = true
+			return p + 2, nil
+		}
+		if p == before {
+			return 0, s.fail(p, "a blank is missing in a tag, or "+badName)
+		}
+		name, q, ok := readName(b, p)
+		if !ok {
+			return 0, s.nameError(q)
+		}
+		from, to, err := s.quoted(q)
+		if err != nil {
+			return 0, err
+		}
+		if len(s.attrs)+len(s.binds)-around >= s.lim.Attributes {
+			return 0, s.failLimit(p, "attributes", s.lim.Attributes)
+		}
+		switch local := b[name[1]:name[2]]; {
+		case name[1] == name[0] && string(local) == "xmlns":
+			err = s.declare(p, int(name[2]), int(name[2]), from, to, around)
+		case name[1] != name[0] && string(b[name[0]:name[1]]) == "xmlns:":
+			err = s.declare(p, int(name[1]), int(name[2]), from, to, around)
+		default:
+			var plain bool
+			plain, err = s.checkValue(from, to)
+			a := Attr{Local: local, Raw: b[from:to], plain: plain}
+			if name[1] != name[0] {
+				prefixed = true
+				// Resolved when all of the tag's declarations are known; until then
+				// the number is the place of the prefix, below zero.
+				a.NS = -NS(name[0])
+			}
+			s.attrs = append(s.attrs, a)
+		}
+		if err != nil {
+			return 0, err
+		}
+		p = to + 1
+	}
+}
+
+// quoted reads '= "value"' at p and gives the value's place.
+func (s *Scanner) quoted(p int) (from, to int, err *Error) {
+	b := s.b
+	for p < len(b) && class[b[p]]&blank != 0 {
+		p++
+	}
+	if p < len(b) && b[p] != '=' {
+		return 0, 0, s.fail(p, "an attribute without a value")
+	}
+	for p++; p < len(b) && class[b[p]]&blank != 0; p++ {
+	}
+	if p >= len(b) {
+		return 0, 0, s.failEnd("a tag")
+	}
+	if b[p] != '"' && b[p] != '\'' {
+		return 0, 0, s.fail(p, "an attribute value without quotes")
+	}
+	from = p + 1
+	n := bytes.IndexByte(b[from:], b[p])
+	if n < 0 {
+		if int(s.lt) < len(b) {
+			return 0, 0, s.fail(int(s.lt), "< in an attribute value (write &lt;)")
+		}
+		return 0, 0, s.failEnd("an attribute value")
+	}
+	if int(s.lt) < from+n {
+		return 0, 0, s.fail(int(s.lt), "< in an attribute value (write &lt;)")
+	}
+	return from, from + n, nil
+}
+
+// finishAttributes resolves prefixes and refuses two attributes of one name.
+func (s *Scanner) finishAttributes(prefixed bool) *Error {
+	if prefixed {
+		for i := range s.attrs {
+			if err := s.resolveAttr(&s.attrs[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for i := 1; i < len(s.attrs); i++ {
+		a := &s.attrs[i]
+		for j := range s.attrs[:i] {
+			if c := &s.attrs[j]; len(a.Local) == len(c.Local) && a.NS == c.NS && string(a.Local) == string(c.Local) {
+				return s.fail(s.offset(a.Local), "the same attribute stands twice in one tag: "+shown(a.Local))
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Scanner) resolveAttr(a *Attr) *Error {
+	if a.NS >= 0 {
+		return nil
+	}
+	local := s.offset(a.Local)
+	ns, ok := s.resolve(int(-a.NS), local-1)
+	if !ok {
+		return s.fail(int(-a.NS), "a prefix without a namespace declaration: "+shown(s.b[-a.NS:local-1]))
+	}
+	a.NS = ns
+	return nil
+}
+
+// endTag reads "</name>" at s.p; it must be the name of the innermost element.
+func (s *Scanner) endTag() (Kind, *Error) {
+	b, p := s.b, s.p+2
+	if len(s.stack) == 0 {
+		return EOF, s.fail(s.p, "an end tag without its start tag")
+	}
+	f := &s.stack[len(s.stack)-1]
+	name := b[f.name[0]:f.name[2]]
+	if len(b)-p <= len(name) {
+		return EOF, s.failEnd("a tag")
+	}
+	if string(b[p:p+len(name)]) != string(name) {
+		return EOF, s.fail(s.p, "the end tag of "+shown(name)+" is expected here")
+	}
+	p += len(name)
+	for p < len(b) && class[b[p]]&blank != 0 {
+		p++
+	}
+	if p >= len(b) {
+		return EOF, s.failEnd("a tag")
+	}
+	if b[p] != '>' {
+		return EOF, s.fail(s.p, "the end tag of "+shown(name)+" is expected here")
+	}
+	s.p = p + 1
+	return s.pop(), nil
+}
+
+func (s *Scanner) pop() Kind {
+	f := &s.stack[len(s.stack)-1]
+	s.ns, s.name, s.start = f.ns, f.name, f.start
+	s.binds = s.binds[:f.binds]
+	s.stack = s.stack[:len(s.stack)-1]
+	s.rootDone = len(s.stack) == 0
+	s.attrs = s.attrs[:0]
+	s.kind = End
+	return End
+}
