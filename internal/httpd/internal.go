@@ -1,0 +1,61 @@
+package httpd
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Dependency is one thing that readiness asks about. Check returns nil or an
+// error that names the command or action that mends it.
+type Dependency struct {
+	Name  string
+	Check func(context.Context) error
+}
+
+// InternalOptions describe the internal listener.
+type InternalOptions struct {
+	Dependencies []Dependency
+	Metrics      http.Handler
+	// Draining is set when the server no longer wants new clients.
+	Draining *atomic.Bool
+	Timeout  time.Duration // for all checks together
+}
+
+// NewInternal is the handler of the internal listener.
+func NewInternal(o InternalOptions) http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.GET("/healthz", func(c *gin.Context) { writeText(c.Writer, http.StatusOK, "ok: the process runs\n") })
+	r.GET("/readyz", func(c *gin.Context) { ready(o, c.Writer, c.Request) })
+	r.GET("/metrics", gin.WrapH(o.Metrics))
+	r.NoRoute(func(c *gin.Context) {
+		writeText(c.Writer, http.StatusNotFound, "This is samdok's internal listener. It has /healthz, /readyz and /metrics.\n")
+	})
+	return r
+}
+
+func ready(o InternalOptions, w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), o.Timeout)
+	defer cancel()
+	status := http.StatusOK
+	var b strings.Builder
+	if o.Draining.Load() {
+		status = http.StatusServiceUnavailable
+		b.WriteString("stopping: the server ends its last requests\n")
+	}
+	for _, d := range o.Dependencies {
+		b.WriteString(d.Name)
+		if err := d.Check(ctx); err != nil {
+			status = http.StatusServiceUnavailable
+			b.WriteString(": not ready: " + err.Error() + "\n")
+			continue
+		}
+		b.WriteString(": ready\n")
+	}
+	writeText(w, status, b.String())
+}
