@@ -1,0 +1,166 @@
+package conformance
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/beevik/etree"
+)
+
+// Target is the server under test.
+type Target struct {
+	Registry   string // URL of ITI-18 and ITI-42
+	Repository string // URL of ITI-41 and ITI-43
+	// RepositoryID is the repositoryUniqueId; "" is learned from an answer.
+	RepositoryID string
+	// Authority is the OID of the assigning authority of patient ids; "" is one
+	// for tests.
+	Authority string
+	// Patients are ids that the server knows; empty: new ids are made up, as a
+	// server with an open patient list accepts.
+	Patients []string
+	HTTP     *http.Client
+	Timeout  time.Duration // of one case; 0: 60 s
+}
+
+func (t Target) timeout() time.Duration {
+	if t.Timeout == 0 {
+		return time.Minute
+	}
+	return t.Timeout
+}
+
+// Answer is a server's answer, read without the server's own code.
+type Answer struct {
+	Status  int
+	Header  http.Header
+	Type    string            // media type
+	Params  map[string]string // of Content-Type
+	Raw     []byte
+	Root    *etree.Element    // the Envelope; nil when it is not XML
+	Parts   map[string][]byte // other parts by Content-ID without brackets
+	RootErr error
+}
+
+// Post sends a body as it is.
+func (t *T) Post(address, contentType string, body []byte) *Answer {
+	req, err := http.NewRequestWithContext(t.ctx, http.MethodPost, address, bytes.NewReader(body))
+	if err != nil {
+		t.Errorf("%v", err)
+	}
+	req.Header.Set("Content-Type", contentType)
+	client := t.target.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.transport(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.transport(err)
+	}
+	return readAnswer(resp, raw)
+}
+
+func readAnswer(resp *http.Response, raw []byte) *Answer {
+	a := &Answer{Status: resp.StatusCode, Header: resp.Header, Raw: raw, Parts: map[string][]byte{}}
+	a.Type, a.Params, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	root := raw
+	if strings.HasPrefix(a.Type, "multipart/") {
+		root, a.RootErr = a.readParts(raw)
+		if a.RootErr != nil {
+			return a
+		}
+	}
+	doc := etree.NewDocument()
+	if a.RootErr = doc.ReadFromBytes(root); a.RootErr == nil {
+		a.Root = doc.Root()
+	}
+	return a
+}
+
+func (a *Answer) readParts(raw []byte) (root []byte, err error) {
+	r := multipart.NewReader(bytes.NewReader(raw), a.Params["boundary"])
+	for first := true; ; first = false {
+		p, err := r.NextRawPart()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("multipart answer: %w", err)
+		}
+		b, err := io.ReadAll(p)
+		if err != nil {
+			return nil, fmt.Errorf("multipart answer: %w", err)
+		}
+		id := strings.Trim(p.Header.Get("Content-ID"), "<>")
+		if start := strings.Trim(a.Params["start"], "<>"); start == id || start == "" && first {
+			root = b
+			continue
+		}
+		a.Parts[id] = b
+	}
+	if root == nil {
+		return nil, fmt.Errorf("multipart answer without the part %q that its start parameter names", a.Params["start"])
+	}
+	return root, nil
+}
+
+// Body is the first element in the SOAP body; nil when there is none.
+func (a *Answer) Body() *etree.Element {
+	if a.Root == nil {
+		return nil
+	}
+	if body := Find(a.Root, nsSOAP, "Body"); body != nil && len(body.ChildElements()) > 0 {
+		return body.ChildElements()[0]
+	}
+	return nil
+}
+
+// Find is the first element below e with the name, e itself included.
+func Find(e *etree.Element, ns, name string) *etree.Element {
+	if all := All(e, ns, name); len(all) > 0 {
+		return all[0]
+	}
+	return nil
+}
+
+// All are the elements below e with the name, e itself included.
+func All(e *etree.Element, ns, name string) []*etree.Element {
+	if e == nil {
+		return nil
+	}
+	var out []*etree.Element
+	if e.Tag == name && e.NamespaceURI() == ns {
+		out = append(out, e)
+	}
+	for _, c := range e.ChildElements() {
+		out = append(out, All(c, ns, name)...)
+	}
+	return out
+}
+
+// Include resolves an xds:Document element: the part that its xop:Include names,
+// or its inline content is not resolved and ok is false.
+func (a *Answer) Include(document *etree.Element) (b []byte, ok bool) {
+	inc := Find(document, nsXOP, "Include")
+	if inc == nil {
+		return nil, false
+	}
+	id, err := url.PathUnescape(strings.TrimPrefix(inc.SelectAttrValue("href", ""), "cid:"))
+	if err != nil {
+		return nil, false
+	}
+	b, ok = a.Parts[id]
+	return b, ok
+}
