@@ -69,7 +69,7 @@ func (t *table) protection() {
 	set, get := onOff(func(c *Config) *bool { return &c.Encryption })
 	t.add("encryption", "on|off", "on", "Encrypts events and documents at rest (AES-256-GCM, one data key each). Settled when the data folder is made; off is for comparison only.", set, get)
 	set, get = secret(func(c *Config) *Secret { return &c.MasterKey })
-	t.add("master-key", "KEY", "", "Master key that wraps all data keys: 32 bytes as 64 hexadecimal digits or as base64. Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.", set, get).Secret = true
+	t.add("master-key", "KEY", "", "Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.", set, get).Secret = true
 	set, get = choice(func(c *Config) *string { return &c.Malware.Kind }, "off", "clamd", "icap")
 	t.add("malware.scanner", "off|clamd|icap", "off", "Scanner that sees each document before it is stored. A document that it refuses, or that it cannot answer for, is not stored.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Malware.Address })
