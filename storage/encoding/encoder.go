@@ -1,0 +1,262 @@
+package encoding
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"samdok/metadata"
+	"samdok/storage"
+)
+
+// Version of the format that Encoder writes: the first byte of a record.
+const Version = 1
+
+// ErrObject: an Added holds no object, or one of an unknown class.
+var ErrObject = errors.New("encoding: an added object is missing or of an unknown class")
+
+// Class tells the kinds of objects apart. Numbers are stored.
+type Class uint8
+
+const (
+	ClassUnknown Class = iota
+	ClassDocumentEntry
+	ClassSubmissionSet
+	ClassFolder
+	ClassAssociation
+)
+
+// How a string of the table is kept. Two bits, stored.
+const (
+	plain  = iota // as it is
+	urn           // "urn:uuid:" and a UUID in lower case: 16 bytes
+	packed        // an even number of lower-case hexadecimal digits: half as many bytes
+)
+
+const (
+	urnPrefix = "urn:uuid:"
+	urnLength = len(urnPrefix) + 36
+	// minPacked is the shortest text worth packing.
+	minPacked = 14
+)
+
+// Encoder writes records. It keeps its buffers between calls, so one that is
+// used again allocates nothing. Not for concurrent use.
+type Encoder struct {
+	known  map[string]uint32 // string of this record -> place in the table
+	sizes  []byte            // of the table: uvarint length<<2 | how
+	text   []byte            // of the table
+	body   []byte            // events and claims
+	counts counts            // of the object at hand
+}
+
+// counts are how many elements of each slab an object needs.
+type counts struct{ texts, strings, codes int }
+
+// Append encodes a change at the end of dst.
+func (e *Encoder) Append(dst []byte, events []storage.Event, claims []storage.Claim) ([]byte, error) {
+	if e.known == nil {
+		e.known = make(map[string]uint32, 128)
+	}
+	clear(e.known)
+	e.sizes, e.text, e.body = e.sizes[:0], e.text[:0], e.body[:0]
+
+	e.count(len(events))
+	for i := range events {
+		if err := e.event(&events[i]); err != nil {
+			return dst, err
+		}
+	}
+	e.count(len(claims))
+	for i := range claims {
+		e.claim(&claims[i])
+	}
+
+	dst = append(dst, Version)
+	dst = binary.AppendUvarint(dst, uint64(len(e.known)))
+	dst = append(dst, e.sizes...)
+	dst = append(dst, e.text...)
+	return append(dst, e.body...), nil
+}
+
+func (e *Encoder) event(ev *storage.Event) error {
+	e.body = append(e.body, byte(ev.Kind))
+	e.body = append(e.body, ev.ID[:]...)
+	e.int(ev.Time.Unix())
+	e.count(ev.Time.Nanosecond())
+	e.count(len(ev.Touched))
+	for i := range ev.Touched {
+		t := &ev.Touched[i]
+		e.str(string(t.ID))
+		e.body = append(e.body, byte(t.Status))
+		e.str(string(t.LastUpdateTime))
+	}
+	e.count(len(ev.Added))
+	for i := range ev.Added {
+		if err := e.added(&ev.Added[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// added writes: class, length of the rest, slab counts, document, controller,
+// object.
+func (e *Encoder) added(a *storage.Added) error {
+	class := ClassOf(a.Object)
+	if class == ClassUnknown {
+		return ErrObject
+	}
+	e.body = append(e.body, byte(class))
+	start := len(e.body)
+	e.counts = counts{}
+	e.str(string(a.Document))
+	e.str(a.Controller)
+	switch o := a.Object.(type) {
+	case *metadata.DocumentEntry:
+		e.documentEntry(o)
+	case *metadata.SubmissionSet:
+		e.submissionSet(o)
+	case *metadata.Folder:
+		e.folder(o)
+	case *metadata.Association:
+		e.association(o)
+	}
+	var head [4 * binary.MaxVarintLen64]byte
+	h := binary.AppendUvarint(head[:0], uint64(e.counts.texts))
+	h = binary.AppendUvarint(h, uint64(e.counts.strings))
+	h = binary.AppendUvarint(h, uint64(e.counts.codes))
+	e.insert(start, h)
+	e.insert(start, binary.AppendUvarint(head[:0], uint64(len(e.body)-start)))
+	return nil
+}
+
+// ClassOf is the class of an object; ClassUnknown for nil.
+func ClassOf(o metadata.Object) Class {
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		if o != nil {
+			return ClassDocumentEntry
+		}
+	case *metadata.SubmissionSet:
+		if o != nil {
+			return ClassSubmissionSet
+		}
+	case *metadata.Folder:
+		if o != nil {
+			return ClassFolder
+		}
+	case *metadata.Association:
+		if o != nil {
+			return ClassAssociation
+		}
+	}
+	return ClassUnknown
+}
+
+// insert puts b into the body at a place before its end.
+func (e *Encoder) insert(at int, b []byte) {
+	n := len(e.body)
+	e.body = append(e.body, b...)
+	copy(e.body[at+len(b):], e.body[at:n])
+	copy(e.body[at:], b)
+}
+
+func (e *Encoder) claim(c *storage.Claim) {
+	e.str(c.ID)
+	e.flags(c.Exclusive)
+	e.str(c.Value)
+}
+
+func (e *Encoder) count(n int) { e.body = binary.AppendUvarint(e.body, uint64(n)) }
+func (e *Encoder) int(n int64) { e.body = binary.AppendVarint(e.body, n) }
+
+func (e *Encoder) flags(bits ...bool) {
+	var f byte
+	for i, b := range bits {
+		if b {
+			f |= 1 << i
+		}
+	}
+	e.body = append(e.body, f)
+}
+
+// str writes a reference: number<<1 of a word, or place<<1|1 in the table.
+func (e *Encoder) str(s string) {
+	if s == "" {
+		e.body = append(e.body, 0)
+		return
+	}
+	at, ok := e.known[s]
+	if !ok {
+		if n, isWord := numbers[s]; isWord {
+			e.count(int(n) << 1)
+			return
+		}
+		at = uint32(len(e.known))
+		e.known[s] = at
+		e.add(s)
+	}
+	e.count(int(at)<<1 | 1)
+}
+
+// add puts a string at the end of the table.
+func (e *Encoder) add(s string) {
+	how, start := plain, len(e.text)
+	switch {
+	case isURN(s):
+		how = urn
+		u, _ := metadata.ParseUUID(s)
+		e.text = append(e.text, u[:]...)
+	case isPackable(s):
+		how = packed
+		for i := 0; i < len(s); i += 2 {
+			e.text = append(e.text, unhex(s[i])<<4|unhex(s[i+1]))
+		}
+	default:
+		e.text = append(e.text, s...)
+	}
+	e.sizes = binary.AppendUvarint(e.sizes, uint64(len(e.text)-start)<<2|uint64(how))
+}
+
+// isURN tells whether s is exactly what urn gives back.
+func isURN(s string) bool {
+	if len(s) != urnLength || s[:len(urnPrefix)] != urnPrefix {
+		return false
+	}
+	for i := len(urnPrefix); i < len(s); i++ {
+		switch i - len(urnPrefix) {
+		case 8, 13, 18, 23:
+			if s[i] != '-' {
+				return false
+			}
+		default:
+			if unhex(s[i]) > 15 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isPackable(s string) bool {
+	if len(s) < minPacked || len(s)%2 != 0 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if unhex(s[i]) > 15 {
+			return false
+		}
+	}
+	return true
+}
+
+// unhex is the value of a lower-case hexadecimal digit; 255 for anything else.
+func unhex(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	}
+	return 255
+}

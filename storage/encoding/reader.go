@@ -1,0 +1,263 @@
+package encoding
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unsafe"
+
+	"samdok/metadata"
+	"samdok/storage"
+)
+
+// ErrCorrupt: the bytes are not a record, or not a whole one.
+var ErrCorrupt = errors.New("encoding: corrupt record")
+
+// Reader reads one record after another. Strings and objects that it returns
+// stay valid for ever: they point into the record's own text, which the garbage
+// collector keeps. Not for concurrent use.
+type Reader struct {
+	data    string
+	strings []string
+	events  []head
+	objects []span
+	claims  int // where the claims start
+}
+
+// head is an event without its objects.
+type head struct {
+	kind             storage.EventKind
+	id               metadata.UUID
+	time             time.Time
+	touched          int // where the touches start
+	firstAdded, next int // its objects
+}
+
+// span is where an object's body lies.
+type span struct {
+	class      Class
+	start, end int
+}
+
+// Reset starts on a record. It reads the string table and notes where objects
+// lie. An error wraps ErrCorrupt, except for a record of a newer version.
+func (r *Reader) Reset(data string) error {
+	r.data, r.strings, r.events, r.objects, r.claims = data, r.strings[:0], r.events[:0], r.objects[:0], 0
+	if data == "" {
+		return ErrCorrupt
+	}
+	if data[0] != Version {
+		return fmt.Errorf("encoding: a record of format version %d cannot be read, this program knows only version %d", data[0], Version)
+	}
+	c := cursor{data: data, at: 1, end: len(data)}
+	r.table(&c)
+	c.strings = r.strings
+	for n := c.count(minEvent); n > 0 && !c.bad; n-- {
+		r.head(&c)
+	}
+	r.claims = c.at
+	if c.bad {
+		return ErrCorrupt
+	}
+	return nil
+}
+
+// The fewest bytes that one of each takes, so that a corrupt number of them
+// never makes us allocate more than the record could hold.
+const (
+	minEvent  = 20
+	minTouch  = 3
+	minObject = 4
+	minClaim  = 3
+	minText   = 3
+	minAuthor = 7
+	minSlot   = 2
+)
+
+// table reads the strings.
+func (r *Reader) table(c *cursor) {
+	n := c.count(1)
+	sizes, length, expanded := c.at, 0, 0
+	for range n {
+		v := c.uvarint()
+		size := int(v >> 2)
+		if c.bad || size > c.end {
+			c.bad = true
+			return
+		}
+		length += size
+		switch v & 3 {
+		case plain:
+		case urn:
+			expanded += urnLength
+			c.bad = c.bad || size != len(metadata.UUID{})
+		case packed:
+			expanded += 2 * size
+		default:
+			c.bad = true
+		}
+		if length > c.end {
+			c.bad = true
+		}
+	}
+	if c.bad || length > c.end-c.at {
+		c.bad = true
+		return
+	}
+	text := c.data[c.at : c.at+length]
+	c.at += length
+	s := cursor{data: c.data, at: sizes, end: c.at}
+	buf := make([]byte, 0, expanded)
+	for range n {
+		v := s.uvarint()
+		size := int(v >> 2)
+		from := len(buf)
+		switch v & 3 {
+		case plain:
+			r.strings = append(r.strings, text[:size])
+		case urn:
+			buf = metadata.UUID([]byte(text[:size])).AppendURN(buf)
+			r.strings = append(r.strings, unsafeString(buf[from:]))
+		case packed:
+			buf = appendHex(buf, text[:size])
+			r.strings = append(r.strings, unsafeString(buf[from:]))
+		}
+		text = text[size:]
+	}
+}
+
+func appendHex(b []byte, s string) []byte {
+	const digits = "0123456789abcdef"
+	for i := 0; i < len(s); i++ {
+		b = append(b, digits[s[i]>>4], digits[s[i]&15])
+	}
+	return b
+}
+
+// unsafeString gives bytes that are never written again as a string; buf has its
+// final capacity before the first one is cut out of it.
+func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// head reads an event and skips its objects.
+func (r *Reader) head(c *cursor) {
+	h := head{kind: storage.EventKind(c.byte()), id: c.uuid()}
+	sec := c.varint()
+	nsec := c.uvarint()
+	if nsec > 999_999_999 {
+		c.bad = true
+		return
+	}
+	h.time = time.Unix(sec, int64(nsec)).UTC()
+	h.touched = c.at
+	for n := c.count(minTouch); n > 0 && !c.bad; n-- {
+		c.str()
+		c.byte()
+		c.str()
+	}
+	h.firstAdded = len(r.objects)
+	for n := c.count(minObject); n > 0 && !c.bad; n-- {
+		class := Class(c.byte())
+		size := c.uvarint()
+		if c.bad || size > uint64(c.end-c.at) || class == ClassUnknown || class > ClassAssociation {
+			c.bad = true
+			return
+		}
+		r.objects = append(r.objects, span{class, c.at, c.at + int(size)})
+		c.at += int(size)
+	}
+	h.next = len(r.objects)
+	r.events = append(r.events, h)
+}
+
+// Len is the number of objects in all events of the record; they are numbered
+// from 0 in the order they were added.
+func (r *Reader) Len() int { return len(r.objects) }
+
+// Class of object n.
+func (r *Reader) Class(n int) Class { return r.objects[n].class }
+
+// Added decodes object n.
+func (r *Reader) Added(n int) (storage.Added, error) {
+	s := r.objects[n]
+	c := cursor{data: r.data, at: s.start, end: s.end, strings: r.strings}
+	c.slabs()
+	a := storage.Added{Document: storage.DocumentKey(c.str()), Controller: c.str()}
+	switch s.class {
+	case ClassDocumentEntry:
+		a.Object = c.documentEntry()
+	case ClassSubmissionSet:
+		a.Object = c.submissionSet()
+	case ClassFolder:
+		a.Object = c.folder()
+	case ClassAssociation:
+		a.Object = c.association()
+	}
+	if c.bad || c.at != c.end {
+		return storage.Added{}, ErrCorrupt
+	}
+	return a, nil
+}
+
+// Touched decodes the touches of all events, in order; nil when there are none.
+func (r *Reader) Touched() []storage.Touch {
+	var all []storage.Touch
+	for i := range r.events {
+		all = append(all, r.touched(i)...)
+	}
+	return all
+}
+
+func (r *Reader) touched(event int) []storage.Touch {
+	c := cursor{data: r.data, at: r.events[event].touched, end: len(r.data), strings: r.strings}
+	n := c.count(minTouch)
+	if n == 0 {
+		return nil
+	}
+	list := make([]storage.Touch, n)
+	for i := range list {
+		list[i] = storage.Touch{ID: metadata.ID(c.str()), Status: metadata.Status(c.byte()), LastUpdateTime: metadata.DTM(c.str())}
+	}
+	return list
+}
+
+// Events decodes everything but the claims.
+func (r *Reader) Events() ([]storage.Event, error) {
+	if len(r.events) == 0 {
+		return nil, nil
+	}
+	list := make([]storage.Event, len(r.events))
+	for i := range r.events {
+		h := &r.events[i]
+		list[i] = storage.Event{Kind: h.kind, ID: h.id, Time: h.time, Touched: r.touched(i)}
+		if h.next > h.firstAdded {
+			list[i].Added = make([]storage.Added, 0, h.next-h.firstAdded)
+		}
+		for n := h.firstAdded; n < h.next; n++ {
+			a, err := r.Added(n)
+			if err != nil {
+				return nil, err
+			}
+			list[i].Added = append(list[i].Added, a)
+		}
+	}
+	return list, nil
+}
+
+// Claims decodes the claims.
+func (r *Reader) Claims() ([]storage.Claim, error) {
+	c := cursor{data: r.data, at: r.claims, end: len(r.data), strings: r.strings}
+	n := c.count(minClaim)
+	var list []storage.Claim
+	if n > 0 {
+		list = make([]storage.Claim, n)
+	}
+	for i := range list {
+		list[i].ID = c.str()
+		list[i].Exclusive = c.flag()
+		list[i].Value = c.str()
+	}
+	if c.bad || c.at != c.end {
+		return nil, ErrCorrupt
+	}
+	return list, nil
+}
