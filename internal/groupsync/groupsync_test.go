@@ -1,0 +1,214 @@
+package groupsync
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"samdok/internal/disk"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newFile(t testing.TB) (string, disk.File) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "log")
+	f, err := disk.OS{}.Open(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name, f
+}
+
+func put(p []byte) func([]byte, Position) []byte {
+	return func(dst []byte, _ Position) []byte { return append(dst, p...) }
+}
+
+func TestAppendsLieWhereTheySay(t *testing.T) {
+	for _, ahead := range []int64{0, 4096} {
+		name, f := newFile(t)
+		l := NewLog(f, 0, 0, Options{Ahead: ahead, Pending: 1000})
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		at := map[int64][]byte{}
+		for w := range 16 {
+			wg.Go(func() {
+				for i := range 50 {
+					p := bytes.Repeat([]byte{byte(w + 1)}, 1+i*3)
+					pos, err := l.Append(context.Background(), len(p), put(p))
+					if err != nil || pos.Batch > pos.Offset {
+						t.Error(pos, err)
+						return
+					}
+					mu.Lock()
+					at[pos.Offset] = p
+					mu.Unlock()
+				}
+			})
+		}
+		wg.Wait()
+		end := l.End()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(name)
+		if err != nil || int64(len(b)) != end {
+			t.Fatalf("%d bytes, want %d: %v", len(b), end, err)
+		}
+		for off, p := range at {
+			if !bytes.Equal(b[off:off+int64(len(p))], p) {
+				t.Fatalf("other bytes at %d", off)
+			}
+		}
+		if _, err := l.Append(context.Background(), 1, put([]byte{1})); !errors.Is(err, ErrClosed) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// slow counts syncs and can fail them.
+type slow struct {
+	disk.File
+	syncs atomic.Int64
+	fail  atomic.Bool
+	gate  chan struct{}
+}
+
+func (s *slow) Sync() error {
+	s.syncs.Add(1)
+	if s.gate != nil {
+		<-s.gate
+	}
+	if s.fail.Load() {
+		return syscall.EIO
+	}
+	return s.File.Sync()
+}
+
+func TestOneSyncServesAll(t *testing.T) {
+	_, f := newFile(t)
+	s := &slow{File: f, gate: make(chan struct{})}
+	l := NewLog(s, 0, 0, Options{})
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			if _, err := l.Append(context.Background(), 1, put([]byte{1})); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for l.End() < 64 {
+		time.Sleep(time.Millisecond)
+	}
+	close(s.gate)
+	wg.Wait()
+	if n := s.syncs.Load(); n > 3 {
+		t.Fatalf("%d syncs for 64 appends", n)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestErrorFailsAllWhoWaitAndStays(t *testing.T) {
+	name, f := newFile(t)
+	s := &slow{File: f, gate: make(chan struct{})}
+	s.fail.Store(true)
+	l := NewLog(s, 0, 0, Options{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if _, err := l.Append(context.Background(), 1, put([]byte{1})); !errors.Is(err, syscall.EIO) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	for l.End() < 8 {
+		time.Sleep(time.Millisecond)
+	}
+	close(s.gate)
+	wg.Wait()
+	s.fail.Store(false)
+	if l.Durable() != 0 {
+		t.Fatal("bytes of a failed batch count as durable")
+	}
+	if _, err := l.Append(context.Background(), 1, put([]byte{1})); !errors.Is(err, ErrBroken) || !errors.Is(err, syscall.EIO) {
+		t.Fatalf("after the error: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(name); err != nil || st.Size() != 0 {
+		t.Fatal("the failed batch is still in the file", err)
+	}
+}
+
+func TestCallerMayGo(t *testing.T) {
+	_, f := newFile(t)
+	s := &slow{File: f, gate: make(chan struct{})}
+	l := NewLog(s, 0, 0, Options{Pending: 4})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	for range 3 { // the third finds the queue full
+		if _, err := l.Append(ctx, 4, put([]byte("abcd"))); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+	}
+	close(s.gate)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func benchmarkAppend(b *testing.B, size, callers int, ahead int64) {
+	_, f := newFile(b)
+	l := NewLog(f, 0, 0, Options{Ahead: ahead})
+	p := make([]byte, size)
+	var wg sync.WaitGroup
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range callers {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				if _, err := l.Append(context.Background(), size, put(p)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, c := range []struct {
+		name          string
+		size, callers int
+		ahead         int64
+	}{
+		{"300B/1/append", 300, 1, 0}, {"300B/1/ahead", 300, 1, 256 << 10},
+		{"300B/8/append", 300, 8, 0}, {"300B/8/ahead", 300, 8, 256 << 10},
+		{"300B/64/append", 300, 64, 0}, {"300B/64/ahead", 300, 64, 256 << 10},
+		{"10KB/1/append", 10240, 1, 0}, {"10KB/1/ahead", 10240, 1, 1 << 20},
+		{"10KB/8/append", 10240, 8, 0}, {"10KB/8/ahead", 10240, 8, 1 << 20},
+		{"10KB/64/append", 10240, 64, 0}, {"10KB/64/ahead", 10240, 64, 1 << 20},
+	} {
+		b.Run(c.name, func(b *testing.B) { benchmarkAppend(b, c.size, c.callers, c.ahead) })
+	}
+}

@@ -1,0 +1,188 @@
+package groupsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"samdok/internal/disk"
+)
+
+// ErrClosed: the Log was closed before the bytes were taken; nothing was
+// written.
+var ErrClosed = errors.New("groupsync: log closed")
+
+// ErrBroken: a write or an fsync failed before. What was durable still is; the
+// file takes nothing more until its owner has opened it anew.
+var ErrBroken = errors.New("groupsync: log broken by an earlier error")
+
+// Position says where appended bytes lie.
+type Position struct {
+	Offset int64
+	// Batch is where the batch of this append begins. Everything before it was
+	// durable before any byte of the batch was written, so that whoever repairs
+	// the file after a crash can tell a torn batch from later damage.
+	Batch int64
+}
+
+// Options of a Log; zero values mean the defaults.
+type Options struct {
+	// Ahead is how many zero bytes are written ahead of the end, so that most
+	// commits change no file size. 0: none.
+	Ahead int64
+	// Pending bounds the bytes that wait for a commit; further appends wait.
+	// Default 16 MiB.
+	Pending int
+}
+
+// Log appends to one file for many goroutines. Batches are written one after
+// another, so that a hole never precedes acknowledged bytes.
+type Log struct {
+	f      disk.File
+	ahead  int64
+	limit  int
+	syncer *Syncer
+
+	mu     sync.Mutex
+	buf    []byte // waits for the next commit
+	spare  []byte
+	base   int64 // where buf goes
+	filled int64 // the file's size
+	stable int64 // everything before it is durable
+	err    error
+	closed bool
+}
+
+// NewLog appends to f from end on. size is the file's present size; when it is
+// more than end, the bytes between must be zeros. The Log owns f.
+func NewLog(f disk.File, end, size int64, o Options) *Log {
+	if o.Pending == 0 {
+		o.Pending = 16 << 20
+	}
+	l := &Log{f: f, ahead: o.Ahead, limit: o.Pending, base: end, stable: end, filled: max(end, size)}
+	l.syncer = NewSyncer(l.commit)
+	return l
+}
+
+// Append makes bytes durable. fill is called once under a lock; it must append
+// at most size bytes to dst, not alter what is there, and return it. When ctx
+// ends before the commit the outcome is unknown. After ErrClosed nothing was
+// written; after any other error the bytes may or may not be in the file.
+func (l *Log) Append(ctx context.Context, size int, fill func(dst []byte, at Position) []byte) (Position, error) {
+	if err := ctx.Err(); err != nil {
+		return Position{}, context.Cause(ctx)
+	}
+	at, err := l.add(ctx, size, fill)
+	if err != nil {
+		return Position{}, err
+	}
+	return at, l.syncer.Sync(ctx)
+}
+
+func (l *Log) add(ctx context.Context, size int, fill func([]byte, Position) []byte) (Position, error) {
+	l.mu.Lock()
+	for {
+		switch {
+		case l.closed:
+			l.mu.Unlock()
+			return Position{}, ErrClosed
+		case l.err != nil:
+			defer l.mu.Unlock()
+			return Position{}, fmt.Errorf("%w: %w", ErrBroken, l.err)
+		case len(l.buf) == 0 || len(l.buf)+size <= l.limit:
+			defer l.mu.Unlock()
+			at := Position{Offset: l.base + int64(len(l.buf)), Batch: l.base}
+			l.buf = fill(l.buf, at)
+			return at, nil
+		}
+		l.mu.Unlock()
+		// Its outcome belongs to those whose bytes it carries.
+		if err := l.syncer.Sync(ctx); err != nil && ctx.Err() != nil {
+			return Position{}, err
+		}
+		l.mu.Lock()
+	}
+}
+
+const keepBuffer = 4 << 20
+
+// commit writes what waits. It is only run by the Syncer, one at a time.
+func (l *Log) commit() error {
+	l.mu.Lock()
+	if l.err != nil {
+		defer l.mu.Unlock()
+		return fmt.Errorf("%w: %w", ErrBroken, l.err)
+	}
+	buf, base, filled := l.buf, l.base, l.filled
+	l.buf, l.spare = l.spare[:0], nil
+	l.base += int64(len(buf))
+	l.mu.Unlock()
+
+	used := len(buf)
+	if end := base + int64(used); end > filled {
+		filled = end
+		if l.ahead > 0 {
+			filled += l.ahead
+			buf = append(buf, make([]byte, l.ahead)...)
+		}
+	}
+	_, err := l.f.WriteAt(buf, base)
+	if err == nil {
+		err = l.f.Sync()
+	}
+
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err != nil {
+		l.err = err
+		return err
+	}
+	l.filled, l.stable = filled, base+int64(used)
+	if cap(buf) <= keepBuffer {
+		l.spare = buf[:0]
+	}
+	return nil
+}
+
+// End is where the next append would go.
+func (l *Log) End() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.base + int64(len(l.buf))
+}
+
+// Durable is the end of what is durable.
+func (l *Log) Durable() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stable
+}
+
+// Err is what broke the log; nil while it works.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Close lets those who wait finish, cuts off the zeros, or after an error what is
+// not durable, and closes the file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	l.mu.Unlock()
+	l.syncer.Wait()
+	l.mu.Lock()
+	end, cut := l.stable, l.err != nil || l.filled > l.stable
+	l.mu.Unlock()
+	var err error
+	if cut {
+		err = errors.Join(l.f.Truncate(end), l.f.Sync())
+	}
+	return errors.Join(err, l.f.Close())
+}
