@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"samdok/access"
-	"samdok/fault"
 	"samdok/metadata"
+	"samdok/metadata/profile"
 	"samdok/storage"
 )
 
@@ -15,7 +15,7 @@ type Options struct {
 	Log   storage.Log
 	Index storage.Index
 	// Profile checks coded values and mime types; nil: every value is fine.
-	Profile Profile
+	Profile *profile.Profile
 	// Clock gives the registration time.
 	Clock func() time.Time
 	// KnownPatients tells whether a patient id was announced by the patient
@@ -24,11 +24,6 @@ type Options struct {
 	// Home is the community's homeCommunityId ("urn:oid:..."), "" when it has none.
 	Home   string
 	Limits Limits
-}
-
-// Profile is the affinity domain's value sets; *profile.Profile is one.
-type Profile interface {
-	Validate(*metadata.Submission) []fault.Problem
 }
 
 // Limits of one request. Zero values mean the defaults.
@@ -55,7 +50,7 @@ func (l Limits) withDefaults() Limits {
 type Registry struct {
 	log     storage.Log
 	index   storage.Index
-	profile Profile
+	profile *profile.Profile
 	clock   func() time.Time
 	known   func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
 	home    string

@@ -2,6 +2,9 @@ package registry
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
 
 	"samdok/access"
 	"samdok/fault"
@@ -11,8 +14,8 @@ import (
 
 // Submission is what Submit shall register.
 type Submission struct {
-	// Submission is completed in place (ids, status, version); the caller must
-	// not use it concurrently, and after an error not at all.
+	// Submission is completed in place (ids, status, version); the caller must not
+	// use it concurrently, and after an error not at all.
 	Submission *metadata.Submission
 	// Problems were found earlier (decoding, storing). When there are errors
 	// among them nothing is registered; they are answered before those found here.
@@ -26,16 +29,105 @@ type Submission struct {
 
 // Receipt says that a submission is durable and visible.
 type Receipt struct {
+	// Warnings are problems of severity warning.
 	Warnings []fault.Problem
 	// IDs maps submitted ids to registered ones; UUIDs map to themselves.
 	IDs map[metadata.ID]metadata.ID
 }
 
-// Submit registers a submission (ITI-42): all or nothing, durable when it
-// returns nil.
+// Submit registers a submission (ITI-42): all or nothing, durable and visible
+// when it returns nil. A submission that was registered before is refused with
+// XDSDuplicateUniqueIdInRegistry and changes nothing.
 //
 // Errors are *fault.Error. Invalid, Busy and TooLarge mean that nothing was
 // registered; any other kind leaves the outcome unknown.
 func (r *Registry) Submit(ctx context.Context, t access.Tenant, s Submission) (Receipt, error) {
-	return Receipt{}, fault.New(fault.Internal, "registry.Submit", fault.RegistryError, "The registry cannot register yet.")
+	in := newIntake(s)
+	if err := r.checkAlone(ctx, t, in); err != nil {
+		return Receipt{}, err
+	}
+	for attempt := 0; attempt < r.limits.Attempts; attempt++ {
+		if attempt > 0 {
+			if err := pause(ctx, attempt); err != nil {
+				return Receipt{}, broken("registry.Submit", err)
+			}
+		}
+		done, err := r.try(ctx, t, in)
+		if errors.Is(err, storage.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return Receipt{}, broken("registry.Submit", err)
+		}
+		return done, nil
+	}
+	return Receipt{}, fault.New(fault.Busy, "registry.Submit", fault.RegistryBusy,
+		"Others were writing for the same patient %d times in a row. Nothing was registered; send the submission again.", r.limits.Attempts)
+}
+
+// try loads, validates and appends once.
+func (r *Registry) try(ctx context.Context, t access.Tenant, in *intake) (Receipt, error) {
+	known, err := r.load(ctx, t, in)
+	if err != nil {
+		return Receipt{}, err
+	}
+	problems := in.check(known)
+	if err := fault.Of("registry.Submit", problems); err != nil {
+		return Receipt{}, err
+	}
+	change := in.change(known, r.clock())
+	if err := r.append(ctx, t, change); err != nil {
+		return Receipt{}, err
+	}
+	return Receipt{Warnings: problems, IDs: in.ids}, nil
+}
+
+// append appends one change. When the reply is lost, it looks for the event:
+// what is in the log was registered.
+func (r *Registry) append(ctx context.Context, t access.Tenant, c storage.Change) error {
+	err := r.log.Append(ctx, t, []storage.Change{c})
+	if err == nil || errors.Is(err, storage.ErrConflict) {
+		return err
+	}
+	switch fault.KindOf(err) {
+	case fault.Busy, fault.TooLarge, fault.Invalid:
+		return err
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	for e, readErr := range r.log.Events(ctx, t, c.Stream, c.Expect) {
+		if readErr != nil {
+			break
+		}
+		if e.ID == c.Events[0].ID {
+			return nil
+		}
+	}
+	return err
+}
+
+// pause waits a random time that grows with the attempts, at most 32 ms.
+func pause(ctx context.Context, attempt int) error {
+	most := time.Millisecond << min(attempt-1, 5)
+	timer := time.NewTimer(rand.N(most))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// broken makes a *fault.Error of whatever an engine returned.
+func broken(op string, err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fault.Wrap(err, fault.Canceled, op, fault.RegistryError, "The request was given up before the registry had answered. Ask again.")
+	}
+	return fault.Wrap(err, fault.Internal, op, fault.RegistryError, "The registry could not read or write its data. The operator's log tells why; ask again later.")
 }

@@ -1,0 +1,150 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"samdok/access"
+	"samdok/fault"
+	"samdok/metadata"
+	"samdok/metadata/rules"
+	"samdok/storage"
+)
+
+// intake is one submission on its way in. Once its ids are assigned it changes
+// no more until it is registered, so that it can be tried again.
+type intake struct {
+	Submission
+	sub    *metadata.Submission
+	stream storage.Stream // zero when the set's patient id cannot be read
+	ids    map[metadata.ID]metadata.ID
+	// names are the submitted symbolic ids by registered id: problems speak of
+	// ids that the sender knows.
+	names map[metadata.ID]metadata.ID
+	local map[metadata.ID]metadata.Object
+	given []metadata.ID // UUIDs that the sender assigned
+	// listed are the targets of HasMember associations of the submission set.
+	listed map[metadata.ID]bool
+	// Problems that need no state: before and after rules 4 and 5, which do.
+	before, after []fault.Problem
+}
+
+func newIntake(s Submission) *intake {
+	sub := s.Submission
+	n := 1 + len(sub.Entries) + len(sub.Folders) + len(sub.Associations)
+	return &intake{
+		Submission: s, sub: sub, before: slices.Clip(s.Problems),
+		ids:    make(map[metadata.ID]metadata.ID, n),
+		names:  make(map[metadata.ID]metadata.ID, n),
+		local:  make(map[metadata.ID]metadata.Object, n),
+		listed: make(map[metadata.ID]bool, n),
+	}
+}
+
+// checkAlone applies the rules that need no registered object and assigns ids.
+// It returns an error only when it cannot tell; what is wrong goes to in.before
+// and in.after.
+func (r *Registry) checkAlone(ctx context.Context, t access.Tenant, in *intake) error {
+	in.before = append(in.before, rules.Check(in.sub, rules.Repository)...) // 1, 2, 9
+	in.assign()
+	in.before = append(in.before, in.duplicates()...) // 3
+	if r.profile != nil {
+		in.after = append(in.after, r.profile.Validate(in.sub)...) // 6
+	}
+	patient, err := in.sub.Set.PatientID.Patient()
+	if err != nil {
+		if !fault.HasErrors(in.before) {
+			in.before = append(in.before, problem(fault.RegistryMetadataError, "The submission set's patientId cannot be read: %v.", err))
+		}
+		return nil
+	}
+	in.stream = storage.PatientStream(patient)
+	if r.known != nil { // 7
+		ok, err := r.known(ctx, t, patient)
+		if err != nil {
+			return broken("registry.Submit", err)
+		}
+		if !ok {
+			in.after = append(in.after, fault.Problem{Code: fault.UnknownPatientID, Context: string(in.sub.Set.PatientID)})
+		}
+	}
+	in.after = append(in.after, in.patients(patient)...) // 8
+	return nil
+}
+
+// assign gives every symbolic id one new UUID and puts it wherever the id stands
+// (ITI TF-2 3.42.4.1.3.7). Ids that name nothing in the submission stay as they
+// are.
+func (in *intake) assign() {
+	set := &in.sub.Set
+	set.ID = in.register(set.ID, set)
+	for _, e := range in.sub.Entries {
+		submitted := e.ID
+		e.ID = in.register(e.ID, e)
+		if e.LogicalID == submitted {
+			e.LogicalID = e.ID
+		}
+	}
+	for _, f := range in.sub.Folders {
+		submitted := f.ID
+		f.ID = in.register(f.ID, f)
+		if f.LogicalID == submitted {
+			f.LogicalID = f.ID
+		}
+	}
+	for _, a := range in.sub.Associations {
+		a.ID = in.register(a.ID, a)
+	}
+	for _, a := range in.sub.Associations {
+		a.Source, a.Target = in.registered(a.Source), in.registered(a.Target)
+		if a.Type == metadata.HasMember && a.Source == set.ID {
+			in.listed[a.Target] = true
+		}
+	}
+}
+
+// register returns the registered id of an object of the submission. (That two
+// objects share an id, or have none, is found by rules.Check.)
+func (in *intake) register(submitted metadata.ID, o metadata.Object) metadata.ID {
+	id := submitted
+	if submitted.IsSymbolic() {
+		id = metadata.NewUUID().ID()
+		in.names[id] = submitted
+	} else {
+		in.given = append(in.given, id)
+	}
+	in.ids[submitted] = id
+	in.local[id] = o
+	return id
+}
+
+func (in *intake) registered(submitted metadata.ID) metadata.ID {
+	if id, ok := in.ids[submitted]; ok {
+		return id
+	}
+	return submitted
+}
+
+// name is the id as the sender knows it.
+func (in *intake) name(id metadata.ID) metadata.ID {
+	if submitted, ok := in.names[id]; ok {
+		return submitted
+	}
+	return id
+}
+
+func problem(code fault.Code, format string, args ...any) fault.Problem {
+	return fault.Problem{Code: code, Context: fmt.Sprintf(format, args...)}
+}
+
+// contentOf is a document's hash and size in a form that can be compared; "" when
+// one of them is not known.
+func contentOf(e *metadata.DocumentEntry) string {
+	if e.Hash == "" || !e.Size.Given {
+		return ""
+	}
+	return strings.ToLower(e.Hash) + " " + strconv.FormatInt(e.Size.Octets, 10)
+}
