@@ -56,8 +56,9 @@ type Limits struct {
 	Objects            int   // objects in one submission
 	Depth              int   // nested XML elements
 	Attributes         int   // XML attributes of one element
-	Slots              int   // slots of one message
-	ValueBytes         int   // one attribute value
+	Slots              int   // slots of one object
+	Values             int   // values of one slot
+	ValueBytes         int   // one XML attribute or text
 	QueryLeafClass     int   // objects in one LeafClass answer
 	QueryObjectRefs    int   // references in one ObjectRef answer
 	RetrieveDocuments  int   // documents in one retrieval
@@ -80,12 +81,13 @@ type HTTP struct {
 type Malware struct {
 	Kind    string // off, clamd, icap
 	Address string
-	Timeout time.Duration
+	Timeout time.Duration // of each step
+	// AdmitUnscanned stores documents that the scanner had no verdict on.
+	AdmitUnscanned bool
 }
 
 // Sweep removes documents that no submission ever registered.
 type Sweep struct {
-	Age      time.Duration
 	Interval time.Duration
 }
 

@@ -19,7 +19,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Listen != "127.0.0.1:8080" || !c.Encryption || c.Limits.RootBytes != 16<<20 || c.Sweep.Age != 24*time.Hour {
+	if c.Listen != "127.0.0.1:8080" || !c.Encryption || c.Limits.RootBytes != 16<<20 || c.Sweep.Interval != time.Hour {
 		t.Errorf("unexpected defaults: %+v", c)
 	}
 	for _, s := range Settings() {

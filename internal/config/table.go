@@ -71,11 +71,13 @@ func (t *table) protection() {
 	set, get = secret(func(c *Config) *Secret { return &c.MasterKey })
 	t.add("master-key", "KEY", "", "Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.", set, get).Secret = true
 	set, get = choice(func(c *Config) *string { return &c.Malware.Kind }, "off", "clamd", "icap")
-	t.add("malware.scanner", "off|clamd|icap", "off", "Scanner that sees each document before it is stored. A document that it refuses, or that it cannot answer for, is not stored.", set, get)
+	t.add("malware.scanner", "off|clamd|icap", "off", "Scanner that sees each document before it is stored. A document that it refuses is not stored.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Malware.Address })
 	t.add("malware.address", "ADDRESS", "", "Where the scanner is: unix:/run/clamav/clamd.ctl or tcp:HOST:PORT for clamd, icap://HOST:PORT/SERVICE for ICAP.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.Malware.Timeout }, time.Second)
-	t.add("malware.timeout", "DURATION", "1m", "How long the scanner may take after the last byte of a document.", set, get)
+	t.add("malware.timeout", "DURATION", "1m", "How long the scanner may take for each step of a document.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Malware.AdmitUnscanned })
+	t.add("malware.admit-unscanned", "on|off", "off", "Stores documents that the scanner had no verdict on, because it was away or gave up. off refuses them: the sender is told to try again.", set, get)
 }
 
 func (t *table) limits() {
@@ -89,15 +91,17 @@ func (t *table) limits() {
 	set, get = count(func(c *Config) *int { return &c.Limits.Documents })
 	t.add("limits.documents", "NUMBER", "500", "Documents in one submission.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Objects })
-	t.add("limits.objects", "NUMBER", "10000", "Entries, folders and associations in one submission.", set, get)
+	t.add("limits.objects", "NUMBER", "20000", "Entries, folders and associations in one submission.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Depth })
-	t.add("limits.depth", "NUMBER", "128", "XML elements inside one another.", set, get)
+	t.add("limits.depth", "NUMBER", "256", "XML elements inside one another.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Attributes })
-	t.add("limits.attributes", "NUMBER", "256", "XML attributes of one element.", set, get)
+	t.add("limits.attributes", "NUMBER", "64", "XML attributes of one element, namespace declarations among them.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Slots })
-	t.add("limits.slots", "NUMBER", "100000", "Slots, and values in slots, of one message.", set, get)
+	t.add("limits.slots", "NUMBER", "10000", "Slots of one object.", set, get)
+	set, get = count(func(c *Config) *int { return &c.Limits.Values })
+	t.add("limits.values", "NUMBER", "100000", "Values of one slot, such as ids in a query.", set, get)
 	set, get = smallSize(func(c *Config) *int { return &c.Limits.ValueBytes })
-	t.add("limits.value-bytes", "SIZE", "64KiB", "Largest single attribute or slot value.", set, get)
+	t.add("limits.value-bytes", "SIZE", "1MiB", "Largest single XML attribute or text.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.QueryLeafClass })
 	t.add("limits.query-leafclass", "NUMBER", "10000", "Objects in one answer with returnType LeafClass; more is XDSTooManyResults.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.QueryObjectRefs })
@@ -130,10 +134,8 @@ func (t *table) listeners() {
 
 func (t *table) operation() {
 	t.group = "Operation"
-	set, get := duration(func(c *Config) *time.Duration { return &c.Sweep.Age }, time.Hour)
-	t.add("sweep.age", "DURATION", "24h", "Age at which stored bytes that no submission registered are removed.", set, get)
-	set, get = duration(func(c *Config) *time.Duration { return &c.Sweep.Interval }, time.Minute)
-	t.add("sweep.interval", "DURATION", "1h", "Time between two sweeps.", set, get)
+	set, get := duration(func(c *Config) *time.Duration { return &c.Sweep.Interval }, time.Minute)
+	t.add("sweep.interval", "DURATION", "1h", "Time between two sweeps. A sweep removes stored bytes that no submission registered within 24 hours: leftovers of crashes and broken uploads.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")
 	t.add("log.level", "debug|info|warn|error", "info", "Least severity that is logged to stderr.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Log.Format }, "json", "text")

@@ -19,7 +19,8 @@ type Job struct {
 
 // Options of a Runner.
 type Options struct {
-	Log *slog.Logger
+	Log   *slog.Logger
+	Clock func() time.Time
 	// Done is called after each run; nil is fine.
 	Done func(job string, end time.Time, err error)
 }
@@ -55,7 +56,7 @@ func (r *Runner) loop(ctx context.Context, j Job) {
 				r.options.Log.Error("a background job failed; it will be tried again", "job", j.Name, "again_in", j.Every.String(), "error", err)
 			}
 			if r.options.Done != nil {
-				r.options.Done(j.Name, time.Now(), err)
+				r.options.Done(j.Name, r.options.Clock(), err)
 			}
 		}
 		wait := time.NewTimer(j.Every)

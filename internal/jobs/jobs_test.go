@@ -18,7 +18,7 @@ func TestJobsSurviveErrorsAndPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
 		var ends []error
-		r := Start(Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Done: func(_ string, _ time.Time, err error) { ends = append(ends, err) }},
+		r := Start(Options{Clock: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Done: func(_ string, _ time.Time, err error) { ends = append(ends, err) }},
 			Job{Name: "sweep", Every: time.Hour, Do: func(context.Context) error {
 				runs++
 				switch runs {
@@ -40,7 +40,7 @@ func TestJobsSurviveErrorsAndPanics(t *testing.T) {
 
 func TestStopEndsARunningJob(t *testing.T) {
 	started := make(chan struct{})
-	r := Start(Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
+	r := Start(Options{Clock: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))},
 		Job{Name: "long", Every: time.Hour, Do: func(ctx context.Context) error { close(started); <-ctx.Done(); return ctx.Err() }})
 	<-started
 	done := make(chan struct{})
