@@ -138,7 +138,7 @@ func (p *Pass) addRules(rules []string) {
 func (p *Pass) close(ctx context.Context, err error) (failure error) {
 	defer func() {
 		if v := recover(); v != nil {
-			failure = unrecorded(fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
+			failure = unrecorded(&PanicError{Value: v, Stack: debug.Stack(), At: p.g.clock()})
 		}
 	}()
 	e := &p.event
