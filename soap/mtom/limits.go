@@ -22,22 +22,22 @@ type Limits struct {
 	TotalBytes int64
 }
 
-// Names of the limits, as in the configuration and in messages.
+// Names of the limits in messages; those of the configuration where it has them.
 const (
-	LimitParts       = "limits.message-parts"
-	LimitHeaderBytes = "limits.part-header-bytes"
-	LimitRootBytes   = "limits.envelope-bytes"
+	LimitParts       = "limits.documents"
+	LimitHeaderBytes = "part-header-bytes" // not configured
+	LimitRootBytes   = "limits.root-bytes"
 	LimitPartBytes   = "limits.document-bytes"
-	LimitTotalBytes  = "limits.message-bytes"
+	LimitTotalBytes  = "limits.submission-bytes"
 )
 
 // Defaults are the limits used when nothing is configured.
 var defaults = Limits{
-	Parts:       10_000,
+	Parts:       501,
 	HeaderBytes: 16 << 10,
-	RootBytes:   32 << 20,
+	RootBytes:   16 << 20,
 	PartBytes:   5 << 30,
-	TotalBytes:  16 << 30,
+	TotalBytes:  20 << 30,
 }
 
 // WithDefaults fills in the zero fields.

@@ -185,6 +185,7 @@ func (r *Reader) advance() (p *Part, isRoot bool, err error) {
 	h, err := r.split.next()
 	if errors.Is(err, io.EOF) {
 		r.end = true
+		r.epilogue()
 		return nil, false, io.EOF
 	}
 	if err != nil {
@@ -210,6 +211,19 @@ func (r *Reader) advance() (p *Part, isRoot bool, err error) {
 	}
 	r.cur = p
 	return p, !r.root && (r.start == "" && r.parts == 1 || r.start != "" && p.ID == r.start), nil
+}
+
+// epilogue reads what may stand behind the closing boundary, so that the
+// connection can be used again. The package is whole by then, and a connection
+// that breaks now is somebody else's trouble.
+func (r *Reader) epilogue() {
+	for left := r.limits.HeaderBytes; left > 0; {
+		n, err := r.br.Discard(min(left, max(r.br.Buffered(), 1)))
+		left -= n
+		if err != nil {
+			return
+		}
+	}
 }
 
 // why turns an error of the splitter into ours.

@@ -1,0 +1,69 @@
+package xds
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"samdok/internal/spool"
+	"samdok/metadata"
+	"samdok/soap"
+	"samdok/soap/mtom"
+)
+
+// answerHeader are the addressing headers of the answer: RelatesTo always, and a
+// MessageID of its own.
+func (x *exchange) answerHeader() soap.Header {
+	return soap.Header{Action: x.header.Action + response, MessageID: metadata.NewUUID().String(), RelatesTo: x.header.MessageID}
+}
+
+// begin writes the HTTP headers of an answer of known length.
+func (x *exchange) begin(status int, contentType string, length int64) {
+	x.keepOpen()
+	h := x.w.Header()
+	h["Content-Type"] = []string{contentType}
+	h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	x.sent = true
+	x.w.WriteHeader(status)
+}
+
+// small sends an envelope that is all there, in the format of the request.
+// packing says whether the transaction is one that is packed.
+func (x *exchange) small(envelope []byte, packing bool) {
+	if !packing || !x.msg.packed {
+		x.begin(http.StatusOK, soap.ContentType, int64(len(envelope)))
+		x.write(envelope)
+		return
+	}
+	w := mtom.NewWriter(envelope, nil)
+	x.begin(http.StatusOK, w.ContentType(), w.Length())
+	if err := w.Write(x.w, nil); err != nil {
+		x.abort(err)
+	}
+}
+
+func (x *exchange) write(b []byte) {
+	if _, err := x.w.Write(b); err != nil {
+		x.abort(err)
+	}
+}
+
+// spooled sends head and then what waited in the spool.
+func (x *exchange) spooled(head []byte, sp *spool.Spool) {
+	x.begin(http.StatusOK, soap.ContentType, int64(len(head))+sp.Size())
+	x.write(head)
+	if _, err := sp.WriteTo(struct{ io.Writer }{x.w}); err != nil {
+		x.abort(err)
+	}
+}
+
+// abort cuts the connection, so that a client can never take what it got for a
+// whole answer. A deadline in the past does that for HTTP/1 and HTTP/2 alike.
+func (x *exchange) abort(err error) {
+	x.body.failed = true
+	if derr := http.NewResponseController(x.w).SetWriteDeadline(time.Unix(1, 0)); derr != nil {
+		x.d.o.Log.Debug("an answer was cut off, and the connection may linger", "error", derr.Error())
+	}
+	x.d.o.Log.Debug("an answer was cut off", "action", x.header.Action, "error", err.Error())
+}

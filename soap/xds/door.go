@@ -1,0 +1,157 @@
+package xds
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+
+	"samdok/internal/spool"
+	"samdok/internal/xmlscan"
+	"samdok/sharing"
+	"samdok/soap"
+)
+
+// door is one actor's endpoint. The wsa:Action decides which transaction a message
+// is (ITI TF-2 V.3).
+type door struct {
+	svc        sharing.Service
+	o          DoorOptions
+	repository bool
+	memory     budget
+}
+
+// The actions of the transactions; an answer's action is the request's with
+// "Response" behind it (ITI TF-2 3.18.5, 3.41.5, 3.42.5, 3.43.5).
+const (
+	actionProvide  = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b"
+	actionRegister = "urn:ihe:iti:2007:RegisterDocumentSet-b"
+	actionQuery    = "urn:ihe:iti:2007:RegistryStoredQuery"
+	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
+	response       = "Response"
+)
+
+// RegistryHandler answers ITI-18 and ITI-42.
+func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
+
+// RepositoryHandler answers ITI-41 and ITI-43.
+func RepositoryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, true) }
+
+func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
+	if o.Caller == nil {
+		o.Caller = AnonymousCaller
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	o.Limits = o.Limits.withDefaults()
+	d := &door{svc: svc, o: o, repository: repository}
+	d.memory.left.Store(o.Limits.EnvelopeMemory)
+	return d
+}
+
+func (d *door) spoolOptions() spool.Options {
+	return spool.Options{Memory: d.o.Limits.SpoolMemory, Dir: d.o.TempDir}
+}
+
+func (d *door) name() string {
+	if d.repository {
+		return "Document Repository's (ITI-41, ITI-43)"
+	}
+	return "Document Registry's (ITI-18, ITI-42)"
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	d      *door
+	w      http.ResponseWriter
+	r      *http.Request
+	body   body
+	header soap.Header
+	msg    message
+	scan   xmlscan.Scanner
+	sent   bool
+}
+
+func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{d: d, w: w, r: r}
+	x.body = body{r: r.Body, waiting: waitsForContinue(r)}
+	defer x.msg.close()
+	defer x.recovered()
+	if err := x.serve(); err != nil {
+		x.refuse(err)
+	}
+	x.drain()
+}
+
+// serve reads the envelope and answers. Errors are faults to be sent: nothing has
+// been sent yet.
+func (x *exchange) serve() error {
+	if err := checkHTTP(x.r); err != nil {
+		return err
+	}
+	x.msg.limits, x.msg.tmp, x.msg.memory = x.d.o.Limits.Message, x.d.spoolOptions(), &x.d.memory
+	if err := x.msg.open(&x.body, x.r.Header.Get("Content-Type"), x.r.ContentLength); err != nil {
+		return err
+	}
+	x.scan.Reset(x.msg.root, x.d.o.Limits.XML)
+	if err := soap.ReadEnvelope(&x.scan, &x.header); err != nil {
+		return err
+	}
+	do := x.transaction()
+	if do == nil {
+		return soap.UnknownAction(x.header.Action, x.d.name())
+	}
+	if err := soap.CheckRequest(&x.header); err != nil {
+		return err
+	}
+	return do(x)
+}
+
+func (x *exchange) transaction() func(*exchange) error {
+	switch a := x.header.Action; {
+	case a == actionQuery && !x.d.repository:
+		return (*exchange).query
+	case a == actionRegister && !x.d.repository:
+		return (*exchange).register
+	case a == actionProvide && x.d.repository:
+		return (*exchange).provide
+	case a == actionRetrieve && x.d.repository:
+		return (*exchange).retrieve
+	}
+	return nil
+}
+
+func checkHTTP(r *http.Request) error {
+	if r.Method != http.MethodPost {
+		return soap.Refuse("This is a SOAP endpoint: send messages with POST.", "Dette er et SOAP-endepunkt: send meldinger med POST.").WithStatus(http.StatusMethodNotAllowed)
+	}
+	switch enc := r.Header.Get("Content-Encoding"); {
+	case enc == "", strings.EqualFold(enc, "identity"):
+		return nil
+	}
+	return soap.Refuse("The message has a Content-Encoding, and none is supported here. Send it uncompressed.",
+		"Meldingen har en Content-Encoding som ikke støttes. Send den ukomprimert.").WithStatus(http.StatusUnsupportedMediaType)
+}
+
+// expect checks the name of the body's element, which must fit the action.
+func (x *exchange) expect(ns xmlscan.NS, local string) error {
+	if x.scan.Is(ns, local) {
+		return nil
+	}
+	return soap.Refuse("The body of the action "+x.header.Action+" must be "+local+" (namespace "+x.scan.URI(ns)+").",
+		"Meldingens Body må være "+local+" for handlingen "+x.header.Action+".")
+}
+
+// budget bounds the memory of all envelopes in work.
+type budget struct{ left atomic.Int64 }
+
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+func (b *budget) give(n int64) { b.left.Add(n) }

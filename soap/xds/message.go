@@ -1,0 +1,150 @@
+package xds
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"samdok/internal/spool"
+	"samdok/soap"
+	"samdok/soap/mtom"
+)
+
+var (
+	rootBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
+	copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+)
+
+// keepRoot is the largest envelope buffer that is kept for the next request.
+const keepRoot = 1 << 20
+
+// message is an envelope, packed or plain, with its root part in memory and its
+// attachments still in the stream.
+type message struct {
+	limits mtom.Limits
+	tmp    spool.Options
+	memory *budget // nil: no common bound
+
+	packed bool // MTOM; an answer has the same format
+	root   []byte
+	buf    *[]byte
+	taken  int64
+	parts  *mtom.Reader // nil when not packed
+}
+
+// open reads the root part. length is the Content-Length, -1 when not known.
+func (m *message) open(r io.Reader, contentType string, length int64) error {
+	c := soap.ParseContent(contentType)
+	m.packed = c.Media == mtom.MediaType
+	if !m.packed {
+		if f := soap.CheckPlain(c); f != nil {
+			return f
+		}
+		return m.read(r, length)
+	}
+	if length > m.limits.TotalBytes {
+		return (&mtom.LimitError{Name: mtom.LimitTotalBytes, Max: m.limits.TotalBytes, What: "the package"}).Fault()
+	}
+	parts, err := mtom.NewReader(r, c.Params, m.limits, m.tmp)
+	if err != nil {
+		return err
+	}
+	m.parts = parts
+	root, err := parts.Root()
+	if err != nil {
+		return asFault(err)
+	}
+	return m.read(root, -1)
+}
+
+// read takes the root part into a pooled buffer that grows as bytes come.
+func (m *message) read(r io.Reader, length int64) error {
+	limit := m.limits.RootBytes
+	if length > limit {
+		return rootTooLarge(limit)
+	}
+	m.buf = rootBuffers.Get().(*[]byte)
+	b := (*m.buf)[:0]
+	if !m.take(int64(cap(b))) {
+		return tooBusy()
+	}
+	for {
+		if len(b) == cap(b) {
+			grown := max(2*cap(b), 16<<10)
+			if !m.take(int64(grown - cap(b))) {
+				return tooBusy()
+			}
+			b = append(make([]byte, 0, grown), b...)
+			*m.buf = b
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if int64(len(b)) > limit {
+			return rootTooLarge(limit)
+		}
+		if errors.Is(err, io.EOF) && err == io.EOF {
+			m.root = b
+			return nil
+		}
+		if err != nil {
+			return asFault(err)
+		}
+	}
+}
+
+func (m *message) take(n int64) bool {
+	if m.memory == nil {
+		return true
+	}
+	if !m.memory.take(n) {
+		return false
+	}
+	m.taken += n
+	return true
+}
+
+func (m *message) close() {
+	if m.parts != nil {
+		m.parts.Close()
+		m.parts = nil
+	}
+	if m.buf != nil && cap(*m.buf) <= keepRoot {
+		rootBuffers.Put(m.buf)
+	}
+	m.buf, m.root = nil, nil
+	if m.memory != nil {
+		m.memory.give(m.taken)
+		m.taken = 0
+	}
+}
+
+func rootTooLarge(limit int64) error {
+	return (&mtom.LimitError{Name: mtom.LimitRootBytes, Max: limit, What: "the envelope"}).Fault()
+}
+
+func tooBusy() error {
+	return soap.Fail("The server works on as many large messages as it may at the same time. Try again in a moment.",
+		"Tjeneren behandler så mange store meldinger den kan. Prøv igjen om litt.").WithStatus(http.StatusServiceUnavailable)
+}
+
+// asFault turns what reading a message gave into a fault. A connection that broke
+// gets one too, although nobody may be there to read it.
+func asFault(err error) *soap.Fault {
+	var f *soap.Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	var limit *mtom.LimitError
+	if errors.As(err, &limit) {
+		return limit.Fault()
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return soap.Refuse("The message ended before it was complete.", "Meldingen sluttet før den var komplett.").Because(err)
+	}
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return soap.Refuse("The message is larger than this server takes.", "Meldingen er større enn tjeneren tar imot.").WithStatus(http.StatusRequestEntityTooLarge).Because(err)
+	}
+	return soap.Fail("The message could not be read from the connection.", "Meldingen kunne ikke leses fra forbindelsen.").WithStatus(http.StatusRequestTimeout).Because(err)
+}

@@ -1,0 +1,78 @@
+package xds
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+
+	"samdok/access"
+	"samdok/internal/xmlscan"
+	"samdok/metadata/ebrim"
+	"samdok/soap"
+	"samdok/soap/mtom"
+)
+
+// DoorOptions of RegistryHandler and RepositoryHandler. The zero value works.
+type DoorOptions struct {
+	// Caller says who asks; nil means an unauthenticated caller with address,
+	// MessageID and trace (AnonymousCaller).
+	Caller func(*http.Request, soap.Header) access.Caller
+	// Log gets what callers must not see; nil means slog.Default().
+	Log    *slog.Logger
+	Limits Limits
+	// TempDir holds encrypted spools; "" means the system's.
+	TempDir string
+}
+
+// Limits of a door. A zero field means its default.
+type Limits struct {
+	// Message bounds the package and its parts.
+	Message mtom.Limits
+	// XML and Metadata bound what is inside the root part.
+	XML      xmlscan.Limits
+	Metadata ebrim.Limits
+	// Retrieve is the number of documents in one ITI-43 request. Default 500.
+	Retrieve int
+	// EnvelopeMemory bounds the envelopes of all requests in work together.
+	// Default 256 MiB.
+	EnvelopeMemory int64
+	// SpoolMemory is how much of one answer stays in memory. Default 1 MiB.
+	SpoolMemory int
+	// Drain is how many bytes of a refused upload are read after the answer, so
+	// that clients that write everything first see it. Default 64 MiB.
+	Drain int64
+}
+
+func (l Limits) withDefaults() Limits {
+	l.Message = l.Message.WithDefaults()
+	if l.XML.Size <= 0 {
+		l.XML.Size = int(l.Message.RootBytes)
+	}
+	if l.Retrieve <= 0 {
+		l.Retrieve = 500
+	}
+	if l.EnvelopeMemory <= 0 {
+		l.EnvelopeMemory = 256 << 20
+	}
+	if l.Drain <= 0 {
+		l.Drain = 64 << 20
+	}
+	return l
+}
+
+// AnonymousCaller is a caller about whom only the connection is known.
+func AnonymousCaller(r *http.Request, h soap.Header) access.Caller {
+	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent")}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	c.Remote = host
+	c.Loopback = isLoopback(host)
+	return c
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,51 @@
+package xds
+
+import (
+	"samdok/fault"
+	"samdok/internal/xmlscan"
+	"samdok/metadata/ebrim"
+	"samdok/sharing"
+	"samdok/soap"
+)
+
+// register answers ITI-42 (ITI TF-2 3.42).
+func (x *exchange) register() error {
+	if err := x.expect(xmlscan.LCM, "SubmitObjectsRequest"); err != nil {
+		return err
+	}
+	sub, problems, err := x.d.o.Limits.Metadata.DecodeSubmission(&x.scan)
+	if err != nil {
+		return x.undecoded(err)
+	}
+	if err := soap.CloseEnvelope(&x.scan); err != nil {
+		return err
+	}
+	receipt, err := x.d.svc.Register(x.r.Context(), x.d.o.Caller(x.r, x.header), sharing.Register{Submission: sub, Problems: problems})
+	x.receipt(receipt, err)
+	return nil
+}
+
+// undecoded answers metadata that the codec gave up on: malformed XML is a fault,
+// a passed limit or a wrong element is the registry's business.
+func (x *exchange) undecoded(err error) error {
+	if list := fault.ProblemsOf(err); list != nil {
+		x.registryResponse(ebrim.Failure, x.forActor(list))
+		return nil
+	}
+	return soap.Malformed(err)
+}
+
+// receipt answers a submission: Success, perhaps with warnings, or Failure.
+func (x *exchange) receipt(r sharing.Receipt, err error) {
+	if err != nil {
+		x.registryResponse(ebrim.Failure, x.problems(err))
+		return
+	}
+	x.registryResponse(ebrim.Success, x.forActor(r.Warnings))
+}
+
+func (x *exchange) registryResponse(s ebrim.Status, problems []fault.Problem) {
+	b := soap.AppendOpen(make([]byte, 0, 1<<10), x.answerHeader())
+	b = ebrim.AppendRegistryResponse(b, s, problems)
+	x.small(soap.AppendClose(b), x.d.repository)
+}
