@@ -46,7 +46,7 @@ func chest(u, v, heart float64) float64 {
 		if d := ellipse(u, v, side, -0.05, 0.33, 0.68); d < 1 {
 			grey = 45 + 50*d
 			// Ribs are bows that fall outwards.
-			if bow := math.Mod(v+0.5*(u-side)*(u-side)*4+2, 0.17); bow < 0.055 {
+			if bow := math.Mod(v-2*(u-side)*(u-side)+3, 0.17); bow < 0.055 {
 				grey += 38 * (1 - math.Abs(bow-0.0275)/0.0275)
 			}
 		}
