@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"sort"
 	"strings"
@@ -207,6 +208,9 @@ func (l *loader) check() {
 	}
 	if c.Malware.Kind != "off" && c.Malware.Address == "" {
 		l.fail("malware.address", c.from["malware.address"], "malware.scanner is %s but no address is given", c.Malware.Kind)
+	}
+	if u, err := url.Parse(c.Malware.Address); c.Malware.Kind == "icap" && (err != nil || u.Scheme != "icap" || u.Host == "" || len(u.Path) < 2) {
+		l.fail("malware.address", c.from["malware.address"], "%q is not icap://HOST:PORT/SERVICE", c.Malware.Address)
 	}
 	if c.Limits.DocumentBytes > c.Limits.SubmissionBytes {
 		l.fail("limits.submission-bytes", c.from["limits.submission-bytes"], "must not be less than limits.document-bytes (%s)", FormatSize(c.Limits.DocumentBytes))

@@ -73,9 +73,9 @@ func (t *table) protection() {
 	set, get = choice(func(c *Config) *string { return &c.Malware.Kind }, "off", "clamd", "icap")
 	t.add("malware.scanner", "off|clamd|icap", "off", "Scanner that sees each document before it is stored. A document that it refuses is not stored.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Malware.Address })
-	t.add("malware.address", "ADDRESS", "", "Where the scanner is: unix:/run/clamav/clamd.ctl or tcp:HOST:PORT for clamd, icap://HOST:PORT/SERVICE for ICAP.", set, get)
+	t.add("malware.address", "ADDRESS", "", "Where the scanner is: /run/clamav/clamd.ctl or HOST:PORT for clamd, icap://HOST:PORT/SERVICE for ICAP.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.Malware.Timeout }, time.Second)
-	t.add("malware.timeout", "DURATION", "1m", "How long the scanner may take for each step of a document.", set, get)
+	t.add("malware.timeout", "DURATION", "30s", "How long the scanner may take for each step of a document.", set, get)
 	set, get = onOff(func(c *Config) *bool { return &c.Malware.AdmitUnscanned })
 	t.add("malware.admit-unscanned", "on|off", "off", "Stores documents that the scanner had no verdict on, because it was away or gave up. off refuses them: the sender is told to try again.", set, get)
 }
