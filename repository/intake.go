@@ -17,6 +17,9 @@ const (
 	// wave is how many documents are stored but not yet committed; they commit
 	// together, so that they share fsyncs. It bounds open files and memory.
 	wave = 64
+	// waveBytes is how many bytes they have; an engine may hold small documents in
+	// memory until they are committed.
+	waveBytes = 4 << 20
 	// scanWave is the same when each document has a connection to a scanner.
 	scanWave = 8
 	// maxIntake is how long after its start an intake may still be registered. It
@@ -94,7 +97,7 @@ func (r *Repository) Take(ctx context.Context, t access.Tenant, s *metadata.Subm
 	if !i.cut {
 		for _, e := range s.Entries {
 			if !i.entries[e.ID].came {
-				i.problems = append(i.problems, problem(fault.MissingDocument,
+				i.refuse(fault.Invalid, problem(fault.MissingDocument,
 					"DocumentEntry %s (%s) came without its document: no Document has this id.", e.ID, e.UniqueID))
 			}
 		}
@@ -113,6 +116,7 @@ type intake struct {
 	entries  map[metadata.ID]*expected
 	wave     int
 	pending  []pending
+	held     int64 // bytes of pending
 	problems []fault.Problem
 	kind     fault.Kind // of the problems
 	drained  int64      // bytes read since the submission was refused
@@ -129,6 +133,7 @@ type pending struct {
 	entry  *metadata.DocumentEntry
 	writer storage.DocumentWriter
 	scan   *malware.Scan // nil: not scanned
+	size   int64
 }
 
 func (p *pending) cancel() error {
@@ -156,7 +161,7 @@ func (i *intake) cancel() {
 			i.r.logger.Warn("an unfinished intake could not be removed; the engine will at its next start", "error", err)
 		}
 	}
-	i.pending = nil
+	i.pending, i.held = i.pending[:0], 0
 }
 
 // read takes all parts. Problems of single documents are collected; an error
@@ -209,7 +214,8 @@ func (i *intake) part(ctx context.Context, id metadata.ID, body io.Reader) error
 	if p.writer == nil {
 		return nil
 	}
-	if i.pending = append(i.pending, p); len(i.pending) == i.wave {
+	i.pending = append(i.pending, p)
+	if i.held += p.size; len(i.pending) == i.wave || i.held >= waveBytes {
 		return i.commit(ctx)
 	}
 	return nil

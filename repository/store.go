@@ -45,7 +45,7 @@ func (i *intake) store(ctx context.Context, e *metadata.DocumentEntry, body io.R
 		i.cut = true // the rest of this document would have to be read first
 		return pending{}, nil
 	}
-	done = true
+	done, p.size = true, n
 	return p, nil
 }
 
