@@ -162,7 +162,7 @@ func SlotOf(e *etree.Element, name string) []string {
 	var out []string
 	for _, s := range e.ChildElements() {
 		if s.Tag == "Slot" && s.SelectAttrValue("name", "") == name {
-			for _, v := range All(s, nsRIM, "Value") {
+			for _, v := range s.FindElements(".//Value") {
 				out = append(out, v.Text())
 			}
 		}

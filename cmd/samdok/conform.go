@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"samdok/conformance"
+	"samdok/conformance/cases"
+)
+
+type conformFlags struct {
+	target            conformance.Target
+	only, disable     []string
+	json, junit, html string
+	list              bool
+}
+
+func (c *cli) conformCommand() *cobra.Command {
+	var f conformFlags
+	cmd := c.command("conform", c.tr("Test a registry and repository against IHE XDS.b", "Prøv et register og et dokumentlager mot IHE XDS.b"),
+		c.tr(`Runs the conformance cases against anybody's Document Registry and Repository and
+says for each rule of ITI-18, ITI-41, ITI-42 and ITI-43 whether the server keeps it.
+
+The cases register made-up documents for made-up patients: run them against a test
+server. A server that knows only some patients needs their ids with --patient.
+
+Outcomes: pass; fail (the server broke the rule); error (the kit could not find out);
+skip (the server cannot be asked); disabled. Exit code 0 only when nothing failed.`,
+			`Kjører samsvarsprøvene mot et hvilket som helst dokumentregister og dokumentlager og
+sier for hver regel i ITI-18, ITI-41, ITI-42 og ITI-43 om tjeneren holder den.
+
+Prøvene registrerer oppdiktede dokumenter for oppdiktede pasienter: kjør dem mot en
+testtjener. En tjener som bare kjenner noen pasienter, trenger id-ene med --patient.
+
+Utfall: pass; fail (tjeneren brøt regelen); error (prøven fant ikke ut av det);
+skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting feilet.`),
+		`  samdok conform --registry http://127.0.0.1:8080/services/registry --repository http://127.0.0.1:8080/services/repository
+  samdok conform --registry URL --repository URL --only ITI-18 --html report.html
+  samdok conform --list`,
+		func(cmd *cobra.Command, _ []string) error { return c.conform(cmd.Context(), f) })
+	fl := cmd.Flags()
+	fl.StringVar(&f.target.Registry, "registry", "", c.tr("URL of the registry (ITI-18, ITI-42)", "adressen til registeret (ITI-18, ITI-42)"))
+	fl.StringVar(&f.target.Repository, "repository", "", c.tr("URL of the repository (ITI-41, ITI-43)", "adressen til dokumentlageret (ITI-41, ITI-43)"))
+	fl.StringVar(&f.target.Authority, "authority", "", c.tr("OID of the authority of patient ids", "OID for utstederen av pasient-id-er"))
+	fl.StringSliceVar(&f.target.Patients, "patient", nil, c.tr("patient ids that the server knows (at least two)", "pasient-id-er som tjeneren kjenner (minst to)"))
+	fl.DurationVar(&f.target.Timeout, "timeout", 0, c.tr("limit of one case (default 1m)", "grense for én prøve (ellers 1m)"))
+	fl.StringSliceVar(&f.only, "only", nil, c.tr("run only cases whose id begins so", "kjør bare prøver der id-en begynner slik"))
+	fl.StringSliceVar(&f.disable, "disable", nil, c.tr("ids of cases to leave out", "id-er for prøver som utelates"))
+	fl.StringVar(&f.json, "json", "", c.tr("write the report as JSON to this file (- for stdout)", "skriv rapporten som JSON til denne filen (- for stdout)"))
+	fl.StringVar(&f.junit, "junit", "", c.tr("write the report as JUnit XML to this file", "skriv rapporten som JUnit-XML til denne filen"))
+	fl.StringVar(&f.html, "html", "", c.tr("write the report as a page to this file", "skriv rapporten som en side til denne filen"))
+	fl.BoolVar(&f.list, "list", false, c.tr("list the cases and run nothing", "list prøvene og kjør ingenting"))
+	return cmd
+}
+
+func (c *cli) conform(ctx context.Context, f conformFlags) error {
+	chosen := slices.DeleteFunc(cases.All(), func(x conformance.Case) bool {
+		return len(f.only) > 0 && !slices.ContainsFunc(f.only, func(start string) bool { return strings.HasPrefix(x.ID, start) })
+	})
+	if f.list {
+		return c.listCases(chosen)
+	}
+	if f.target.Registry == "" || f.target.Repository == "" {
+		return c.usage("--registry and --repository are needed", "--registry og --repository trengs")
+	}
+	if len(chosen) == 0 {
+		return c.usage("no case begins with %v; --list shows them", "ingen prøve begynner med %v; --list viser dem", f.only)
+	}
+	progress := c.out
+	if f.json == "-" {
+		progress = c.err
+	}
+	report := conformance.Run(ctx, f.target, chosen, f.disable, func(r conformance.Result) {
+		fmt.Fprintf(progress, "%-8s %-42s %s\n", r.Outcome, r.ID, r.Section)
+		if r.Detail != "" {
+			fmt.Fprintf(progress, "         %s: %s\n", r.Title, r.Detail)
+		}
+	})
+	for path, write := range map[string]func(io.Writer) error{f.json: report.WriteJSON, f.junit: report.WriteJUnit, f.html: report.WriteHTML} {
+		if err := c.writeReport(path, write); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(progress, "%d pass, %d fail, %d error, %d skip, %d disabled\n", report.Count[conformance.Pass], report.Count[conformance.Fail],
+		report.Count[conformance.Error], report.Count[conformance.Skip], report.Count[conformance.Disabled])
+	if !report.OK() {
+		return exit(exitFailed, fmt.Errorf("%s", c.tr("not every case passed", "ikke alle prøvene gikk bra")))
+	}
+	return nil
+}
+
+func (c *cli) listCases(chosen []conformance.Case) error {
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
+	for _, x := range chosen {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", x.ID, x.Section, x.Title)
+	}
+	return w.Flush()
+}
+
+// writeReport writes to a file, to stdout for "-", nowhere for "".
+func (c *cli) writeReport(path string, write func(io.Writer) error) (err error) {
+	switch path {
+	case "":
+		return nil
+	case "-":
+		return write(c.out)
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := file.Close(); err == nil {
+			err = e
+		}
+	}()
+	return write(file)
+}

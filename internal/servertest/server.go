@@ -1,0 +1,110 @@
+package servertest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Build builds the samdok binary once for the test process and returns its path.
+// The folder is the test's first TempDir user's; it lives as long as the process.
+var Build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "samdok-servertest-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "samdok")
+	cmd := exec.Command("go", "build", "-o", path, "samdok/cmd/samdok")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// Announcement is what `samdok serve --json` prints when it is ready.
+type Announcement struct {
+	Registry           string `json:"registry"`
+	Repository         string `json:"repository"`
+	Internal           string `json:"internal"`
+	HomeCommunityID    string `json:"home_community_id"`
+	RepositoryUniqueID string `json:"repository_unique_id"`
+}
+
+// Server is a running samdok.
+type Server struct {
+	Announcement
+	PID    int
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+	done   chan error
+}
+
+// Start runs `samdok serve` on free ports with the data folder and waits until it
+// is ready. The server ends with the test; a failed test shows its log.
+func Start(t testing.TB, data string, args ...string) *Server {
+	t.Helper()
+	binary, err := Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{done: make(chan error, 1)}
+	s.cmd = exec.Command(binary, append([]string{"serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"}, args...)...)
+	s.cmd.Stderr = &s.stderr
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.PID = s.cmd.Process.Pid
+	line := make(chan []byte, 1)
+	go func() {
+		b, _ := bufio.NewReader(stdout).ReadBytes('\n')
+		line <- b
+		s.done <- s.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		s.Stop()
+		if t.Failed() {
+			t.Logf("log of the server:\n%s", s.stderr.String())
+		}
+	})
+	select {
+	case b := <-line:
+		if err := json.Unmarshal(b, &s.Announcement); err != nil {
+			t.Fatalf("samdok serve printed %q: %v\n%s", b, err, s.stderr.String())
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("samdok serve is not ready after 30 s\n%s", s.stderr.String())
+	}
+	return s
+}
+
+// Kill ends the server as a power cut would end the process.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop ends the server in order.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+func (s *Server) end(sig syscall.Signal) {
+	if s.done == nil {
+		return
+	}
+	s.cmd.Process.Signal(sig)
+	select {
+	case <-s.done:
+	case <-time.After(20 * time.Second):
+		s.cmd.Process.Kill()
+		<-s.done
+	}
+	s.done = nil
+}
