@@ -120,7 +120,7 @@ const page = 4096
 func punch(f disk.File, from, to int64, wipe bool) error {
 	first, last := (from+page-1)/page*page, to/page*page
 	if wipe {
-		zeros := make([]byte, page)
+		zeros := make([]byte, 2*page) // a range without a whole page is shorter
 		if first >= last {
 			first, last = to, to
 		}
