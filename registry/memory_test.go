@@ -1,0 +1,204 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+
+	"samdok/access"
+	"samdok/metadata"
+	"samdok/storage"
+)
+
+// memory is the plainest engine: what storage promises, in maps, with a place
+// for faults. The rules are tested on it; what needs a real engine runs on
+// storage/sqlite.
+type memory struct {
+	mu      sync.Mutex
+	events  map[storage.Stream][]storage.Event
+	order   []metadata.ID
+	objects map[metadata.ID]storage.Placed
+	claims  map[string][]storage.Claim
+
+	loads     int
+	conflicts int   // the next Appends fail with ErrConflict
+	lose      error // Append does its work and returns this
+	refuse    error // Append does nothing and returns this
+	onLoad    func()
+}
+
+func newMemory() *memory {
+	return &memory{
+		events:  make(map[storage.Stream][]storage.Event),
+		objects: make(map[metadata.ID]storage.Placed),
+		claims:  make(map[string][]storage.Claim),
+	}
+}
+
+func (m *memory) Load(_ context.Context, t access.Tenant, s storage.Stream, refs storage.Refs) (storage.State, storage.Version, error) {
+	if f := m.onLoad; f != nil {
+		m.onLoad = nil
+		f()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loads++
+	return m.lookup(refs), storage.Version(len(m.events[s])), nil
+}
+
+func (m *memory) lookup(refs storage.Refs) storage.State {
+	ids, uniques, of := map[metadata.ID]bool{}, map[string]bool{}, map[metadata.ID]bool{}
+	for _, id := range refs.IDs {
+		ids[id] = true
+	}
+	for _, u := range refs.UniqueIDs {
+		uniques[u] = true
+	}
+	for _, id := range refs.AssociationsOf {
+		of[id] = true
+	}
+	var st storage.State
+	for _, id := range m.order {
+		p := m.objects[id]
+		p.Object = metadata.CloneObject(p.Object)
+		if ids[id] || uniqueOf(p.Object) != "" && uniques[uniqueOf(p.Object)] {
+			st.Objects = append(st.Objects, p)
+		}
+		if a, ok := p.Object.(*metadata.Association); ok && (of[a.Source] || of[a.Target]) {
+			st.Associations = append(st.Associations, p)
+		}
+	}
+	return st
+}
+
+func (m *memory) Append(_ context.Context, t access.Tenant, changes []storage.Change) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuse != nil {
+		return m.refuse
+	}
+	if m.conflicts > 0 {
+		m.conflicts--
+		return storage.ErrConflict
+	}
+	for _, c := range changes {
+		if c.Expect != storage.Version(len(m.events[c.Stream])) {
+			return storage.ErrConflict
+		}
+		for _, n := range c.Claims {
+			for _, o := range m.claims[n.ID] {
+				if n.Exclusive || !o.Exclusive && o.Value != "" && n.Value != "" && o.Value != n.Value {
+					return storage.ErrConflict
+				}
+			}
+		}
+	}
+	for _, c := range changes {
+		for _, n := range c.Claims {
+			m.claims[n.ID] = append(m.claims[n.ID], n)
+		}
+		m.events[c.Stream] = append(m.events[c.Stream], c.Events...)
+		for _, e := range c.Events {
+			m.apply(c.Stream, e)
+		}
+	}
+	return m.lose
+}
+
+func (m *memory) apply(s storage.Stream, e storage.Event) {
+	for _, a := range e.Added {
+		a.Object = metadata.CloneObject(a.Object)
+		id := a.Object.ObjectID()
+		if _, twice := m.objects[id]; twice {
+			panic("an object was added twice")
+		}
+		m.objects[id] = storage.Placed{Added: a, Stream: s}
+		m.order = append(m.order, id)
+	}
+	for _, touch := range e.Touched {
+		switch o := m.objects[touch.ID].Object.(type) {
+		case *metadata.DocumentEntry:
+			o.Status = touch.Status
+		case *metadata.Folder:
+			o.LastUpdateTime = touch.LastUpdateTime
+		default:
+			panic("something was touched that cannot be")
+		}
+	}
+}
+
+func (m *memory) Events(_ context.Context, t access.Tenant, s storage.Stream, from storage.Version) iter.Seq2[storage.Event, error] {
+	return func(yield func(storage.Event, error) bool) {
+		m.mu.Lock()
+		list := m.events[s]
+		m.mu.Unlock()
+		for _, e := range list[from:] {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) Ready(context.Context) error { return nil }
+
+func (m *memory) Find(ctx context.Context, t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	return func(yield func(storage.Placed, error) bool) {
+		m.mu.Lock()
+		var list []storage.Placed
+		for _, id := range m.order {
+			p := m.objects[id]
+			if p.Stream != s || !selects(f, p.Object) {
+				continue
+			}
+			p.Object = metadata.CloneObject(p.Object)
+			list = append(list, p)
+		}
+		m.mu.Unlock()
+		for _, p := range list {
+			if !yield(p, nil) {
+				return
+			}
+		}
+	}
+}
+
+func selects(f storage.Filter, o metadata.Object) bool {
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		return f.Documents != nil && f.Documents.Match(o)
+	case *metadata.SubmissionSet:
+		return f.SubmissionSets != nil && f.SubmissionSets.Match(o)
+	case *metadata.Folder:
+		return f.Folders != nil && f.Folders.Match(o)
+	}
+	return f.Associations
+}
+
+func (m *memory) Lookup(_ context.Context, t access.Tenant, refs storage.Refs) (storage.State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lookup(refs), nil
+}
+
+func (m *memory) Rebuild(context.Context, func(done, total int64)) error {
+	return errors.New("memory: there is nothing to rebuild")
+}
+
+func uniqueOf(o metadata.Object) string {
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		return o.UniqueID
+	case *metadata.SubmissionSet:
+		return o.UniqueID
+	case *metadata.Folder:
+		return o.UniqueID
+	}
+	return ""
+}
+
+var (
+	_ storage.Log   = (*memory)(nil)
+	_ storage.Index = (*memory)(nil)
+)
