@@ -98,6 +98,10 @@ func (l *Listener) Serve() error {
 func (l *Listener) Stop(ctx context.Context) error {
 	defer l.cancel()
 	err := l.server.Shutdown(ctx)
+	// net/http knows the listener only once Serve has begun.
+	if closing := l.listener.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
+		err = errors.Join(err, closing)
+	}
 	if err == nil {
 		return nil
 	}
