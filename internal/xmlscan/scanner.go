@@ -53,7 +53,8 @@ type Scanner struct {
 
 	lt, amp, cr, nl, tab, bracket finder
 
-	backing string // the input from offset base on, for strings
+	src     *source // nil when the whole input is in b
+	backing string  // the input from offset base on, for strings
 	base    int
 	buf     []byte
 }
@@ -105,11 +106,10 @@ func (s *Scanner) forget() {
 // Next moves to the next event. After an error it returns the same error for
 // ever; the error is an *Error. After EOF it returns EOF.
 func (s *Scanner) Next() (Kind, error) {
-	k, err := s.next()
-	if err != nil {
-		return EOF, err
+	if s.src != nil {
+		return s.nextFed()
 	}
-	return k, nil
+	return s.next()
 }
 
 func (s *Scanner) next() (Kind, error) {
@@ -188,7 +188,7 @@ func (s *Scanner) prepare() *Error {
 	if s.begun {
 		return nil
 	}
-	if s.feeding && len(s.b) < 8 {
+	if s.feeding && len(s.b) < len("\xEF\xBB\xBF<?xml ") {
 		return errMore
 	}
 	p := 0
@@ -265,6 +265,12 @@ func (s *Scanner) characters() (Kind, *Error) {
 	}
 	end := int(s.lt)
 	if end == len(b) && s.feeding {
+		if s.src.inside > 0 {
+			if end = s.piece(p, end); end > p {
+				return s.characterData(p, end)
+			}
+			return EOF, errMore
+		}
 		if end-p > s.lim.Text {
 			return EOF, s.failLimit(p, "text", s.lim.Text)
 		}
@@ -279,9 +285,15 @@ func (s *Scanner) characters() (Kind, *Error) {
 		s.p = end
 		return EOF, nil
 	}
-	if end-p > s.lim.Text {
+	if end-p > s.lim.Text && (s.src == nil || s.src.inside == 0) {
 		return EOF, s.failLimit(p, "text", s.lim.Text)
 	}
+	return s.characterData(p, end)
+}
+
+// characterData checks the text from p to end and makes it the event.
+func (s *Scanner) characterData(p, end int) (Kind, *Error) {
+	b := s.b
 	s.plain, s.textKind = true, charData
 	if s.amp.within(b, '&', p, end) {
 		s.plain = false
@@ -323,6 +335,9 @@ func (s *Scanner) exclamation() (Kind, *Error) {
 	case bytes.HasPrefix(rest, []byte(section)):
 		n := bytes.Index(rest[len(section):], []byte("]]>"))
 		if n < 0 {
+			if len(rest) > s.lim.Text+len(section)+2 {
+				return EOF, s.failLimit(p, "text", s.lim.Text)
+			}
 			return EOF, s.failEnd("a CDATA section")
 		}
 		if len(s.stack) == 0 {
