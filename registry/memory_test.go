@@ -202,3 +202,17 @@ var (
 	_ storage.Log   = (*memory)(nil)
 	_ storage.Index = (*memory)(nil)
 )
+
+// brokenEngine cannot read.
+type brokenEngine struct {
+	*memory
+	err error
+}
+
+func (b brokenEngine) Load(context.Context, access.Tenant, storage.Stream, storage.Refs) (storage.State, storage.Version, error) {
+	return storage.State{}, 0, b.err
+}
+
+func (b brokenEngine) Lookup(context.Context, access.Tenant, storage.Refs) (storage.State, error) {
+	return storage.State{}, b.err
+}
