@@ -98,6 +98,9 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
 	for i := range e.Problems {
+		if i > 0 && e.Problems[i].Code == e.Problems[i-1].Code {
+			continue // hundreds of one kind are one word in a log
+		}
 		b.WriteString(": ")
 		b.WriteString(string(e.Problems[i].Code))
 	}
