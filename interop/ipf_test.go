@@ -1,0 +1,53 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"samdok/internal/servertest"
+)
+
+// ipf runs the foreign client and shows what it printed when it fails.
+func ipf(t *testing.T, s *servertest.Server, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	args = append([]string{"smoke", "repo=" + s.RepositoryUniqueID,
+		"iti18=" + s.Registry, "iti42=" + s.Registry, "iti41=" + s.Repository, "iti43=" + s.Repository}, args...)
+	out, err := exec.CommandContext(ctx, "ipf/run", args...).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the IPF client failed: %v", err)
+	}
+}
+
+func TestIPF(t *testing.T) {
+	s := servertest.Start(t, t.TempDir())
+	for _, c := range []struct {
+		name    string
+		n, size int
+		more    []string
+	}{
+		{"10 KB", 2, 10 << 10, nil},
+		{"folder", 3, 10 << 10, []string{"folder"}},
+		{"empty", 1, 0, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ipf(t, s, append(c.more, fmt.Sprintf("n=%d", c.n), fmt.Sprintf("size=%d", c.size))...)
+		})
+	}
+}
+
+func TestIPFBigDocument(t *testing.T) {
+	s := servertest.Start(t, t.TempDir())
+	t.Setenv("HEAP", "4g") // the client holds its documents in memory, more than once
+	ipf(t, s, "n=1", fmt.Sprintf("size=%d", 200<<20))
+}
+
+func TestIPFManyDocuments(t *testing.T) {
+	s := servertest.Start(t, t.TempDir())
+	ipf(t, s, "n=50", "size=1000")
+}
