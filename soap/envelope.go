@@ -116,7 +116,7 @@ func Malformed(err error) *Fault {
 		return Refuse("The message is refused: "+x.Error()+".", "Meldingen avvises fordi en grense er overskredet: "+x.Error()+".").WithStatus(http.StatusRequestEntityTooLarge).Because(err)
 	}
 	if x == nil {
-		return Refuse("The message cannot be read.", "Meldingen kan ikke leses.").Because(err)
+		return Fail("The message could not be read from the connection.", "Meldingen kunne ikke leses fra forbindelsen.").WithStatus(http.StatusRequestTimeout).Because(err)
 	}
 	return Refuse("The message is not well-formed XML, or not of the kind SOAP allows: "+x.Error()+".", "Meldingen er ikke gyldig XML: "+x.Error()+".").Because(err)
 }

@@ -14,7 +14,8 @@ type Limits struct {
 	// HeaderBytes is the size of the header lines of one part, including what
 	// stands before its boundary.
 	HeaderBytes int
-	// RootBytes is the size of the root part without inlined documents.
+	// RootBytes is the size of the root part without inlined documents; its reader
+	// enforces it.
 	RootBytes int64
 	// PartBytes is the decoded size of one attachment.
 	PartBytes int64

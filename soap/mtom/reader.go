@@ -86,7 +86,8 @@ func (r *Reader) Close() error {
 
 var errClosed = errors.New("mtom: reader is closed")
 
-// Root finds the root part. It is called once, before Next.
+// Root finds the root part. It is called once, before Next. How large the root may
+// be is for its reader to say: documents may be inside it.
 func (r *Reader) Root() (*Part, error) {
 	for r.err == nil {
 		p, isRoot, err := r.advance()
@@ -100,7 +101,7 @@ func (r *Reader) Root() (*Part, error) {
 			if err := rootType(p.MediaType); err != nil {
 				return nil, r.fail(err)
 			}
-			p.left, p.limit = r.limits.RootBytes, &LimitError{LimitRootBytes, r.limits.RootBytes, "the envelope"}
+			p.left, p.limit = r.limits.TotalBytes, &LimitError{LimitTotalBytes, r.limits.TotalBytes, "the package"}
 			return p, nil
 		}
 		if err := r.wait(p); err != nil {
@@ -178,6 +179,11 @@ func (r *Reader) finish() error {
 func (r *Reader) advance() (p *Part, isRoot bool, err error) {
 	if err := r.finish(); err != nil {
 		return nil, false, err
+	}
+	if r.split.content { // a decoder may stop before the end of its part
+		if _, err := io.Copy(io.Discard, r.split); err != nil {
+			return nil, false, r.fail(r.why(err))
+		}
 	}
 	if r.end {
 		return nil, false, io.EOF

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"samdok/internal/spool"
@@ -19,6 +20,7 @@ type door struct {
 	o          DoorOptions
 	repository bool
 	memory     budget
+	whole      int64 // how much of an envelope is read before it is scanned
 }
 
 // The actions of the transactions; an answer's action is the request's with
@@ -47,6 +49,12 @@ func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 	o.Limits = o.Limits.withDefaults()
 	d := &door{svc: svc, o: o, repository: repository}
 	d.memory.left.Store(o.Limits.EnvelopeMemory)
+	// Documents inside an envelope are found while it is read; below this size they
+	// are within the scanner's limit for text.
+	d.whole = o.Limits.Message.RootBytes
+	if repository {
+		d.whole = min(d.whole, int64(o.Limits.XML.Text))
+	}
 	return d
 }
 
@@ -74,14 +82,28 @@ type exchange struct {
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{d: d, w: w, r: r}
-	x.body = body{r: r.Body, waiting: waitsForContinue(r)}
-	defer x.msg.close()
+	x := exchanges.Get().(*exchange)
+	x.d, x.w, x.r, x.body = d, w, r, body{r: r.Body, waiting: waitsForContinue(r)}
+	defer x.release()
 	defer x.recovered()
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
 	x.drain()
+}
+
+// exchanges keeps the scanners' buffers.
+var exchanges = sync.Pool{New: func() any { return new(exchange) }}
+
+func (x *exchange) release() {
+	fed := x.msg.rest != nil
+	x.msg.close()
+	if fed { // its scanner holds a large buffer
+		return
+	}
+	x.scan.Reset(nil, xmlscan.Limits{})
+	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
+	exchanges.Put(x)
 }
 
 // serve reads the envelope and answers. Errors are faults to be sent: nothing has
@@ -90,11 +112,11 @@ func (x *exchange) serve() error {
 	if err := checkHTTP(x.r); err != nil {
 		return err
 	}
-	x.msg.limits, x.msg.tmp, x.msg.memory = x.d.o.Limits.Message, x.d.spoolOptions(), &x.d.memory
+	x.msg.limits, x.msg.tmp, x.msg.memory, x.msg.whole = x.d.o.Limits.Message, x.d.spoolOptions(), &x.d.memory, x.d.whole
 	if err := x.msg.open(&x.body, x.r.Header.Get("Content-Type"), x.r.ContentLength); err != nil {
 		return err
 	}
-	x.scan.Reset(x.msg.root, x.d.o.Limits.XML)
+	x.msg.start(&x.scan, x.d.o.Limits.XML)
 	if err := soap.ReadEnvelope(&x.scan, &x.header); err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package xds
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"sync"
 
 	"samdok/internal/spool"
+	"samdok/internal/xmlscan"
 	"samdok/soap"
 	"samdok/soap/mtom"
 )
@@ -26,8 +28,13 @@ type message struct {
 	tmp    spool.Options
 	memory *budget // nil: no common bound
 
+	// whole is how much of the root part is read at once; a longer one is read while
+	// it is scanned, and documents inside it go to spools.
+	whole int64
+
 	packed bool // MTOM; an answer has the same format
 	root   []byte
+	rest   io.Reader // of a root part longer than whole
 	buf    *[]byte
 	taken  int64
 	parts  *mtom.Reader // nil when not packed
@@ -41,10 +48,12 @@ func (m *message) open(r io.Reader, contentType string, length int64) error {
 		if f := soap.CheckPlain(c); f != nil {
 			return f
 		}
-		return m.read(r, length)
 	}
 	if length > m.limits.TotalBytes {
-		return (&mtom.LimitError{Name: mtom.LimitTotalBytes, Max: m.limits.TotalBytes, What: "the package"}).Fault()
+		return (&mtom.LimitError{Name: mtom.LimitTotalBytes, Max: m.limits.TotalBytes, What: "the message"}).Fault()
+	}
+	if !m.packed {
+		return m.read(&plainBody{r, m.limits.TotalBytes, m.limits.TotalBytes})
 	}
 	parts, err := mtom.NewReader(r, c.Params, m.limits, m.tmp)
 	if err != nil {
@@ -55,15 +64,26 @@ func (m *message) open(r io.Reader, contentType string, length int64) error {
 	if err != nil {
 		return asFault(err)
 	}
-	return m.read(root, -1)
+	return m.read(root)
 }
 
-// read takes the root part into a pooled buffer that grows as bytes come.
-func (m *message) read(r io.Reader, length int64) error {
-	limit := m.limits.RootBytes
-	if length > limit {
-		return rootTooLarge(limit)
+// plainBody bounds a message without a package.
+type plainBody struct {
+	r         io.Reader
+	left, max int64
+}
+
+func (b *plainBody) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, &mtom.LimitError{Name: mtom.LimitTotalBytes, Max: b.max, What: "the message"}
 	}
+	return n, err
+}
+
+// read takes the root part, or its beginning, into a pooled buffer that grows as
+// bytes come.
+func (m *message) read(r io.Reader) error {
 	m.buf = rootBuffers.Get().(*[]byte)
 	b := (*m.buf)[:0]
 	if !m.take(int64(cap(b))) {
@@ -71,7 +91,7 @@ func (m *message) read(r io.Reader, length int64) error {
 	}
 	for {
 		if len(b) == cap(b) {
-			grown := max(2*cap(b), 16<<10)
+			grown := 2 * cap(b)
 			if !m.take(int64(grown - cap(b))) {
 				return tooBusy()
 			}
@@ -80,17 +100,40 @@ func (m *message) read(r io.Reader, length int64) error {
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if int64(len(b)) > limit {
-			return rootTooLarge(limit)
-		}
-		if errors.Is(err, io.EOF) && err == io.EOF {
-			m.root = b
+		m.root = b
+		switch {
+		case err == io.EOF:
+			if int64(len(b)) > m.limits.RootBytes {
+				return rootTooLarge(m.limits.RootBytes)
+			}
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return asFault(err)
+		case int64(len(b)) > m.whole:
+			return m.readOn(r)
 		}
 	}
+}
+
+// readOn leaves the rest of a long root part in the stream.
+func (m *message) readOn(r io.Reader) error {
+	if m.whole >= m.limits.RootBytes {
+		return rootTooLarge(m.limits.RootBytes)
+	}
+	if !m.take(m.limits.RootBytes) {
+		return tooBusy()
+	}
+	m.rest = r
+	return nil
+}
+
+// start sets a scanner at the beginning of the root part.
+func (m *message) start(sc *xmlscan.Scanner, l xmlscan.Limits) {
+	if m.rest == nil {
+		sc.Reset(m.root, l)
+		return
+	}
+	sc.ResetReader(io.MultiReader(bytes.NewReader(m.root), m.rest), l, xmlscan.Divert{NS: xmlscan.XDS, Local: "Document"})
 }
 
 func (m *message) take(n int64) bool {
@@ -112,7 +155,7 @@ func (m *message) close() {
 	if m.buf != nil && cap(*m.buf) <= keepRoot {
 		rootBuffers.Put(m.buf)
 	}
-	m.buf, m.root = nil, nil
+	m.buf, m.root, m.rest = nil, nil, nil
 	if m.memory != nil {
 		m.memory.give(m.taken)
 		m.taken = 0
@@ -131,13 +174,13 @@ func tooBusy() error {
 // asFault turns what reading a message gave into a fault. A connection that broke
 // gets one too, although nobody may be there to read it.
 func asFault(err error) *soap.Fault {
-	var f *soap.Fault
-	if errors.As(err, &f) {
-		return f
-	}
 	var limit *mtom.LimitError
 	if errors.As(err, &limit) {
 		return limit.Fault()
+	}
+	var f *soap.Fault
+	if errors.As(err, &f) {
+		return f
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return soap.Refuse("The message ended before it was complete.", "Meldingen sluttet før den var komplett.").Because(err)

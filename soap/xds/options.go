@@ -48,6 +48,9 @@ func (l Limits) withDefaults() Limits {
 	if l.XML.Size <= 0 {
 		l.XML.Size = int(l.Message.RootBytes)
 	}
+	if l.XML.Text <= 0 {
+		l.XML.Text = 1 << 20
+	}
 	if l.Retrieve <= 0 {
 		l.Retrieve = 500
 	}

@@ -11,27 +11,117 @@ import (
 	"samdok/soap/mtom"
 )
 
-// parts hands the documents of an ITI-41 message over while they stream in: first
-// those inside the envelope, then the attachments in the order of the message.
-type parts struct {
+// stream hands over the documents of a message as they come: first those inside
+// the envelope, then the attachments in the order of the message.
+type stream struct {
 	msg    *message
 	docs   []document
-	next   int            // inline documents handed over
-	byCID  map[string]int // attachments that are still to come
+	inline int            // documents looked at for inline content
+	coming map[string]int // attachments still to come, by Content-ID
 	cur    io.Closer      // the inline document being read
-	end    bool
-	broken *soap.Fault // what is wrong with the package, if that ended it
-	err    error
 }
 
-func newParts(m *message, docs []document) *parts {
-	p := &parts{msg: m, docs: docs, byCID: make(map[string]int, len(docs))}
+func newStream(m *message, docs []document) *stream {
+	s := &stream{msg: m, docs: docs, coming: make(map[string]int, len(docs))}
 	for i := range docs {
 		if docs[i].cid != "" {
-			p.byCID[docs[i].cid] = i
+			s.coming[docs[i].cid] = i
 		}
 	}
-	return p
+	return s
+}
+
+// unaskedError: an attachment that no document refers to.
+type unaskedError struct{ cid string }
+
+func (e *unaskedError) Error() string {
+	return "The message has an attachment with the Content-ID " + show(e.cid) + " that no xds:Document refers to."
+}
+
+// missingError: a document whose attachment did not come.
+type missingError struct{ id, cid string }
+
+func (e *missingError) Error() string {
+	return "The document with the id " + show(e.id) + " refers to the attachment " + show(e.cid) + ", which the message does not have."
+}
+
+// next is the index of the next document and its bytes, valid until the next call;
+// io.EOF after the last. After an *unaskedError it may be called again.
+func (s *stream) next() (int, io.Reader, error) {
+	s.closeCurrent()
+	for s.inline < len(s.docs) {
+		i := s.inline
+		s.inline++
+		if d := s.docs[i].inline; d != nil {
+			r := d.open()
+			s.cur = r
+			return i, r, nil
+		}
+	}
+	if s.msg.parts == nil {
+		return 0, nil, s.missing()
+	}
+	part, err := s.msg.parts.Next()
+	if errors.Is(err, io.EOF) {
+		return 0, nil, s.missing()
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	i, ok := s.find(part.ID)
+	if !ok {
+		return 0, nil, &unaskedError{part.ID}
+	}
+	delete(s.coming, s.docs[i].cid)
+	return i, part, nil
+}
+
+// find looks a Content-ID up. Some senders escape it in both places.
+func (s *stream) find(id string) (int, bool) {
+	if i, ok := s.coming[id]; ok {
+		return i, true
+	}
+	plain, err := url.PathUnescape(id)
+	if err != nil || plain == id {
+		return 0, false
+	}
+	i, ok := s.coming[plain]
+	return i, ok
+}
+
+// missing is io.EOF when every document has been handed over.
+func (s *stream) missing() error {
+	for i := range s.docs {
+		if cid := s.docs[i].cid; cid != "" {
+			if _, missing := s.coming[cid]; missing {
+				return &missingError{string(s.docs[i].id), cid}
+			}
+		}
+	}
+	return io.EOF
+}
+
+func (s *stream) closeCurrent() {
+	if s.cur != nil {
+		s.cur.Close()
+		s.cur = nil
+	}
+}
+
+func (s *stream) close() {
+	s.closeCurrent()
+	for i := range s.docs {
+		if s.docs[i].inline != nil {
+			s.docs[i].inline.close()
+		}
+	}
+}
+
+// parts is a stream with errors that the use case can answer.
+type parts struct {
+	*stream
+	broken *soap.Fault // what is wrong with the package, if that ended it
+	err    error
 }
 
 // Next implements sharing.Parts.
@@ -39,97 +129,40 @@ func (p *parts) Next() (metadata.ID, io.Reader, error) {
 	if p.err != nil {
 		return "", nil, p.err
 	}
-	p.closeCurrent()
-	for p.next < len(p.docs) {
-		d := &p.docs[p.next]
-		p.next++
-		if d.inline != nil {
-			r := d.inline.open()
-			p.cur = r
-			return d.id, &docReader{p: p, id: d.id, r: r}, nil
-		}
-	}
-	if p.msg.parts == nil || p.end {
-		return "", nil, p.finished()
-	}
-	part, err := p.msg.parts.Next()
-	if errors.Is(err, io.EOF) {
-		p.end = true
-		return "", nil, p.finished()
-	}
+	i, r, err := p.next()
 	if err != nil {
 		return "", nil, p.fail("", err)
 	}
-	i, ok := p.find(part.ID)
-	if !ok {
-		p.err = fault.New(fault.Invalid, "xds.Parts", fault.MissingDocumentMetadata,
-			"The message has an attachment with the Content-ID %s that no xds:Document refers to.", show(part.ID))
-		return "", nil, p.err
-	}
 	id := p.docs[i].id
-	delete(p.byCID, p.docs[i].cid)
-	return id, &docReader{p: p, id: id, r: part}, nil
+	return id, &docReader{p, id, r}, nil
 }
 
-// find looks a Content-ID up. Some senders escape it in both places.
-func (p *parts) find(id string) (int, bool) {
-	if i, ok := p.byCID[id]; ok && id != "" {
-		return i, true
-	}
-	if plain, err := url.PathUnescape(id); err == nil && plain != id {
-		i, ok := p.byCID[plain]
-		return i, ok
-	}
-	return 0, false
-}
-
-// finished is io.EOF when every document has been handed over.
-func (p *parts) finished() error {
-	for i := range p.docs {
-		if cid := p.docs[i].cid; cid != "" {
-			if _, missing := p.byCID[cid]; missing {
-				p.err = fault.New(fault.Invalid, "xds.Parts", fault.MissingDocument,
-					"The document with the id %s refers to the attachment %s, which the message does not have.", show(string(p.docs[i].id)), show(cid))
-				return p.err
-			}
-		}
-	}
-	p.err = io.EOF
-	return p.err
-}
-
-// fail keeps what broke the package or the connection.
+// fail keeps the first error: a problem of the standard where there is one for it,
+// otherwise a broken package or connection, which the door answers itself.
 func (p *parts) fail(id metadata.ID, err error) error {
 	var limit *mtom.LimitError
+	var unasked *unaskedError
+	var missing *missingError
+	const op = "xds.Parts"
 	switch {
+	case errors.Is(err, io.EOF) && err == io.EOF:
+		p.err = io.EOF
+	case errors.As(err, &unasked):
+		p.err = fault.New(fault.Invalid, op, fault.MissingDocumentMetadata, "%s", unasked.Error())
+	case errors.As(err, &missing):
+		p.err = fault.New(fault.Invalid, op, fault.MissingDocument, "%s", missing.Error())
 	case errors.As(err, &limit) && limit.Name == mtom.LimitPartBytes:
-		p.err = fault.New(fault.TooLarge, "xds.Parts", fault.RegistryOutOfResources,
+		p.err = fault.New(fault.TooLarge, op, fault.RegistryOutOfResources,
 			"The document with the id %s is larger than %d bytes, the limit %s of this server.", show(string(id)), limit.Max, limit.Name)
 	default:
 		p.broken = asFault(err)
 		kind := fault.Invalid
 		if p.broken.Code == soap.Receiver {
-			kind = fault.Canceled
+			kind = fault.Canceled // the connection broke
 		}
-		p.err = fault.Wrap(err, kind, "xds.Parts", fault.RegistryMetadataError, "%s", p.broken.Text)
+		p.err = fault.Wrap(err, kind, op, fault.RegistryMetadataError, "%s", p.broken.Text)
 	}
 	return p.err
-}
-
-func (p *parts) closeCurrent() {
-	if p.cur != nil {
-		p.cur.Close()
-		p.cur = nil
-	}
-}
-
-func (p *parts) close() {
-	p.closeCurrent()
-	for i := range p.docs {
-		if p.docs[i].inline != nil {
-			p.docs[i].inline.close()
-		}
-	}
 }
 
 // docReader reads one document and explains its errors.

@@ -48,7 +48,7 @@ func (x *exchange) provide() error {
 		return soap.Refuse("The message holds no lcm:SubmitObjectsRequest, so there is no metadata.", "Meldingen mangler lcm:SubmitObjectsRequest.")
 	}
 	p.Problems = append(p.Problems, pairing(p.Submission, docs)...)
-	parts := newParts(&x.msg, docs)
+	parts := &parts{stream: newStream(&x.msg, docs)}
 	defer parts.close()
 	p.Documents = parts
 	receipt, err := x.d.svc.Provide(x.r.Context(), x.d.o.Caller(x.r, x.header), p)

@@ -1,0 +1,210 @@
+package xds
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+
+	"samdok/internal/spool"
+	"samdok/internal/xmlscan"
+	"samdok/metadata"
+	"samdok/metadata/ebrim"
+	"samdok/soap"
+	"samdok/soap/mtom"
+)
+
+// Options of a Client.
+type Options struct {
+	// RegistryURL takes ITI-18 and ITI-42, RepositoryURL ITI-41 and ITI-43.
+	RegistryURL, RepositoryURL string
+	// ProvideURL and RetrieveURL, QueryURL and RegisterURL override these for
+	// servers with an address per transaction.
+	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
+	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
+	HTTP *http.Client
+	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
+	Limits mtom.Limits
+	// TempDir holds encrypted spools; "" means the system's.
+	TempDir string
+}
+
+// Client sends ITI-18, 41, 42 and 43 and streams documents both ways. It is safe
+// for concurrent use. Its errors, besides those of net/http:
+//
+//   - *RefusedError: a registry response with the status Failure;
+//   - *FaultError: a SOAP fault;
+//   - *HTTPError: an HTTP status without either;
+//   - *ProtocolError: an answer that breaks the rules.
+type Client struct {
+	o Options
+}
+
+// NewClient makes a client.
+func NewClient(o Options) *Client {
+	if o.HTTP == nil {
+		o.HTTP = http.DefaultClient
+	}
+	if o.Limits.RootBytes <= 0 {
+		o.Limits.RootBytes = 256 << 20
+	}
+	o.Limits = o.Limits.WithDefaults()
+	first := func(to *string, url string) {
+		if *to == "" {
+			*to = url
+		}
+	}
+	first(&o.ProvideURL, o.RepositoryURL)
+	first(&o.RetrieveURL, o.RepositoryURL)
+	first(&o.QueryURL, o.RegistryURL)
+	first(&o.RegisterURL, o.RegistryURL)
+	return &Client{o: o}
+}
+
+// Attachment is one document to be provided.
+type Attachment struct {
+	EntryID metadata.ID // the id of its DocumentEntry in the submission
+	// MimeType is for the part's header; "" means application/octet-stream.
+	MimeType string
+	Size     int64 // exact; Provide fails when Open gives another number of bytes
+	Open     func() (io.ReadCloser, error)
+}
+
+// FileAttachment is the content of a file.
+func FileAttachment(entry metadata.ID, mimeType, path string) (Attachment, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Attachment{}, err
+	}
+	return Attachment{entry, mimeType, info.Size(), func() (io.ReadCloser, error) { return os.Open(path) }}, nil
+}
+
+// BytesAttachment is content in memory.
+func BytesAttachment(entry metadata.ID, mimeType string, content []byte) Attachment {
+	return Attachment{entry, mimeType, int64(len(content)), func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(content)), nil
+	}}
+}
+
+// Register sends ITI-42.
+func (c *Client) Register(ctx context.Context, s *metadata.Submission) (ebrim.RegistryResponse, error) {
+	call := c.call(actionRegister, c.o.RegisterURL)
+	env := soap.AppendOpen(make([]byte, 0, 16<<10), call.header)
+	env = soap.AppendClose(ebrim.AppendSubmission(env, s))
+	return call.registry(ctx, plain(env))
+}
+
+// Find sends ITI-18. A partial success is no error: see Problems of the answer.
+func (c *Client) Find(ctx context.Context, q metadata.StoredQuery) (*ebrim.QueryResponse, error) {
+	call := c.call(actionQuery, c.o.QueryURL)
+	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
+	env = soap.AppendClose(ebrim.AppendQuery(env, q))
+	var answer *ebrim.QueryResponse
+	err := call.do(ctx, plain(env), func(sc *xmlscan.Scanner, _ *message) (err error) {
+		answer, err = ebrim.DecodeQueryResponse(sc)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if answer.Status == ebrim.Failure {
+		return answer, &RefusedError{answer.Problems}
+	}
+	return answer, nil
+}
+
+// Provide sends ITI-41. Documents are opened one after another and stream.
+func (c *Client) Provide(ctx context.Context, s *metadata.Submission, docs []Attachment) (ebrim.RegistryResponse, error) {
+	call := c.call(actionProvide, c.o.ProvideURL)
+	env := soap.AppendOpen(make([]byte, 0, 16<<10), call.header)
+	env = append(env, `<xds:ProvideAndRegisterDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
+	env = ebrim.AppendSubmission(env, s)
+	parts := make([]mtom.Attachment, len(docs))
+	for i := range docs {
+		id := attachmentID(i)
+		parts[i] = mtom.Attachment{ID: id, MediaType: docs[i].MimeType, Size: docs[i].Size}
+		env = append(env, `<xds:Document id="`...)
+		env = xmlscan.AppendAttr(env, string(docs[i].EntryID))
+		env = append(env, `"><xop:Include xmlns:xop="`+soap.XopNS+`" href="cid:`...)
+		env = append(append(env, id...), `"/></xds:Document>`...)
+	}
+	env = soap.AppendClose(append(env, `</xds:ProvideAndRegisterDocumentSetRequest>`...))
+	return call.registry(ctx, packed(mtom.NewWriter(env, parts), docs))
+}
+
+// Document is one retrieved document. Body is valid during the call that gets it.
+type Document struct {
+	Request  metadata.DocumentRequest // as asked for
+	NewID    metadata.DocumentRequest // of an on-demand document; "" when none
+	MimeType string
+	Body     io.Reader
+}
+
+// Retrieve sends ITI-43 and calls each for every document, while it streams in. An
+// error of each ends it. A partial success is no error.
+func (c *Client) Retrieve(ctx context.Context, requests []metadata.DocumentRequest, each func(Document) error) (ebrim.RegistryResponse, error) {
+	call := c.call(actionRetrieve, c.o.RetrieveURL)
+	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
+	env = append(env, `<xds:RetrieveDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
+	e := envelopeOf{b: env}
+	for i := range requests {
+		e.b = append(e.b, `<xds:DocumentRequest>`...)
+		e.element("HomeCommunityId", requests[i].Home)
+		e.element("RepositoryUniqueId", requests[i].RepositoryID)
+		e.element("DocumentUniqueId", requests[i].UniqueID)
+		e.b = append(e.b, `</xds:DocumentRequest>`...)
+	}
+	env = soap.AppendClose(append(e.b, `</xds:RetrieveDocumentSetRequest>`...))
+	var answer ebrim.RegistryResponse
+	var docs []responseDocument
+	err := call.do(ctx, packed(mtom.NewWriter(env, nil), nil), func(sc *xmlscan.Scanner, m *message) (err error) {
+		if answer, docs, err = m.retrieveResponse(sc); err != nil {
+			return err
+		}
+		if err := soap.CloseEnvelope(sc); err != nil {
+			return err
+		}
+		return m.documents(docs, each)
+	})
+	if err != nil {
+		return answer, err
+	}
+	return answer, refusal(answer)
+}
+
+func refusal(r ebrim.RegistryResponse) error {
+	if r.Status == ebrim.Failure {
+		return &RefusedError{r.Problems}
+	}
+	return nil
+}
+
+// call is one request and its answer.
+type call struct {
+	c      *Client
+	url    string
+	header soap.Header
+}
+
+func (c *Client) call(action, url string) *call {
+	return &call{c, url, soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}}
+}
+
+// registry is do for transactions that answer a RegistryResponse.
+func (c *call) registry(ctx context.Context, b requestBody) (ebrim.RegistryResponse, error) {
+	var answer ebrim.RegistryResponse
+	err := c.do(ctx, b, func(sc *xmlscan.Scanner, _ *message) error {
+		r, err := ebrim.DecodeRegistryResponse(sc)
+		if err == nil {
+			answer = *r
+		}
+		return err
+	})
+	if err != nil {
+		return answer, err
+	}
+	return answer, refusal(answer)
+}
+
+func (c *call) spool() spool.Options { return spool.Options{Dir: c.c.o.TempDir} }
