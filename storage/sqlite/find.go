@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"samdok/access"
+	"samdok/metadata"
+	"samdok/storage"
+	"samdok/storage/encoding"
+)
+
+// One page of a large stream that is read at a time: no reader and no snapshot
+// of the file is held while its objects are handed over, and memory stays small.
+const (
+	pageBytes = 1 << 20
+	pageRows  = 1024
+)
+
+// page is a run of changes of one stream.
+type page struct {
+	of      *stream
+	first   storage.Version // of texts[0]
+	texts   []string
+	touches []touch // of their objects, sorted
+	more    bool    // changes follow
+}
+
+// Find implements storage.Index.
+func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	return func(yield func(storage.Placed, error) bool) {
+		reader := db.decoders.Get().(*encoding.Reader)
+		defer db.decoders.Put(reader)
+		w := wanted{Filter: f, without: r.WithoutCodes}
+		err := db.pages(ctx, name{t, s}, 1, func(p *page) (bool, error) {
+			for i, text := range p.texts {
+				if err := reader.Reset(text); err != nil {
+					return false, err
+				}
+				at := logID(p.of.key, p.first+storage.Version(i))
+				for n := range reader.Len() {
+					a, ok, err := w.take(reader, n, of(p.touches, place{at, int64(n)}))
+					if err != nil {
+						return false, err
+					}
+					if ok && !yield(storage.Placed{Added: a, Stream: s}, nil) {
+						return false, nil
+					}
+				}
+			}
+			return true, nil
+		})
+		if err != nil {
+			yield(storage.Placed{}, wrap("sqlite.Find", err, onlyRead))
+		}
+	}
+}
+
+// wanted decides what Find yields.
+type wanted struct {
+	storage.Filter
+	without []metadata.CodeRef
+}
+
+// take decodes object n of a change when it is wanted.
+func (w *wanted) take(r *encoding.Reader, n int, touches []touch) (storage.Added, bool, error) {
+	class := r.Class(n)
+	if !w.class(class) {
+		return storage.Added{}, false, nil
+	}
+	a, err := r.Added(n)
+	if err != nil {
+		return storage.Added{}, false, err
+	}
+	overlay(&a, touches)
+	switch o := a.Object.(type) {
+	case *metadata.DocumentEntry:
+		return a, w.Documents.Match(o) && !w.hidden(o), nil
+	case *metadata.SubmissionSet:
+		return a, w.SubmissionSets.Match(o), nil
+	case *metadata.Folder:
+		return a, w.Folders.Match(o), nil
+	}
+	return a, true, nil
+}
+
+func (w *wanted) class(c encoding.Class) bool {
+	switch c {
+	case encoding.ClassDocumentEntry:
+		return w.Documents != nil
+	case encoding.ClassSubmissionSet:
+		return w.SubmissionSets != nil
+	case encoding.ClassFolder:
+		return w.Folders != nil
+	}
+	return w.Associations
+}
+
+func (w *wanted) hidden(d *metadata.DocumentEntry) bool {
+	for i := range d.Confidential {
+		if slices.ContainsFunc(w.without, d.Confidential[i].Ref().Same) {
+			return true
+		}
+	}
+	return false
+}
+
+// Events implements storage.Log: events of the changes that made version from
+// and later ones.
+func (db *DB) Events(ctx context.Context, t access.Tenant, s storage.Stream, from storage.Version) iter.Seq2[storage.Event, error] {
+	return func(yield func(storage.Event, error) bool) {
+		reader := db.decoders.Get().(*encoding.Reader)
+		defer db.decoders.Put(reader)
+		err := db.pages(ctx, name{t, s}, max(from, 1), func(p *page) (bool, error) {
+			for _, text := range p.texts {
+				if err := reader.Reset(text); err != nil {
+					return false, err
+				}
+				events, err := reader.Events()
+				if err != nil {
+					return false, err
+				}
+				for _, ev := range events {
+					if !yield(ev, nil) {
+						return false, nil
+					}
+				}
+			}
+			return true, nil
+		})
+		if err != nil {
+			yield(storage.Event{}, wrap("sqlite.Events", err, onlyRead))
+		}
+	}
+}
+
+// pages calls visit with the changes of a stream from a version on, until it
+// returns false. All pages show the file as it was after one commit.
+func (db *DB) pages(ctx context.Context, n name, from storage.Version, visit func(*page) (bool, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if of, snap := db.cache.whole(n); snap != nil {
+		if from <= snap.version() {
+			_, err := visit(&page{of: of, first: from, texts: snap.texts[from-1:], touches: snap.touches})
+			return err
+		}
+		return nil
+	}
+	seq := db.seq.Load()
+	for next := from; ; {
+		p, err := db.page(ctx, n, next, seq)
+		if err != nil || p == nil {
+			return err
+		}
+		if from == 1 && next == 1 && !p.more {
+			db.cache.put(p.of, p.snapshot(), seq)
+		}
+		if more, err := visit(p); !more || err != nil || !p.more {
+			return err
+		}
+		next += storage.Version(len(p.texts))
+	}
+}
+
+func (p *page) snapshot() *snapshot {
+	s := &snapshot{texts: p.texts, touches: p.touches, bytes: len(p.touches) * touchBytes}
+	for _, text := range p.texts {
+		s.bytes += len(text) + 16
+	}
+	return s
+}
+
+// page reads changes from a version on that were committed up to seq; nil when
+// there are none.
+func (db *DB) page(ctx context.Context, n name, from storage.Version, seq int64) (p *page, err error) {
+	err = db.read(ctx, func(s *session) error {
+		of, err := s.named(n)
+		if of == nil || err != nil || of.erased {
+			return err
+		}
+		p = &page{of: of, first: from}
+		if err := s.fill(ctx, p, seq); err != nil {
+			return err
+		}
+		if len(p.texts) == 0 {
+			p = nil
+			return nil
+		}
+		last := logID(of.key, from+storage.Version(len(p.texts)-1))
+		p.touches, err = s.touchesIn(logID(of.key, from), last)
+		p.touches = slices.DeleteFunc(p.touches, func(t touch) bool { return t.seq > seq })
+		return err
+	})
+	return p, err
+}
+
+func (s *session) fill(ctx context.Context, p *page, seq int64) error {
+	q := s.rows.bind(logID(p.of.key, p.first), p.of.last())
+	for bytes := 0; ; {
+		ok, err := q.step()
+		if !ok || err != nil {
+			return err
+		}
+		if q.int(1) > seq {
+			break
+		}
+		if p.more = bytes >= pageBytes || len(p.texts) >= pageRows; p.more {
+			break
+		}
+		text, err := s.open(p.of, q.int(0), q.bytes(2))
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			q.reset()
+			return err
+		}
+		p.texts = append(p.texts, text)
+		bytes += len(text)
+	}
+	q.reset()
+	return nil
+}
