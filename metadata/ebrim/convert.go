@@ -160,11 +160,15 @@ func (r *reader) code(o *raw, attribute string, c *rawClass) metadata.Code {
 		case s.name != "codingScheme":
 			r.problem(fault.SeverityWarning, fault.ExtraMetadataNotSaved,
 				className(o)+" "+quote(string(o.id))+", "+attribute+": the Slot "+quote(s.name)+" of the Classification is not saved.")
-		case found || s.values.to-s.values.from > 1:
-			r.report(o, attribute, "has several values of codingScheme; send one.")
+		case s.values.to == s.values.from:
 		default:
-			r.one(o, s, &code.Scheme)
-			found = s.values.to > s.values.from
+			if found || s.values.to-s.values.from > 1 {
+				r.report(o, attribute, "has several values of codingScheme; send one.")
+			}
+			if !found {
+				code.Scheme = r.values[s.values.from]
+			}
+			found = true
 		}
 	}
 	if code.Scheme == "" {

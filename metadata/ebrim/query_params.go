@@ -1,6 +1,7 @@
 package ebrim
 
 import (
+	"slices"
 	"strings"
 
 	"samdok/fault"
@@ -181,7 +182,9 @@ func (p *params) ids(name string, required bool) []metadata.ID {
 	before := len(p.problems)
 	var out []metadata.ID
 	for _, v := range p.list(name) {
-		out = append(out, metadata.ParseID(v))
+		if id := metadata.ParseID(v); id != "" {
+			out = append(out, id)
+		}
 	}
 	if required && len(out) == 0 && len(p.problems) == before {
 		p.missing(name)
@@ -189,15 +192,22 @@ func (p *params) ids(name string, required bool) []metadata.ID {
 	return out
 }
 
+func (p *params) uniqueIDs(name string) []string {
+	return slices.DeleteFunc(p.list(name), func(v string) bool { return v == "" })
+}
+
 // target reads an either/or group of parameters: entryUUID, uniqueId and, where it
 // exists, logicalID. single allows one value only.
 func (p *params) target(prefix string, single, logical bool) metadata.Target {
 	before := len(p.problems)
-	t := metadata.Target{IDs: p.ids(prefix+"EntryUUID", false), UniqueIDs: p.list(prefix + "UniqueId")}
+	t := metadata.Target{IDs: p.ids(prefix+"EntryUUID", false), UniqueIDs: p.uniqueIDs(prefix + "UniqueId")}
 	names, given := prefix+"EntryUUID or "+prefix+"UniqueId", 0
 	if logical {
 		t.LogicalIDs = p.ids(prefix+"LogicalID", false)
 		names = prefix + "EntryUUID, " + prefix + "UniqueId or " + prefix + "LogicalID"
+	}
+	if len(t.UniqueIDs) == 0 {
+		t.UniqueIDs = nil
 	}
 	for _, n := range [...]int{len(t.IDs), len(t.UniqueIDs), len(t.LogicalIDs)} {
 		if n > 0 {
