@@ -75,9 +75,15 @@ func (s *splitter) line(left *int) ([]byte, error) {
 	return line, err
 }
 
-// blankLine accepts the blanks and the line end after a boundary; nothing at all
-// when the message ends there.
-func blankLine(b []byte) bool { return len(bytes.TrimRight(b, " \t\r\n")) == 0 }
+// blankLine accepts blanks and a line end after a boundary, or nothing at all when
+// the message ends there.
+func blankLine(b []byte) bool {
+	switch string(bytes.TrimLeft(b, " \t")) {
+	case "", "\n", "\r\n":
+		return true
+	}
+	return false
+}
 
 // next moves to the next part and reads its header lines. io.EOF after the
 // closing boundary. The part before must have been read to its end.
