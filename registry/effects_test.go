@@ -25,6 +25,7 @@ func TestIDsAndStates(t *testing.T) {
 	metadatatest.Relate(sub, metadata.Appends, sub.Entries[0].ID, sub.Entries[1].ID).Documentation = &metadata.Code{
 		Value: "c", Scheme: "1.2.3", Display: metadata.NewText("c"),
 	}
+	sub.Entries[0].EventCodes = []metadata.Code{{Value: "c", Scheme: "1.2.3", Display: metadata.NewText("c")}}
 	sub.Entries[0].Status = metadata.Deprecated // a submitted status is ignored
 	kept := sub.Entries[0].ID
 	symbolic(sub)

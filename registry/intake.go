@@ -82,18 +82,10 @@ func (in *intake) assign() {
 	set := &in.sub.Set
 	set.ID = in.register(set.ID, set)
 	for _, e := range in.sub.Entries {
-		submitted := e.ID
 		e.ID = in.register(e.ID, e)
-		if e.LogicalID == submitted {
-			e.LogicalID = e.ID
-		}
 	}
 	for _, f := range in.sub.Folders {
-		submitted := f.ID
 		f.ID = in.register(f.ID, f)
-		if f.LogicalID == submitted {
-			f.LogicalID = f.ID
-		}
 	}
 	for _, a := range in.sub.Associations {
 		a.ID = in.register(a.ID, a)

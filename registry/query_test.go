@@ -425,14 +425,16 @@ func TestConcealNested(t *testing.T) {
 	e := l.entry()
 	e.Confidential = []metadata.Code{{Value: "V", Scheme: "urn:oid:2.16.840.1.113883.5.25", Display: metadata.NewText("v")}}
 	sub := l.with(e)
-	metadatatest.AddToFolder(sub, l.id("f"), e.ID)
+	member := metadatatest.AddToFolder(sub, l.id("f"), e.ID)
 	l.must(sub)
 	hide := access.Restriction{WithoutCodes: []metadata.CodeRef{{Value: "V", Scheme: "2.16.840.1.113883.5.25"}}}
-	got, err := l.find(metadata.StoredQuery{Query: &metadata.GetAssociations{IDs: []metadata.ID{sub.Set.ID}}}, hide)
-	if err != nil || len(got) != 0 {
-		t.Errorf("%d associations of the set are shown, %v", len(got), err)
+	for _, id := range []metadata.ID{sub.Set.ID, member.ID} {
+		got, err := l.find(metadata.StoredQuery{Query: &metadata.GetAssociations{IDs: []metadata.ID{id}}}, hide)
+		if err != nil || len(got) != 0 {
+			t.Errorf("%d associations of %s are shown, %v", len(got), id, err)
+		}
 	}
-	got, err = l.find(metadata.StoredQuery{Query: &metadata.GetFolderAndContents{Folder: l.target("f")}}, hide)
+	got, err := l.find(metadata.StoredQuery{Query: &metadata.GetFolderAndContents{Folder: l.target("f")}}, hide)
 	if err != nil || l.called(got) != "d1 d3 f m1 m2" {
 		t.Errorf("%s, %v", l.called(got), err)
 	}
@@ -446,6 +448,7 @@ func TestLevels(t *testing.T) {
 	m.objects[l.id("d2")].Object.(*metadata.DocumentEntry).Availability = metadata.AvailabilityOffline
 	m.objects[l.id("f")].Object.(*metadata.Folder).Status = metadata.Deprecated
 	m.objects[l.id("r2")].Object.(*metadata.Association).Status = metadata.Deprecated
+	m.objects[l.id("m1")].Object.(*metadata.Association).Status = metadata.Deprecated
 	find := func(f metadata.DocumentFilter) metadata.Query {
 		f.Status = approved
 		return &metadata.FindDocuments{Patient: l.patient.CX(), Filter: f}
@@ -466,6 +469,8 @@ func TestLevels(t *testing.T) {
 		{"GetFolders at 1", 1, &metadata.GetFolders{Folders: l.target("f")}, ""},
 		{"GetFolders at 2", 2, &metadata.GetFolders{Folders: l.target("f")}, "f"},
 		{"FindFolders", 1, &metadata.FindFolders{Patient: l.patient.CX(), Filter: metadata.FolderFilter{Status: deprecated}}, "f"},
+		{"deprecated member", 1, &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}, "d1 s1 s1>d1"},
+		{"deprecated member at 2", 2, &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}, "d1 d2 f m1 s1 s1>d1 s1>d2 s1>f s1>m1"},
 		{"associations", 2, &metadata.GetAssociations{IDs: l.ids("d4")}, "s3>d4"},
 		{"deprecated associations", 1, &metadata.GetAssociations{IDs: l.ids("d4"), AssociationStatus: deprecated}, "r2"},
 		{"related", 1, &metadata.GetRelatedDocuments{Document: l.target("d4"), Types: []metadata.AssociationType{metadata.Appends}}, ""},
@@ -531,6 +536,28 @@ func TestTooManyResults(t *testing.T) {
 		if got, err := w.find(metadata.StoredQuery{Query: q, Return: metadata.ObjectRef}, access.Restriction{}); err != nil || len(got) != 4 {
 			t.Errorf("%T: %d refs, %v", q, len(got), err)
 		}
+	}
+}
+
+// TestLongLists: more ids than one look into the index takes; an association with
+// an end in each part is answered once.
+func TestLongLists(t *testing.T) {
+	w := newWorld(t, newMemory())
+	sub := w.set()
+	var ids []metadata.ID
+	for range 700 {
+		e := w.entry()
+		metadatatest.AddEntry(sub, e)
+		ids = append(ids, e.ID)
+	}
+	w.must(sub)
+	got, err := w.find(metadata.StoredQuery{Query: &metadata.GetAssociations{IDs: append(ids, sub.Set.ID)}}, access.Restriction{})
+	if err != nil || len(got) != 700 {
+		t.Errorf("%d associations, %v", len(got), err)
+	}
+	got, err = w.find(metadata.StoredQuery{Query: &metadata.GetDocuments{Documents: metadata.Target{IDs: ids}}}, access.Restriction{})
+	if err != nil || len(got) != 700 || got[699].ObjectID() != ids[699] {
+		t.Errorf("%d documents, %v", len(got), err)
 	}
 }
 
