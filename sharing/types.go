@@ -83,6 +83,10 @@ type Document struct {
 	Body     io.ReadCloser
 }
 
+// OnClose sets what Close tells its reason to, for implementations of Service
+// outside this package.
+func (r *Retrieved) OnClose(f func(aborted error)) { r.onClose = f }
+
 // Close releases the documents. aborted is what stopped the answer, nil when all
 // was sent; an aborted answer gets a record of its own.
 func (r *Retrieved) Close(aborted error) {
