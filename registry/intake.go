@@ -98,6 +98,17 @@ func (in *intake) assign() {
 	}
 }
 
+// sound tells whether nothing is wrong so far and claims alone can find what
+// identifiers are taken. An on-demand entry's cannot: it claims no content.
+func (in *intake) sound() bool {
+	for _, e := range in.sub.Entries {
+		if e.Kind != metadata.Stable {
+			return false
+		}
+	}
+	return !fault.HasErrors(in.before) && !fault.HasErrors(in.after)
+}
+
 // register returns the registered id of an object of the submission. (That two
 // objects share an id, or have none, is found by rules.Check.)
 func (in *intake) register(submitted metadata.ID, o metadata.Object) metadata.ID {

@@ -20,9 +20,9 @@ type known struct {
 }
 
 // load reads what the submission refers to. A submission that refers to nothing
-// registered costs one Load of its uniqueIds; a replacement follows what hangs
-// on the replaced documents, one Load per step, all at the same version.
-func (r *Registry) load(ctx context.Context, t access.Tenant, in *intake) (*known, error) {
+// registered costs one Load; a replacement follows what hangs on the replaced
+// documents, one Load per step, all at the same version.
+func (r *Registry) load(ctx context.Context, t access.Tenant, in *intake, trusting bool) (*known, error) {
 	if in.stream == (storage.Stream{}) {
 		return nil, nil // the patient id is wrong and that is already a problem
 	}
@@ -31,7 +31,7 @@ func (r *Registry) load(ctx context.Context, t access.Tenant, in *intake) (*know
 			return nil, err
 		}
 		k := &known{}
-		refs := in.refs()
+		refs := in.refs(trusting)
 		for step := 0; ; step++ {
 			state, version, err := r.log.Load(ctx, t, in.stream, refs)
 			if err != nil {
@@ -50,19 +50,23 @@ func (r *Registry) load(ctx context.Context, t access.Tenant, in *intake) (*know
 	}
 }
 
-// refs is what the rules always need: who has the submission's uniqueIds and
-// UUIDs, the registered ends of its associations, and for the targets of
-// relationships the associations that they already have (rule 18, 3.3).
-func (in *intake) refs() storage.Refs {
-	refs := storage.Refs{UniqueIDs: make([]string, 0, 1+len(in.sub.Entries)+len(in.sub.Folders))}
-	refs.UniqueIDs = append(refs.UniqueIDs, in.sub.Set.UniqueID)
-	for _, e := range in.sub.Entries {
-		refs.UniqueIDs = append(refs.UniqueIDs, e.UniqueID)
+// refs is what the rules need: the registered ends of the submission's
+// associations, for the targets of relationships the associations that they
+// already have (rule 18, 3.3), and, unless trusting, who has the submission's
+// uniqueIds and UUIDs.
+func (in *intake) refs(trusting bool) storage.Refs {
+	var refs storage.Refs
+	if !trusting {
+		refs.UniqueIDs = make([]string, 0, 1+len(in.sub.Entries)+len(in.sub.Folders))
+		refs.UniqueIDs = append(refs.UniqueIDs, in.sub.Set.UniqueID)
+		for _, e := range in.sub.Entries {
+			refs.UniqueIDs = append(refs.UniqueIDs, e.UniqueID)
+		}
+		for _, f := range in.sub.Folders {
+			refs.UniqueIDs = append(refs.UniqueIDs, f.UniqueID)
+		}
+		refs.IDs = append(refs.IDs, in.given...)
 	}
-	for _, f := range in.sub.Folders {
-		refs.UniqueIDs = append(refs.UniqueIDs, f.UniqueID)
-	}
-	refs.IDs = append(refs.IDs, in.given...)
 	for _, a := range in.sub.Associations {
 		for _, id := range [2]metadata.ID{a.Source, a.Target} {
 			if in.local[id] == nil && !id.IsSymbolic() {

@@ -52,7 +52,7 @@ func (r *Registry) Submit(ctx context.Context, t access.Tenant, s Submission) (R
 				return Receipt{}, broken("registry.Submit", err)
 			}
 		}
-		done, err := r.try(ctx, t, in)
+		done, err := r.try(ctx, t, in, attempt == 0 && in.sound())
 		if errors.Is(err, storage.ErrConflict) {
 			continue
 		}
@@ -65,13 +65,18 @@ func (r *Registry) Submit(ctx context.Context, t access.Tenant, s Submission) (R
 		"Others were writing for the same patient %d times in a row. Nothing was registered; send the submission again.", r.limits.Attempts)
 }
 
-// try loads, validates and appends once.
-func (r *Registry) try(ctx context.Context, t access.Tenant, in *intake) (Receipt, error) {
-	known, err := r.load(ctx, t, in)
+// try loads, validates and appends once. A trusting try leaves it to the claims
+// to find identifiers that are taken, so that a plain submission reads nothing
+// but its stream's version; the next try then finds out whose they are.
+func (r *Registry) try(ctx context.Context, t access.Tenant, in *intake, trusting bool) (Receipt, error) {
+	known, err := r.load(ctx, t, in, trusting)
 	if err != nil {
 		return Receipt{}, err
 	}
 	problems := in.check(known)
+	if trusting && fault.HasErrors(problems) { // report all that is wrong
+		return r.try(ctx, t, in, false)
+	}
 	if err := fault.Of("registry.Submit", problems); err != nil {
 		return Receipt{}, err
 	}
