@@ -91,8 +91,8 @@ func Parse(data []byte) (*Profile, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, fmt.Errorf("there is something after the profile")
 	}
-	if f.Name == "" || f.Version == "" {
-		return nil, fmt.Errorf("name and version are required")
+	if f.Name == "" || f.Version == "" || f.TimeZone == "" {
+		return nil, fmt.Errorf("name, version and timeZone are required")
 	}
 	zone, err := time.LoadLocation(f.TimeZone)
 	if err != nil {
