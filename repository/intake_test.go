@@ -108,6 +108,9 @@ func TestTakeRefuses(t *testing.T) {
 				return nil
 			}, kind: fault.Internal,
 			want: []string{"XDSRepositoryError: A document could not be stored. Send the submission again later."}},
+		{name: "engine panics", sub: submission("1", "2"), parts: parts{list: []part{bytesPart("1", "x"), bytesPart("2", "y")}},
+			commit: func(n int) error { panic("x") }, kind: fault.Internal,
+			want: []string{"XDSRepositoryError: A document could not be stored. Send the submission again later."}},
 		{name: "engine busy", sub: submission("1"), parts: parts{list: []part{bytesPart("1", "x")}},
 			commit: func(int) error { return &fault.Error{Kind: fault.Busy} }, kind: fault.Busy,
 			want: []string{"XDSRepositoryBusy: A document could not be stored. Send the submission again later."}},
@@ -302,7 +305,7 @@ func TestOpenFailures(t *testing.T) {
 		other.Hash = strings.Repeat("0", 40)
 		bad := good
 		bad.Object = &other
-		if _, _, err := w.Open(t.Context(), bad, lazy); fault.KindOf(err) != fault.Internal {
+		if _, _, err := w.Open(t.Context(), bad, lazy); err == nil || fault.KindOf(err) != fault.Internal {
 			t.Errorf("other bytes than registered (lazy %v): %v", lazy, err)
 		}
 	}
@@ -320,7 +323,7 @@ func TestOpenFailures(t *testing.T) {
 	}
 	for _, lazy := range []bool{false, true} {
 		_, _, err := w.Open(t.Context(), good, lazy)
-		if fault.KindOf(err) != fault.Internal || len(fault.ProblemsOf(err)) != 1 || fault.ProblemsOf(err)[0].Code != fault.RepositoryError {
+		if err == nil || fault.KindOf(err) != fault.Internal || len(fault.ProblemsOf(err)) != 1 || fault.ProblemsOf(err)[0].Code != fault.RepositoryError {
 			t.Errorf("missing bytes (lazy %v): %v", lazy, err)
 		}
 	}

@@ -2,7 +2,9 @@ package repository
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"samdok/fault"
@@ -121,6 +123,12 @@ func (i *intake) commit(ctx context.Context) error {
 
 func (i *intake) commitOne(ctx context.Context, p *pending) (c committed) {
 	c.verdict.Clean = true
+	// It may run in a goroutine of its own, where nobody else would catch it.
+	defer func() {
+		if v := recover(); v != nil {
+			c.err = fmt.Errorf("panic with a %T while a document was stored\n%s", v, debug.Stack())
+		}
+	}()
 	if p.scan != nil {
 		c.verdict, c.scanErr = p.scan.Verdict()
 		if c.scanErr == nil && !c.verdict.Clean || c.scanErr != nil && !i.r.admit {

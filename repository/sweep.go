@@ -44,6 +44,10 @@ func (r *Repository) Sweep(ctx context.Context, force bool) (Swept, error) {
 	if err != nil {
 		return s, err
 	}
+	// Answers of a log that is being mended meanwhile do not count.
+	if err := r.log.Ready(ctx); err != nil {
+		return s, fmt.Errorf("repository: the log was not ready all the time of the sweep; nothing was deleted: %w", err)
+	}
 	if n := len(unbound); n > brake && n > s.Seen/2 && !force {
 		return s, fmt.Errorf("repository: %d of %d documents are in no log. Nothing was deleted: check that database and documents folder belong together, or force the sweep", n, s.Seen)
 	}

@@ -1,0 +1,303 @@
+package sharing_test
+
+import (
+	"context"
+	"io"
+	"reflect"
+	"slices"
+	"testing"
+
+	"samdok/access"
+	"samdok/audit"
+	"samdok/fault"
+	"samdok/metadata"
+	"samdok/sharing"
+)
+
+// uses has a row for every use case: one that works, and one that a rule of the
+// standard refuses.
+var uses = map[string]struct {
+	action access.Action
+	good   func(ctx context.Context, w *world) error
+	bad    func(ctx context.Context, w *world) error
+	// silent: a denied caller gets no error, as if there were nothing.
+	silent bool
+	engine []string // the operation where its engine fails
+}{
+	"Provide": {
+		action: access.ActionProvide, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			d := w.document()
+			p, _ := message(w.gen.Submission(w.patient, d), d)
+			_, err := w.Provide(ctx, caller, p)
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			p, _ := message(w.gen.Submission(w.patient, w.document()))
+			_, err := w.Provide(ctx, caller, p)
+			return err
+		},
+	},
+	"Register": {
+		action: access.ActionRegister, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.Register(ctx, caller, sharing.Register{Submission: w.elsewhere()})
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			s := w.elsewhere()
+			s.Set.SourceID = ""
+			_, err := w.Register(ctx, caller, sharing.Register{Submission: s})
+			return err
+		},
+	},
+	"Find": {
+		action: access.ActionFind, silent: true, engine: []string{"find"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.Find(ctx, caller, metadata.StoredQuery{Query: w.all()}, func(metadata.Object) error { return nil })
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			_, err := w.Find(ctx, caller, metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: "nobody", Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}, func(metadata.Object) error { return nil })
+			return err
+		},
+	},
+	"Retrieve": {
+		action: access.ActionRetrieve, silent: true, engine: []string{"lookup"},
+		good: func(ctx context.Context, w *world) error {
+			r, err := w.Retrieve(ctx, caller, ask(w.stored))
+			if err == nil {
+				w.read(r)
+				err = fault.Of("test", r.Problems)
+			}
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			r, err := w.Retrieve(ctx, caller, ask("1.2.3.4"))
+			if err == nil {
+				r.Close(nil)
+				err = fault.Of("test", r.Problems)
+			}
+			return err
+		},
+	},
+}
+
+// elsewhere is a submission whose documents another repository holds.
+func (w *world) elsewhere() *metadata.Submission {
+	s := w.gen.Metadata(w.patient, 1)
+	s.Entries[0].RepositoryID = "1.2.3.4.5"
+	return s
+}
+
+// No use case without a row, so that a new one is tested like the others.
+func TestEveryUseCaseHasARow(t *testing.T) {
+	service := reflect.TypeFor[sharing.Service]()
+	for i := range service.NumMethod() {
+		if _, ok := uses[service.Method(i).Name]; !ok {
+			t.Errorf("the use case %s has no row in the table", service.Method(i).Name)
+		}
+	}
+	if len(uses) != service.NumMethod() {
+		t.Errorf("%d rows for %d use cases", len(uses), service.NumMethod())
+	}
+	for i, all := 0, reflect.TypeFor[*sharing.Sharing](); i < all.NumMethod(); i++ {
+		if _, ok := service.MethodByName(all.Method(i).Name); !ok {
+			t.Errorf("Sharing.%s is a way in that is not a use case", all.Method(i).Name)
+		}
+	}
+}
+
+// Whatever happens: one plan, one record.
+func TestOnePlanOneRecord(t *testing.T) {
+	unavailable := fault.Unavailable
+	for name, u := range uses {
+		for _, c := range []struct {
+			name    string
+			bad     bool
+			set     func(w *world)
+			cancel  bool
+			noPlan  bool
+			outcome audit.Outcome
+			kind    *fault.Kind // nil: no error, or any when the outcome is not success
+		}{
+			{name: "success", outcome: audit.Success},
+			{name: "refused by a rule", bad: true, outcome: audit.Failed},
+			{name: "denied", set: func(w *world) { w.policy.plan = deny }, outcome: audit.Denied},
+			{name: "every item denied", set: func(w *world) { w.policy.hide = func(access.Item) bool { return true } }, outcome: audit.Denied},
+			{name: "no plan", set: func(w *world) {
+				w.policy.plan = func() (access.Plan, error) { return access.Plan{Effect: access.Allow}, errEngine }
+			}, outcome: audit.Errored, kind: &unavailable},
+			{name: "no decision", set: func(w *world) { w.policy.err = errEngine }, outcome: audit.Errored, kind: &unavailable},
+			{name: "panic in the plan", set: func(w *world) { w.policy.plan = func() (access.Plan, error) { panic("x") } }, outcome: audit.Panicked},
+			{name: "panic in a decision", set: func(w *world) { w.policy.panics = true }, outcome: audit.Panicked},
+			{name: "engine fails", set: func(w *world) { w.trip(u.engine[0], func() error { return errEngine }) }, outcome: audit.Errored},
+			{name: "engine panics", set: func(w *world) { w.trip(u.engine[len(u.engine)-1], func() error { panic("x") }) }, outcome: audit.Panicked},
+			{name: "caller gone", cancel: true, noPlan: true, outcome: audit.Aborted},
+			{name: "no record", set: func(w *world) { w.records.err = errEngine }, outcome: audit.Success, kind: &unavailable},
+		} {
+			t.Run(name+"/"+c.name, func(t *testing.T) {
+				w := newWorld(t)
+				d := w.document()
+				w.provided(d)
+				w.stored = d.Entry.UniqueID
+				w.policy.plans, w.records.events = 0, nil
+				if c.set != nil {
+					c.set(w)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if c.cancel {
+					cancel()
+				}
+				f := u.good
+				if c.bad {
+					f = u.bad
+				}
+				err := f(ctx, w)
+				want := c.outcome
+				switch {
+				case want == audit.Success && c.kind == nil:
+					if err != nil {
+						t.Errorf("error %v", err)
+					}
+				case want == audit.Denied && u.silent:
+					if name == "Find" && err != nil {
+						t.Errorf("a denied search is told so: %v", err)
+					}
+					if name == "Find" && c.name == "every item denied" {
+						want = audit.Success // found nothing, and that is recorded with what was hidden
+						if w.last().Hidden == 0 {
+							t.Error("hidden items were not counted")
+						}
+					}
+				default:
+					if err == nil {
+						t.Error("no error")
+					}
+				}
+				if c.kind != nil && fault.KindOf(err) != *c.kind {
+					t.Errorf("error %v of kind %v, want %v", err, fault.KindOf(err), *c.kind)
+				}
+				if plans := w.policy.plans; plans != 1 && !c.noPlan {
+					t.Errorf("%d plans", plans)
+				}
+				if len(w.records.events) != 1 {
+					t.Fatalf("%d records", len(w.records.events))
+				}
+				e := w.last()
+				if e.Outcome != want {
+					t.Errorf("outcome %v, want %v", e.Outcome, want)
+				}
+				if e.Request.Action != u.action || e.Request.Tenant != tenant || e.Request.Caller != caller || e.Request.Time.IsZero() || e.Request.Transaction == "" {
+					t.Errorf("record of %+v", e.Request)
+				}
+				if w.docs.open != 0 {
+					t.Errorf("%d documents are still open", w.docs.open)
+				}
+				if want == audit.Success && len(e.Items) == 0 && c.name != "every item denied" {
+					t.Error("a success without items")
+				}
+			})
+		}
+	}
+}
+
+// trip makes one operation of the engine fail.
+func (w *world) trip(op string, f func() error) {
+	w.engine.hook = func(now string) error {
+		if now == op {
+			return f()
+		}
+		return nil
+	}
+}
+
+// A denied caller is told the same as one who asks for nothing that exists.
+func TestDeniedLooksLikeAbsent(t *testing.T) {
+	w := newWorld(t)
+	d := w.document()
+	_, sub := w.provided(d)
+	id := d.Entry.UniqueID
+
+	retrieve := func() []fault.Problem {
+		r, err := w.Retrieve(t.Context(), caller, ask(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close(nil)
+		if len(r.Documents) != 0 {
+			t.Error("a document is there")
+		}
+		return r.Problems
+	}
+	w.policy.hide = func(i access.Item) bool { return i.UniqueID == id }
+	hidden := retrieve()
+	w.policy.plan = deny
+	denied := retrieve()
+	other := newWorld(t)
+	w.Sharing, other.Sharing = other.Sharing, w.Sharing
+	absent := retrieve()
+	w.Sharing = other.Sharing
+	if !slices.Equal(hidden, absent) || !slices.Equal(denied, absent) || len(absent) != 1 || absent[0].Code != fault.DocumentUniqueIDError || absent[0].Location != id {
+		t.Errorf("absent %v, hidden %v, denied %v", absent, hidden, denied)
+	}
+
+	if list, f := w.found(w.all()); len(list) != 0 || f.Hidden != 0 {
+		t.Errorf("a denied search shows %d objects, %+v", len(list), f)
+	}
+	p, docs := message(sub, d)
+	_, err := w.Provide(t.Context(), caller, p)
+	if fault.KindOf(err) != fault.Denied || docs.next != 0 {
+		t.Errorf("denied provide: %v after %d documents", err, docs.next)
+	}
+	w.wantCodes(err, fault.RepositoryError)
+	_, err = w.Register(t.Context(), caller, sharing.Register{Submission: sub})
+	w.wantCodes(err, fault.RegistryError)
+}
+
+// A caller who may not touch the document that he wants to replace is refused.
+func TestWriteDecidesOnWhatItRefersTo(t *testing.T) {
+	w := newWorld(t)
+	old := w.document()
+	w.provided(old)
+	w.policy.hide = func(i access.Item) bool { return i.UniqueID == old.Entry.UniqueID }
+	s, d := w.replacement(old.Entry.ID)
+	p, docs := message(s, d)
+	_, err := w.Provide(t.Context(), caller, p)
+	if fault.KindOf(err) != fault.Denied || docs.next != 0 || w.last().Outcome != audit.Denied {
+		t.Errorf("%v after %d documents, recorded as %v", err, docs.next, w.last().Outcome)
+	}
+	w.policy.hide = nil
+	s, d = w.replacement(old.Entry.ID)
+	p, _ = message(s, d)
+	if _, err := w.Provide(t.Context(), caller, p); err != nil {
+		t.Fatal(err, fault.ProblemsOf(err))
+	}
+	if !slices.ContainsFunc(w.last().Items, func(i access.Item) bool { return i.ID == old.Entry.ID }) {
+		t.Error("the replaced document is not in the record")
+	}
+}
+
+// The aborted record comes once, with what was being sent.
+func TestAborted(t *testing.T) {
+	w := newWorld(t)
+	d := w.document()
+	w.provided(d)
+	before := len(w.records.events)
+	r, err := w.Retrieve(t.Context(), caller, ask(d.Entry.UniqueID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close(io.ErrClosedPipe)
+	r.Close(io.ErrClosedPipe)
+	if n := len(w.records.events) - before; n != 2 {
+		t.Fatalf("%d records", n)
+	}
+	if e := w.last(); e.Outcome != audit.Aborted || len(e.Items) != 1 || e.Items[0].UniqueID != d.Entry.UniqueID {
+		t.Errorf("record %+v", e)
+	}
+	if w.docs.open != 0 {
+		t.Error("documents are still open")
+	}
+}
