@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"samdok/fault"
+	"samdok/metadata"
+	"samdok/soap/xds"
+)
+
+const defaultURL = "http://127.0.0.1:8080"
+
+// serverFlags say where the server is.
+type serverFlags struct {
+	url, registry, repository string
+	wait                      time.Duration
+}
+
+func (c *cli) serverFlags(f *pflag.FlagSet) *serverFlags {
+	s := &serverFlags{}
+	f.StringVar(&s.url, "url", "", c.tr("`URL` of a samdok server (also SAMDOK_URL; default "+defaultURL+")", "`URL` til en samdok-tjener (også SAMDOK_URL; ellers "+defaultURL+")"))
+	f.StringVar(&s.registry, "registry", "", c.tr("registry endpoint of any XDS.b server, instead of --url (also SAMDOK_REGISTRY)", "registerendepunkt hos en hvilken som helst XDS.b-tjener, i stedet for --url (også SAMDOK_REGISTRY)"))
+	f.StringVar(&s.repository, "repository", "", c.tr("repository endpoint, instead of --url (also SAMDOK_REPOSITORY)", "arkivendepunkt, i stedet for --url (også SAMDOK_REPOSITORY)"))
+	f.DurationVar(&s.wait, "wait", 30*time.Second, c.tr("how long the server may take to begin its answer", "hvor lenge tjeneren kan bruke på å begynne å svare"))
+	return s
+}
+
+// client connects nowhere yet. parallel is how many connections are kept open.
+func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
+	base := strings.TrimRight(first(s.url, c.getenv("SAMDOK_URL"), defaultURL), "/")
+	o := xds.Options{
+		RegistryURL:   first(s.registry, c.getenv("SAMDOK_REGISTRY"), base+"/services/registry"),
+		RepositoryURL: first(s.repository, c.getenv("SAMDOK_REPOSITORY"), base+"/services/repository"),
+	}
+	for _, u := range []string{o.RegistryURL, o.RepositoryURL} {
+		if p, err := url.Parse(u); err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" {
+			return nil, c.usage("%q is not the address of a server; write one like %s", "%q er ikke adressen til en tjener; skriv en som %s", u, defaultURL)
+		}
+	}
+	o.HTTP = &http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: s.wait,
+		ExpectContinueTimeout: 2 * time.Second,
+		MaxIdleConnsPerHost:   parallel,
+	}}
+	return xds.NewClient(o), nil
+}
+
+// explain turns an error of a transaction into words and an exit code.
+func (c *cli) explain(ctx context.Context, err error) error {
+	var refused *xds.RefusedError
+	var soapFault *xds.FaultError
+	var status *xds.HTTPError
+	var network net.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return exit(exitInterrupted, errors.New(c.tr("interrupted", "avbrutt")))
+	case errors.As(err, &refused):
+		return exit(exitRefused, errors.New(c.problems(refused.Problems)))
+	case errors.As(err, &soapFault):
+		return exit(exitRefused, err)
+	case errors.As(err, &status):
+		return exit(exitRefused, fmt.Errorf("%w%s", err, c.tr("; is this the right address?", "; er dette riktig adresse?")))
+	case errors.As(err, &network) && network.Timeout():
+		return exit(exitUnreachable, fmt.Errorf("%s: %w", c.tr("the server did not answer in time", "tjeneren svarte ikke i tide"), err))
+	case isNetwork(err):
+		return exit(exitUnreachable, fmt.Errorf("%w\n%s", err, c.tr("Is the server running? `samdok serve` starts one; --url or SAMDOK_URL says where it is.", "Kjører tjeneren? `samdok serve` starter en; --url eller SAMDOK_URL sier hvor den er.")))
+	}
+	return exit(exitFailed, err)
+}
+
+func isNetwork(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &op) || errors.As(err, &dns)
+}
+
+// problems are the server's own words about our own request.
+func (c *cli) problems(list []fault.Problem) string {
+	if len(list) == 0 {
+		return c.tr("the server refused and did not say why", "tjeneren nektet og sa ikke hvorfor")
+	}
+	var b strings.Builder
+	b.WriteString(c.tr("the server refused:", "tjeneren nektet:"))
+	for _, p := range list {
+		b.WriteString("\n  " + string(p.Code) + ": " + clean(p.Context))
+		if p.Severity == fault.SeverityWarning {
+			b.WriteString(c.tr(" (warning)", " (advarsel)"))
+		}
+	}
+	return b.String()
+}
+
+// warn shows problems that came with a success.
+func (c *cli) warn(list []fault.Problem) {
+	for _, p := range list {
+		c.note("Note from the server: %s: %s", "Merknad fra tjeneren: %s: %s", p.Code, clean(p.Context))
+	}
+}
+
+// isBusy tells whether trying again later may help.
+func isBusy(err error) bool {
+	var status *xds.HTTPError
+	if errors.As(err, &status) {
+		return status.Status == http.StatusServiceUnavailable || status.Status == http.StatusTooManyRequests
+	}
+	var refused *xds.RefusedError
+	if errors.As(err, &refused) {
+		for _, p := range refused.Problems {
+			switch p.Code {
+			case fault.RegistryBusy, fault.RepositoryBusy, fault.RegistryNotAvailable:
+				return true
+			}
+		}
+		return false
+	}
+	return isNetwork(err)
+}
+
+// getDocuments asks for entries by entryUUID or, when id is none, by uniqueId.
+func getDocuments(ctx context.Context, client *xds.Client, id string) ([]*metadata.DocumentEntry, error) {
+	q := &metadata.GetDocuments{}
+	if uuid, ok := entryUUID(id); ok {
+		q.Documents.IDs = []metadata.ID{uuid}
+	} else {
+		q.Documents.UniqueIDs = []string{id}
+	}
+	answer, err := client.Find(ctx, metadata.StoredQuery{Query: q})
+	if err != nil {
+		return nil, err
+	}
+	return entriesOf(answer.Objects), nil
+}
+
+func entriesOf(objects []metadata.Object) []*metadata.DocumentEntry {
+	var out []*metadata.DocumentEntry
+	for _, o := range objects {
+		if e, ok := o.(*metadata.DocumentEntry); ok {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// clean makes text of strangers fit for a terminal: no control characters, which
+// could move the cursor or change colours, and no characters that turn the
+// direction of writing.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"samdok/internal/config"
+)
+
+// settingFlags adds --config and one flag per setting.
+func (c *cli) settingFlags(f *pflag.FlagSet) {
+	f.String("config", "", c.tr("configuration file in YAML (also SAMDOK_CONFIG)", "konfigurasjonsfil i YAML (også SAMDOK_CONFIG)"))
+	for _, s := range config.Settings() {
+		form, usage := s.Form, s.Summary()
+		if s.Secret {
+			form, usage = "FILE", "file that holds "+s.Name+": "+usage
+		}
+		if s.Default != "" {
+			usage += " (default " + s.Default + ")"
+		}
+		f.String(s.Flag(), "", "`"+form+"` "+usage)
+		f.Lookup(s.Flag()).Usage = "`" + form + "`: " + usage
+	}
+}
+
+// loadConfig reads the configuration of a command that has settingFlags. extra
+// are flags that a command sets itself unless the person did.
+func (c *cli) loadConfig(f *pflag.FlagSet, extra map[string]string) (*config.Config, error) {
+	flags := map[string]string{}
+	for name, value := range extra {
+		flags[name] = value
+	}
+	f.Visit(func(f *pflag.Flag) { flags[f.Name] = f.Value.String() })
+	file := flags["config"]
+	if file == "" {
+		file = c.getenv("SAMDOK_CONFIG")
+	}
+	conf, err := config.Load(config.Input{File: file, Environment: c.environment, Flags: flags})
+	return conf, exit(exitUsage, err)
+}
+
+func (c *cli) configCommand() *cobra.Command {
+	cmd := c.command("config", c.tr("Show, explain and check settings", "Vis, forklar og kontroller innstillinger"),
+		c.tr("Every setting is a flag of serve, an environment variable SAMDOK_... and a line of the\nconfiguration file. Flags win over variables, variables over the file, the file over\nthe default. docs/config.md lists them all.",
+			"Hver innstilling er et flagg til serve, en miljøvariabel SAMDOK_... og en linje i\nkonfigurasjonsfilen. Flagg går foran variabler, variabler foran filen, filen foran\nstandardverdien. docs/config.md lister alle."),
+		"  samdok config print > samdok.yaml\n  samdok config check --config samdok.yaml", nil)
+	cmd.RunE = nil
+	show := c.command("print", c.tr("Print all settings with explanation, value and source, as a YAML file", "Skriv alle innstillinger med forklaring, verdi og kilde, som YAML-fil"), "",
+		"  samdok config print\n  SAMDOK_PROFILE=norway samdok config print --config /etc/samdok.yaml", func(cmd *cobra.Command, _ []string) error {
+			conf, err := c.loadConfig(cmd.Flags(), nil)
+			if err != nil {
+				return err
+			}
+			return config.Print(c.out, conf)
+		})
+	check := c.command("check", c.tr("Say what is wrong with the settings; exit code 2 when anything is", "Si hva som er galt med innstillingene; sluttkode 2 når noe er galt"), "",
+		"  samdok config check --config /etc/samdok.yaml", func(cmd *cobra.Command, _ []string) error {
+			if _, err := c.loadConfig(cmd.Flags(), nil); err != nil {
+				return err
+			}
+			c.say("The settings are fine.", "Innstillingene er i orden.")
+			return nil
+		})
+	for _, sub := range []*cobra.Command{show, check} {
+		sub.Args = cobra.NoArgs
+		c.settingFlags(sub.Flags())
+		cmd.AddCommand(sub)
+	}
+	return cmd
+}
+
+// readSmall reads a short text from a file, or from standard input for "-".
+func (c *cli) readSmall(path string) (string, error) {
+	r := c.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, 4096))
+	return strings.TrimSpace(string(b)), err
+}

@@ -1,0 +1,285 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"samdok/access"
+	"samdok/access/decider"
+	"samdok/access/guard"
+	"samdok/internal/config"
+	"samdok/internal/httpd"
+	"samdok/internal/jobs"
+	"samdok/internal/telemetry"
+	"samdok/internal/xmlscan"
+	"samdok/metadata/ebrim"
+	"samdok/metadata/profile"
+	"samdok/registry"
+	"samdok/repository"
+	"samdok/repository/malware"
+	"samdok/sharing"
+	"samdok/soap/mtom"
+	"samdok/soap/xds"
+)
+
+// Options of Open. All are required.
+type Options struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Clock   func() time.Time
+	Version string
+}
+
+// App is a running server. Make one with Open.
+type App struct {
+	Options
+	data *data
+
+	sharing  sharing.Service
+	metrics  *telemetry.Metrics
+	public   *httpd.Public
+	outside  *httpd.Listener
+	inside   *httpd.Listener // nil when off
+	draining atomic.Bool
+	jobs     *jobs.Runner
+	sweep    jobs.Job
+}
+
+// Info is what a person or a script needs to know of a running server.
+type Info struct {
+	URL                string `json:"url"`
+	Registry           string `json:"registry"`
+	Repository         string `json:"repository"`
+	Internal           string `json:"internal,omitempty"`
+	HomeCommunityID    string `json:"home_community_id"`
+	RepositoryUniqueID string `json:"repository_unique_id"`
+	Tenant             string `json:"tenant"`
+	Profile            string `json:"profile"`
+	Data               string `json:"data"`
+	Created            bool   `json:"created"` // the data folder was made now
+}
+
+const (
+	registryPath   = "/services/registry"
+	repositoryPath = "/services/repository"
+	readyTimeout   = 5 * time.Second
+)
+
+// Open makes a server that already holds its ports but does not answer yet. On
+// an error everything is closed again.
+func Open(ctx context.Context, o Options) (_ *App, err error) {
+	a := &App{Options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.data, err = openData(ctx, o.Config, o.Log, o.Clock); err != nil {
+		return nil, err
+	}
+	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
+		return nil, err
+	}
+	if err := a.useCases(); err != nil {
+		return nil, err
+	}
+	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// useCases builds everything between the data and the doors.
+func (a *App) useCases() error {
+	c, d := a.Config, a.data
+	p, err := profile.Load(c.Profile)
+	if err != nil {
+		return fmt.Errorf("setting profile: %w", err)
+	}
+	tenant := access.Tenant(d.identity.Tenant)
+	documents := repository.New(repository.Options{
+		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
+		Scan: scanner(c.Malware), AdmitUnscanned: c.Malware.AdmitUnscanned,
+		Limits: repository.Limits{DocumentBytes: c.Limits.DocumentBytes, Documents: max(c.Limits.Documents, c.Limits.RetrieveDocuments)},
+	})
+	entries := registry.New(registry.Options{
+		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID,
+		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs},
+	})
+	a.sharing = watch(sharing.New(sharing.Options{
+		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
+		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.records, Clock: a.Clock}),
+	}), a.metrics, a.Clock)
+	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
+		s, err := documents.Sweep(ctx, false)
+		if err == nil && s.Deleted+s.Unreadable > 0 {
+			a.Log.Info("swept documents that were never registered", "seen", s.Seen, "deleted", s.Deleted, "unreadable", s.Unreadable)
+		}
+		return err
+	}}
+	return nil
+}
+
+func deciderOf(c *config.Config) access.Decider {
+	if c.Decider == "open" {
+		return decider.NewOpen(decider.Options{AllowRemote: c.AllowRemoteOpen})
+	}
+	return decider.DenyAll{}
+}
+
+// scanner is nil when documents are not scanned. config has checked the address.
+func scanner(m config.Malware) func(context.Context, malware.Document) (*malware.Scan, error) {
+	switch m.Kind {
+	case "clamd":
+		return (&malware.Clamd{Address: m.Address, Timeout: m.Timeout}).Open
+	case "icap":
+		u, err := url.Parse(m.Address)
+		if err != nil {
+			return nil
+		}
+		return (&malware.ICAP{Address: u.Host, Service: strings.TrimPrefix(u.Path, "/"), Timeout: m.Timeout}).Open
+	}
+	return nil
+}
+
+// listen mounts the doors and opens the ports.
+func (a *App) listen() (err error) {
+	c := a.Config
+	door := a.door()
+	var certificate *tls.Certificate
+	if c.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return fmt.Errorf("settings tls.cert and tls.key: %w", err)
+		}
+		certificate = &pair
+	}
+	a.public, err = httpd.NewPublic(httpd.PublicOptions{
+		Endpoints: []httpd.Endpoint{
+			{Path: registryPath, Name: "Document Registry", Transactions: []string{"ITI-18", "ITI-42"}, Handler: xds.RegistryHandler(a.sharing, door)},
+			{Path: repositoryPath, Name: "Document Repository", Transactions: []string{"ITI-41", "ITI-43"}, Handler: xds.RepositoryHandler(a.sharing, door)},
+		},
+		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
+		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		StallTimeout: c.HTTP.StallTimeout, TLS: certificate != nil, Clock: a.Clock, Log: a.Log,
+		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
+	})
+	if err != nil {
+		return err
+	}
+	manners := httpd.Manners{HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, HeaderBytes: c.HTTP.HeaderBytes}
+	if a.outside, err = httpd.Listen(c.Listen, certificate, a.public, manners, a.Log); err != nil {
+		return fmt.Errorf("public listener: %w", err)
+	}
+	if c.InternalListen == "" {
+		return nil
+	}
+	inside := httpd.NewInternal(httpd.InternalOptions{
+		Dependencies: []httpd.Dependency{{Name: "log", Check: a.data.log.Ready}, {Name: "disk", Check: a.diskSpace}},
+		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout,
+	})
+	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
+		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
+	}
+	return a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) })
+}
+
+func (a *App) door() xds.DoorOptions {
+	l := a.Config.Limits
+	return xds.DoorOptions{
+		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName),
+		Limits: xds.Limits{
+			Message:  mtom.Limits{Parts: l.Documents + 1, RootBytes: l.RootBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes},
+			XML:      xmlscan.Limits{Size: int(l.RootBytes), Depth: l.Depth, Attributes: l.Attributes, Text: l.ValueBytes},
+			Metadata: ebrim.Limits{Objects: l.Objects, Slots: l.Slots, Values: l.Values},
+			Retrieve: l.RetrieveDocuments,
+		},
+	}
+}
+
+// Info tells addresses and OIDs.
+func (a *App) Info() Info {
+	base := a.Config.PublicURL
+	if base == "" {
+		base = a.outside.URL()
+	}
+	i := Info{
+		URL: base, Registry: base + registryPath, Repository: base + repositoryPath,
+		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
+		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
+	}
+	if a.inside != nil {
+		i.Internal = a.inside.URL()
+	}
+	return i
+}
+
+// Serve answers until ctx ends or a listener breaks, then lets the requests in
+// work end within http.drain-timeout and closes everything. ready is called when
+// clients may come; its error ends the server. Serve is called once.
+func (a *App) Serve(ctx context.Context, ready func() error) error {
+	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	broken := make(chan error, 2)
+	listeners := a.listeners()
+	for _, l := range listeners {
+		go func() { broken <- l.Serve() }()
+	}
+	failure := ready()
+	running := len(listeners)
+	if failure == nil {
+		select {
+		case <-ctx.Done():
+		case failure = <-broken:
+			running--
+		}
+	}
+	a.Log.Info("stopping: requests in work may end", "in_work", a.public.InWork(), "at_most", a.Config.HTTP.DrainTimeout.String())
+	a.draining.Store(true)
+	failure = errors.Join(failure, a.close())
+	for range running {
+		failure = errors.Join(failure, <-broken)
+	}
+	return failure
+}
+
+func (a *App) listeners() []*httpd.Listener {
+	if a.inside == nil {
+		return []*httpd.Listener{a.outside}
+	}
+	return []*httpd.Listener{a.outside, a.inside}
+}
+
+// Close gives up a server that was opened but shall not serve.
+func (a *App) Close() error { return a.close() }
+
+// close undoes Open from bottom to top. The internal listener ends last of the
+// two, so that readiness can be asked while the public one drains.
+func (a *App) close() error {
+	var errs []error
+	ctx, cancel := context.WithTimeout(context.Background(), a.Config.HTTP.DrainTimeout)
+	defer cancel()
+	if a.outside != nil {
+		errs = append(errs, a.outside.Stop(ctx))
+	}
+	if a.inside != nil {
+		errs = append(errs, a.inside.Stop(ctx))
+	}
+	if a.public != nil {
+		a.public.Close()
+	}
+	if a.jobs != nil {
+		a.jobs.Stop()
+	}
+	if a.data != nil {
+		errs = append(errs, a.data.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"samdok/audit/segment"
+	"samdok/internal/config"
+	"samdok/internal/datadir"
+	"samdok/storage/files"
+	"samdok/storage/keyring"
+	"samdok/storage/sqlite"
+)
+
+// Names in the data folder.
+const (
+	masterName    = "master.key"
+	keysFolder    = "keys"
+	logName       = "log.db"
+	documentsName = "documents"
+	recordsName   = "audit"
+	spoolName     = "tmp"
+)
+
+// data is an open data folder.
+type data struct {
+	dir       string
+	identity  identity
+	created   bool
+	lock      *datadir.Lock
+	ring      *keyring.Ring // nil when encryption is off
+	log       *sqlite.DB
+	documents *files.Store
+	records   *segment.Recorder
+}
+
+// openData takes the folder and opens what is in it, in the order in which one
+// rests on the other. On an error nothing stays open.
+func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (_ *data, err error) {
+	dir, err := filepath.Abs(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	d := &data{dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if d.lock, err = datadir.Acquire(dir); err != nil {
+		return nil, err
+	}
+	if d.identity, d.created, err = loadIdentity(dir, c); err != nil {
+		return nil, err
+	}
+	if d.identity.Encryption {
+		if d.ring, err = openRing(dir, c, l); err != nil {
+			return nil, err
+		}
+	}
+	if d.log, err = sqlite.Open(ctx, filepath.Join(dir, logName), sqlite.Options{Ring: d.ring}); err != nil {
+		return nil, err
+	}
+	if d.documents, err = files.Open(filepath.Join(dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
+		return nil, err
+	}
+	if d.records, err = segment.Open(filepath.Join(dir, recordsName), segment.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// openRing takes the master key from the configuration or from the data folder,
+// where the first start puts one.
+func openRing(dir string, c *config.Config, l *slog.Logger) (*keyring.Ring, error) {
+	var m keyring.Master
+	var err error
+	if c.MasterKey != "" {
+		if m, err = keyring.ParseMaster(string(c.MasterKey)); err != nil {
+			return nil, fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
+		}
+	} else {
+		var created bool
+		if m, created, err = keyring.LoadOrCreateMaster(filepath.Join(dir, masterName)); err != nil {
+			return nil, err
+		}
+		if created {
+			l.Warn("a master key was made and lies beside the data it protects; keep a copy apart, and move it out with master-key-file before real patients come in", "file", filepath.Join(dir, masterName))
+		}
+	}
+	return keyring.Open(filepath.Join(dir, keysFolder), m)
+}
+
+// close closes what is open, last opened first.
+func (d *data) close() error {
+	var errs []error
+	if d.records != nil {
+		errs = append(errs, d.records.Close())
+	}
+	if d.documents != nil {
+		errs = append(errs, d.documents.Close())
+	}
+	if d.log != nil {
+		errs = append(errs, d.log.Close())
+	}
+	if d.ring != nil {
+		errs = append(errs, d.ring.Close())
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Release())
+	}
+	return errors.Join(errs...)
+}

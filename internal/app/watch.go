@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"samdok/access"
+	"samdok/fault"
+	"samdok/internal/telemetry"
+	"samdok/metadata"
+	"samdok/sharing"
+)
+
+// watched counts the use cases on their way in: rate, errors and duration per
+// transaction.
+type watched struct {
+	next                             sharing.Service
+	clock                            func() time.Time
+	provide, register, find, receive *telemetry.Transaction
+}
+
+func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
+	return &watched{next: next, clock: clock,
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43")}
+}
+
+func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
+	start := w.clock()
+	r, err := w.next.Provide(ctx, c, p)
+	w.provide.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return r, err
+}
+
+func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	start := w.clock()
+	receipt, err := w.next.Register(ctx, c, r)
+	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return receipt, err
+}
+
+func (w *watched) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
+	start := w.clock()
+	f, err := w.next.Find(ctx, c, q, show)
+	w.find.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
+	return f, err
+}
+
+func (w *watched) Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*sharing.Retrieved, error) {
+	start := w.clock()
+	d, err := w.next.Retrieve(ctx, c, r)
+	o := telemetry.Error
+	if d != nil || err != nil {
+		var problems []fault.Problem
+		shown := 0
+		if d != nil {
+			problems, shown = d.Problems, len(d.Documents)
+		}
+		o = outcome(err, problems, shown)
+	}
+	w.receive.Done(o, w.clock().Sub(start))
+	return d, err
+}
+
+// outcome sorts ends into the few that an operator acts on.
+func outcome(err error, problems []fault.Problem, shown int) telemetry.Outcome {
+	if err == nil {
+		switch {
+		case !fault.HasErrors(problems):
+			return telemetry.Success
+		case shown > 0:
+			return telemetry.Partial
+		}
+		return telemetry.Refused
+	}
+	switch fault.KindOf(err) {
+	case fault.Denied:
+		return telemetry.Denied
+	case fault.Invalid, fault.NotFound, fault.Conflict, fault.TooLarge:
+		return telemetry.Refused
+	}
+	return telemetry.Error
+}
