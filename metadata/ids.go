@@ -12,11 +12,29 @@ const uuidPrefix = "urn:uuid:"
 
 // ParseID trims blanks and puts UUIDs in lower case; symbolic ids stay as sent.
 func ParseID(s string) ID {
+	if isPlainURN(s) {
+		return ID(s)
+	}
 	s = strings.TrimSpace(s)
 	if len(s) >= len(uuidPrefix) && strings.EqualFold(s[:len(uuidPrefix)], uuidPrefix) {
 		return ID(strings.ToLower(s))
 	}
 	return ID(s)
+}
+
+// isPlainURN finds most ids quickly: nothing to trim and no capital letter. Bit
+// 0x20 is clear in every capital letter and set in all that a UUID is made of.
+func isPlainURN(s string) bool {
+	const size = len(uuidPrefix) + 36
+	if len(s) != size || s[:len(uuidPrefix)] != uuidPrefix || s[size-1] == ' ' {
+		return false
+	}
+	all, some := byte(0xff), byte(0)
+	for i := len(uuidPrefix); i < size; i++ {
+		all &= s[i]
+		some |= s[i]
+	}
+	return all&0x20 != 0 && some < 0x80
 }
 
 // IsSymbolic tells whether the id has a meaning only inside its submission.

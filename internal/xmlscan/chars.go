@@ -33,43 +33,56 @@ const (
 	ctlBias = 0x6060606060606060
 )
 
+// traits are what an input holds besides ordinary ASCII.
+type traits uint8
+
+const (
+	hasControls traits = 1 << iota // tabs or line ends
+	hasWide                        // other than ASCII
+)
+
 // validChars finds the first octet from position i on that is not part of a valid
 // UTF-8 sequence of a Char (XML 1.0, 2.2). It returns len(b) when all is valid.
 // partial tells that the octets from the returned position on may be the
-// beginning of a valid sequence.
-func validChars(b []byte, i int) (end int, ascii, partial bool) {
-	ascii = true
+// beginning of a valid sequence; traits are what was met on the way.
+func validChars(b []byte, i int) (end int, met traits, partial bool) {
 	for {
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			if x&hiBits != 0 {
 				break
 			}
-			if ctl := ^((x & lowBits) + ctlBias) & hiBits; ctl != 0 && !onlyBlanks(b[i:i+8]) {
-				break
+			if ctl := ^((x & lowBits) + ctlBias) & hiBits; ctl != 0 {
+				met |= hasControls
+				if !onlyBlanks(b[i : i+8]) {
+					break
+				}
 			}
 			i += 8
 		}
 		// One octet or one sequence by hand, then eight at a time again.
 		for n := 0; n < 8; n++ {
 			if i >= len(b) {
-				return i, ascii, false
+				return i, met, false
 			}
 			c := b[i]
 			if c < utf8.RuneSelf {
-				if c < ' ' && class[c]&blank == 0 {
-					return i, ascii, false
+				if c < ' ' {
+					met |= hasControls
+					if class[c]&blank == 0 {
+						return i, met, false
+					}
 				}
 				i++
 				continue
 			}
-			ascii = false
+			met |= hasWide
 			r, size := utf8.DecodeRune(b[i:])
 			if r == utf8.RuneError && size == 1 {
-				return i, ascii, !utf8.FullRune(b[i:])
+				return i, met, !utf8.FullRune(b[i:])
 			}
 			if r == 0xFFFE || r == 0xFFFF {
-				return i, ascii, false
+				return i, met, false
 			}
 			i += size
 		}

@@ -49,7 +49,7 @@ type Scanner struct {
 	begun    bool
 	feeding  bool
 	checked  int // octets known to be valid characters
-	ascii    bool
+	met      traits
 
 	lt, amp, cr, nl, tab, bracket finder
 
@@ -93,7 +93,7 @@ func New(b []byte, l Limits) *Scanner {
 
 // Reset begins anew with another input and keeps the buffers.
 func (s *Scanner) Reset(b []byte, l Limits) {
-	*s = Scanner{b: b[:len(b):len(b)], lim: l.withDefaults(), ascii: true,
+	*s = Scanner{b: b[:len(b):len(b)], lim: l.withDefaults(),
 		attrs: s.attrs[:0], stack: s.stack[:0], binds: s.binds[:0], uris: s.uris[:0], buf: s.buf[:0]}
 	s.forget()
 }
@@ -179,12 +179,15 @@ func (s *Scanner) prepare() *Error {
 	if !s.begun && (len(s.b) > s.lim.Size || len(s.b) > math.MaxInt32) {
 		return s.failLimit(0, "size", min(s.lim.Size, math.MaxInt32))
 	}
-	end, ascii, partial := validChars(s.b, s.checked)
+	end, met, partial := validChars(s.b, s.checked)
 	if end < len(s.b) && !(partial && s.feeding) {
 		return s.fail(end, "an octet that is not UTF-8, or a character that XML does not allow")
 	}
 	s.checked = end
-	s.ascii = s.ascii && ascii
+	s.met |= met
+	if s.met&hasControls == 0 {
+		s.nl, s.tab, s.cr = finder(len(s.b)), finder(len(s.b)), finder(len(s.b))
+	}
 	if s.begun {
 		return nil
 	}
@@ -200,7 +203,7 @@ func (s *Scanner) prepare() *Error {
 		if n < 0 {
 			return s.failEnd("the XML declaration")
 		}
-		if reason := declaration(s.b[p+5:p+n], s.ascii); reason != "" {
+		if reason := declaration(s.b[p+5:p+n], s.met&hasWide == 0); reason != "" {
 			return s.fail(p, reason)
 		}
 		p += n + 2

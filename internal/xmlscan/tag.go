@@ -43,13 +43,18 @@ func (s *Scanner) startTag() (Kind, *Error) {
 		return EOF, s.nameError(p)
 	}
 	around := len(s.binds)
-	p, err := s.attributes(p, around)
-	if err != nil {
-		if err == errMore { // this tag will be read again
-			s.elements--
-			s.binds = s.binds[:around]
+	s.attrs = s.attrs[:0]
+	if p < len(b) && b[p] == '>' {
+		p++
+	} else {
+		var err *Error
+		if p, err = s.attributes(p, around); err != nil {
+			if err == errMore { // this tag will be read again
+				s.elements--
+				s.binds = s.binds[:around]
+			}
+			return EOF, err
 		}
-		return EOF, err
 	}
 	ns, ok := s.elementNS(name, around)
 	if !ok {
@@ -83,8 +88,6 @@ func (s *Scanner) nameError(p int) *Error {
 // attributes reads from behind the element's name to behind the tag.
 func (s *Scanner) attributes(p, around int) (int, *Error) {
 	b := s.b
-	s.attrs = s.attrs[:0]
-	s.isEmpty = false
 	prefixed := false
 	for {
 		before := p
@@ -151,6 +154,9 @@ func (s *Scanner) attributes(p, around int) (int, *Error) {
 // quoted reads '= "value"' at p and gives the value's place.
 func (s *Scanner) quoted(p int) (from, to int, err *Error) {
 	b := s.b
+	if p+1 < len(b) && b[p] == '=' && b[p+1] == '"' { // nearly always
+		return s.closing(p + 1)
+	}
 	for p < len(b) && class[b[p]]&blank != 0 {
 		p++
 	}
@@ -165,6 +171,12 @@ func (s *Scanner) quoted(p int) (from, to int, err *Error) {
 	if b[p] != '"' && b[p] != '\'' {
 		return 0, 0, s.fail(p, "an attribute value without quotes")
 	}
+	return s.closing(p)
+}
+
+// closing finds the end of the value whose opening quote is at p.
+func (s *Scanner) closing(p int) (from, to int, err *Error) {
+	b := s.b
 	from = p + 1
 	n := bytes.IndexByte(b[from:], b[p])
 	if n < 0 {

@@ -130,6 +130,11 @@ func (n nameSet) twice(r *reader, o *raw, s *rawSlot) bool {
 
 // partID is the UUID of a classification or identifier; none when it is symbolic.
 func (r *reader) partID(o *raw, element, id string) metadata.UUID {
+	if len(id) == len("urn:uuid:")+36 {
+		if u, ok := metadata.ParseUUID(id); ok {
+			return u
+		}
+	}
 	if metadata.ParseID(id).IsSymbolic() {
 		return metadata.UUID{}
 	}
@@ -145,7 +150,7 @@ func (r *reader) belongs(o *raw, element string, object metadata.ID, attribute, 
 	if object != "" && object != o.id {
 		r.report(o, element, "names another object in "+attribute+": "+quote(string(object))+"; a part belongs to the object around it.")
 	}
-	if objectType != "" && !strings.EqualFold(objectType, want) {
+	if objectType != "" && objectType != want && !strings.EqualFold(objectType, want) {
 		r.report(o, element, "has the objectType "+quote(objectType)+"; write "+want+" or leave it out.")
 	}
 }
