@@ -81,4 +81,7 @@ func (g *Gen) orgNr() string {
 }
 
 // Unit chooses a department where documents of the kind are made.
-func (g *Gen) Unit(k Kind) *Unit { return &units[pick(g, kinds[k].units)] }
+func (g *Gen) Unit(k Kind) *Unit {
+	u := units[pick(g, kinds[k].units)]
+	return &u
+}
