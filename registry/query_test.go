@@ -26,7 +26,7 @@ var approved = []metadata.Status{metadata.Approved}
 //
 //	s1: d1, d2, folder f with d1 (m1) in it
 //	s2: d3 replaces d1 (r1; d3 joins f: m2)
-//	s3: d4 appends to d3 (r2), reference to d2, on-demand o transformed... none
+//	s3: d4 appends to d3 (r2), reference to d2
 //	s4: of the other patient: x, reference to d2
 //	s5: on-demand entry o; s6: d5 is a snapshot of o (r3)
 func newLibrary(t *testing.T, e engine) *library {
@@ -298,6 +298,9 @@ var questions = []question{
 	ask("GetSubmissionSets of a folder: not the folder's own members", func(l *library) metadata.Query {
 		return &metadata.GetSubmissionSets{IDs: l.ids("f")}
 	}, "s1 s1>f"),
+	ask("GetSubmissionSets of a set: it is no member of itself", func(l *library) metadata.Query {
+		return &metadata.GetSubmissionSets{IDs: l.ids("s2")}
+	}, ""),
 	ask("GetSubmissionSets, by reference of another patient", func(l *library) metadata.Query {
 		return &metadata.GetSubmissionSets{IDs: l.ids("d2")}
 	}, "!XDSResultNotSinglePatient"),
@@ -469,8 +472,8 @@ func TestLevels(t *testing.T) {
 		{"GetFolders at 1", 1, &metadata.GetFolders{Folders: l.target("f")}, ""},
 		{"GetFolders at 2", 2, &metadata.GetFolders{Folders: l.target("f")}, "f"},
 		{"FindFolders", 1, &metadata.FindFolders{Patient: l.patient.CX(), Filter: metadata.FolderFilter{Status: deprecated}}, "f"},
-		{"deprecated member", 1, &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}, "d1 s1 s1>d1"},
-		{"deprecated member at 2", 2, &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}, "d1 d2 f m1 s1 s1>d1 s1>d2 s1>f s1>m1"},
+		{"deprecated folder", 1, &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}, "d1 s1 s1>d1"},
+		{"deprecated folder and member at 2", 2, &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}, "d1 d2 f m1 s1 s1>d1 s1>d2 s1>f s1>m1"},
 		{"associations", 2, &metadata.GetAssociations{IDs: l.ids("d4")}, "s3>d4"},
 		{"deprecated associations", 1, &metadata.GetAssociations{IDs: l.ids("d4"), AssociationStatus: deprecated}, "r2"},
 		{"related", 1, &metadata.GetRelatedDocuments{Document: l.target("d4"), Types: []metadata.AssociationType{metadata.Appends}}, ""},
@@ -482,6 +485,18 @@ func TestLevels(t *testing.T) {
 				t.Errorf("got  %s, %v\nwant %s", l.called(got), err, c.want)
 			}
 		})
+	}
+}
+
+// TestDeprecatedMember: a membership that was taken back is no content of the set
+// that made it, at level 1.
+func TestDeprecatedMember(t *testing.T) {
+	m := newMemory()
+	l := newLibrary(t, m)
+	m.objects[l.id("m1")].Object.(*metadata.Association).Status = metadata.Deprecated
+	got, err := l.find(metadata.StoredQuery{Query: &metadata.GetSubmissionSetAndContents{Set: l.target("s1")}}, access.Restriction{})
+	if err != nil || l.called(got) != "d1 d2 f s1 s1>d1 s1>d2 s1>f" {
+		t.Errorf("%s, %v", l.called(got), err)
 	}
 }
 
