@@ -16,6 +16,12 @@ import (
 // LockName is the file in a data folder that its owner holds locked.
 const LockName = "lock"
 
+// Restoring is a folder in a data folder that is not wholly restored.
+const Restoring = ".restoring"
+
+// ErrRestoring: a restore into the data folder runs or was stopped.
+var ErrRestoring = errors.New("data folder not wholly restored")
+
 // Lock is the ownership of a data folder.
 type Lock struct{ f *os.File }
 
@@ -24,10 +30,14 @@ var ErrLocked = errors.New("data folder in use")
 
 // Acquire makes the folder when it is missing (mode 0700) and locks it. The lock
 // ends with Release or with the process, however it ends. The error wraps
-// ErrLocked when another process holds it.
+// ErrLocked when another process holds it, ErrRestoring when the folder is not
+// wholly restored.
 func Acquire(dir string) (*Lock, error) {
 	if err := (disk.OS{}).MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, Restoring)); err == nil {
+		return nil, fmt.Errorf("%w: %s; wait for the restore, or empty the folder and restore again", ErrRestoring, dir)
 	}
 	path := filepath.Join(dir, LockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
