@@ -39,6 +39,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 	root.AddGroup(
 		&cobra.Group{ID: "server", Title: c.tr("Server:", "Tjener:")},
 		&cobra.Group{ID: "documents", Title: c.tr("Documents:", "Dokumenter:")},
+		&cobra.Group{ID: "measure", Title: c.tr("Test and measure:", "Prøv og mål:")},
 		&cobra.Group{ID: "data", Title: c.tr("Data folder:", "Datamappe:")},
 	)
 	group := func(id string, commands ...*cobra.Command) {
@@ -49,6 +50,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 	}
 	group("server", c.serveCommand(), c.demoCommand(), c.configCommand())
 	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.importCommand())
+	group("measure", c.conformCommand(), c.benchCommand())
 	group("data", c.reindexCommand())
 	root.SetHelpCommand(c.helpCommand(root))
 	root.InitDefaultCompletionCmd()
