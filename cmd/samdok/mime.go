@@ -24,7 +24,7 @@ var signatures = [...]struct {
 
 // texts are types that have no magic bytes; the name decides among them.
 var texts = map[string]string{
-	".txt": "text/plain", ".xml": "text/xml", ".html": "text/html", ".htm": "text/html", ".json": "application/json", ".csv": "text/csv", ".md": "text/markdown",
+	".txt": "text/plain", ".xml": "text/xml", ".html": "text/html", ".htm": "text/html", ".json": "application/json", ".csv": "text/csv", ".md": "text/plain",
 }
 
 // guessMime looks at the first bytes of a document, then at its name.
