@@ -66,18 +66,6 @@ func part(s string, sep byte, n int) string {
 	return s
 }
 
-// hasComponentFrom tells whether a component from n on is not empty.
-func hasComponentFrom(s string, n int) bool {
-	for ; n > 1; n-- {
-		i := strings.IndexByte(s, '^')
-		if i < 0 {
-			return false
-		}
-		s = s[i+1:]
-	}
-	return strings.Trim(s, "^&") != ""
-}
-
 // field is the unescaped n-th component, of which only the first subcomponent
 // counts.
 func field(s string, n int) string { return unescape(part(component(s, n), '&', 1)) }
