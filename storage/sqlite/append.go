@@ -48,6 +48,9 @@ func (db *DB) Append(ctx context.Context, t access.Tenant, changes []storage.Cha
 	if err := ctx.Err(); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
+	if db.broken.Load() {
+		return wrap(op, errProjection, nothingWritten)
+	}
 	sub := &submission{tenant: t, done: make(chan error, 1)}
 	if err := db.prepare(ctx, sub, changes); err != nil {
 		return wrap(op, err, nothingWritten)

@@ -233,10 +233,10 @@ func (w *writer) newStream(of *stream) error {
 
 // log seals and writes one row.
 func (w *writer) log(of *stream, at int64, text []byte) (err error) {
-	if w.row, err = of.box.seal(w.row[:0], at, text); err != nil {
+	if w.sealed, err = of.box.seal(w.sealed[:0], at, text); err != nil {
 		return err
 	}
-	if err := w.insertLog.bind(at, w.seq).bindBytes(3, w.row); err != nil {
+	if err := w.insertLog.bind(at, w.seq).bindBytes(3, w.sealed); err != nil {
 		return err
 	}
 	return w.insertLog.run()

@@ -100,11 +100,6 @@ func (db *DB) start(ctx context.Context, queue int) error {
 	if err := db.prepareFile(ctx, c); err != nil {
 		return errors.Join(err, c.close())
 	}
-	if db.broken.Load() {
-		if err := restoreTables(c); err != nil {
-			return errors.Join(err, c.close())
-		}
-	}
 	w := &writer{
 		session: &session{db: db}, queue: make(chan *submission, queue), ended: make(chan struct{}),
 		versions: map[int64]storage.Version{},
@@ -121,7 +116,7 @@ func (db *DB) start(ctx context.Context, queue int) error {
 		if err != nil {
 			return err
 		}
-		s, err := newSession(db, c)
+		s, err := newSession(db, c, "")
 		if err != nil {
 			return errors.Join(err, c.close())
 		}
@@ -199,8 +194,8 @@ func (db *DB) prepareFile(ctx context.Context, c *conn) error {
 	if err := db.loadHasher(ctx, c); err != nil {
 		return err
 	}
-	lost, err := missing(c)
-	db.broken.Store(lost)
+	whole, err := checkProjection(c)
+	db.broken.Store(!whole)
 	return err
 }
 
@@ -214,6 +209,9 @@ func syncDir(path string) error {
 
 // read runs body on a reader in one snapshot of the file.
 func (db *DB) read(ctx context.Context, body func(*session) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if db.broken.Load() {
 		return errProjection
 	}

@@ -24,7 +24,7 @@ func wrap(op string, err error, written string) error {
 		return fault.Wrap(err, fault.Canceled, op, fault.RegistryBusy, "The registry did not answer before the deadline. %s", written)
 	}
 	if errors.Is(err, errProjection) {
-		return fault.Wrap(err, fault.Internal, op, fault.RegistryError, "The registry's index does not fit its log; the operator must run `samdok reindex`.")
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index is missing or does not fit its log; the operator must run `samdok reindex`.")
 	}
 	var e *Error
 	if !errors.As(err, &e) {

@@ -9,9 +9,10 @@ import (
 
 // Names in table meta.
 const (
-	metaHashKey = "hash-key" // data: the hasher's key, sealed like a row with log.id 0
-	metaEpoch   = "epoch"    // n: how often the file was opened; the high bits of seq
-	metaProbe   = "probe"    // n: tries to write after a failure
+	metaProjection = "projection" // n: version of the projection when it is whole
+	metaHashKey    = "hash-key"   // data: the hasher's key, sealed like a row with log.id 0
+	metaEpoch      = "epoch"      // n: how often the file was opened; the high bits of seq
+	metaProbe      = "probe"      // n: tries to write after a failure
 )
 
 // epochBits of seq count the commits since the file was opened.

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 //go:embed migrations/*.sql
@@ -12,6 +13,12 @@ var migrations embed.FS
 // schemaVersion is the number of the newest file in migrations. It is kept in
 // the file's user_version.
 const schemaVersion = 1
+
+//go:embed projection.sql
+var projectionTables string
+
+// projectionVersion is kept in meta when the projection is whole.
+const projectionVersion = 1
 
 // projection lists the tables that Rebuild makes again.
 var projection = [...]string{"stream", "ids", "touch"}
@@ -61,14 +68,47 @@ func (c *conn) transaction(body func() error) error {
 	return err
 }
 
-// missing tells whether a table of the projection is not there, or a rebuild did
-// not end.
-func missing(c *conn) (bool, error) {
-	for _, table := range projection {
-		n, err := c.number("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = '" + table + "'")
-		if err != nil || n == 0 {
-			return true, err
-		}
+// createProjection makes the tables, empty.
+func createProjection(c *conn, prefix string) error {
+	return c.exec(strings.ReplaceAll(projectionTables, "{}", prefix))
+}
+
+// checkProjection tells whether the projection is whole. In a new file it makes
+// it; in one that lost it, it makes empty tables that wait for Rebuild.
+func checkProjection(c *conn) (whole bool, err error) {
+	have, err := c.number("SELECT n FROM meta WHERE name = '" + metaProjection + "'")
+	if err != nil {
+		return false, err
 	}
-	return false, nil
+	tables, err := c.number("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('" + strings.Join(projection[:], "', '") + "')")
+	if err != nil {
+		return false, err
+	}
+	if have == projectionVersion && tables == int64(len(projection)) {
+		return true, nil
+	}
+	used, err := c.number("SELECT EXISTS (SELECT 1 FROM log)")
+	if err != nil {
+		return false, err
+	}
+	whole = used == 0
+	return whole, c.transaction(func() error {
+		for _, table := range projection {
+			if err := c.exec("DROP TABLE IF EXISTS " + table); err != nil {
+				return err
+			}
+		}
+		if err := createProjection(c, ""); err != nil {
+			return err
+		}
+		return markProjection(c, whole)
+	})
+}
+
+func markProjection(c *conn, whole bool) error {
+	n := 0
+	if whole {
+		n = projectionVersion
+	}
+	return c.exec(fmt.Sprintf("INSERT INTO meta (name, n) VALUES ('"+metaProjection+"', %d) ON CONFLICT DO UPDATE SET n = excluded.n", n))
 }

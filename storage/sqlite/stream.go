@@ -74,7 +74,9 @@ type session struct {
 	ids, touchesOfOne, touchesOfRange *stmt
 }
 
-func newSession(db *DB, c *conn) (*session, error) {
+// newSession prepares the statements; prefix stands before the projection's
+// tables ("new_" while they are made again).
+func newSession(db *DB, c *conn, prefix string) (*session, error) {
 	s := &session{conn: c, db: db}
 	for _, p := range []struct {
 		to  **stmt
@@ -82,13 +84,13 @@ func newSession(db *DB, c *conn) (*session, error) {
 	}{
 		{&s.begin, "BEGIN"},
 		{&s.commit, "COMMIT"},
-		{&s.streamKey, "SELECT key FROM stream WHERE hash = ?"},
+		{&s.streamKey, "SELECT key FROM " + prefix + "stream WHERE hash = ?"},
 		{&s.row, "SELECT seq, data FROM log WHERE id = ?"},
 		{&s.rows, "SELECT id, seq, data FROM log WHERE id >= ? AND id <= ? ORDER BY id"},
 		{&s.version, "SELECT id FROM log WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"},
-		{&s.ids, "SELECT h, at, n FROM ids WHERE h >= ? ORDER BY h"},
-		{&s.touchesOfOne, "SELECT seq, by, what FROM touch WHERE at = ? AND n = ? ORDER BY seq"},
-		{&s.touchesOfRange, "SELECT at, n, seq, by, what FROM touch WHERE at >= ? AND at <= ? ORDER BY at, n, seq"},
+		{&s.ids, "SELECT h, at, n FROM " + prefix + "ids WHERE h >= ? ORDER BY h"},
+		{&s.touchesOfOne, "SELECT seq, by, what FROM " + prefix + "touch WHERE at = ? AND n = ? ORDER BY seq"},
+		{&s.touchesOfRange, "SELECT at, n, seq, by, what FROM " + prefix + "touch WHERE at >= ? AND at <= ? ORDER BY at, n, seq"},
 	} {
 		var err error
 		if *p.to, err = c.prepare(p.sql); err != nil {

@@ -25,7 +25,7 @@ type writer struct {
 
 	versions map[int64]storage.Version // of streams changed in this transaction
 	effects  []effect
-	row      []byte
+	sealed   []byte
 }
 
 const (
@@ -35,23 +35,27 @@ const (
 
 // use makes the writer work on a connection.
 func (w *writer) use(c *conn) error {
-	s, err := newSession(w.session.db, c)
+	if err := c.watchWAL(); err != nil {
+		return err
+	}
+	return w.prepareWrites(c, "")
+}
+
+func (w *writer) prepareWrites(c *conn, prefix string) error {
+	s, err := newSession(w.session.db, c, prefix)
 	if err != nil {
 		return err
 	}
 	s.writing = true
-	if err := c.watchWAL(); err != nil {
-		return err
-	}
 	for _, p := range []struct {
 		to  **stmt
 		sql string
 	}{
 		{&w.begin, "BEGIN IMMEDIATE"},
-		{&w.insertStream, "INSERT INTO stream (key, hash) VALUES (?, ?)"},
+		{&w.insertStream, "INSERT INTO " + prefix + "stream (key, hash) VALUES (?, ?)"},
 		{&w.insertLog, "INSERT INTO log (id, seq, data) VALUES (?, ?, ?)"},
-		{&w.insertID, "INSERT OR IGNORE INTO ids (h, at, n) VALUES (?, ?, ?)"},
-		{&w.insertTouch, "INSERT INTO touch (at, n, seq, by, what) VALUES (?, ?, ?, ?, ?)"},
+		{&w.insertID, "INSERT OR IGNORE INTO " + prefix + "ids (h, at, n) VALUES (?, ?, ?)"},
+		{&w.insertTouch, "INSERT INTO " + prefix + "touch (at, n, seq, by, what) VALUES (?, ?, ?, ?, ?)"},
 	} {
 		if *p.to, err = c.prepare(p.sql); err != nil {
 			return err

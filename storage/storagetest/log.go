@@ -1,0 +1,54 @@
+package storagetest
+
+import (
+	"testing"
+
+	"samdok/storage"
+)
+
+// LogIndex is an engine's log and index in one.
+type LogIndex interface {
+	storage.Log
+	storage.Index
+}
+
+// LogEngine is what the suite must know about an engine.
+type LogEngine struct {
+	// Open opens the engine in dir, anew each time it is called. The returned
+	// function closes it.
+	Open func(tb testing.TB, dir string) (LogIndex, func() error)
+}
+
+// RunLogIndex runs the suite for storage.Log and storage.Index (promises P1 to
+// P4). Engines also call RunLogKill from a test whose TestMain calls LogChild.
+func RunLogIndex(t *testing.T, e LogEngine) {
+	t.Run("model", e.model)
+	t.Run("versions", e.versions)
+	t.Run("claims", e.claims)
+	t.Run("all or none", e.allOrNone)
+	t.Run("overlay", e.overlay)
+	t.Run("associations", e.associations)
+	t.Run("order and restriction", e.order)
+	t.Run("tenants", e.tenants)
+	t.Run("events", e.events)
+	t.Run("own objects", e.owned)
+	t.Run("writers of one stream", e.oneStream)
+	t.Run("writers of many streams", e.manyStreams)
+	t.Run("readers and writers", e.readersAndWriters)
+	t.Run("large stream", e.large)
+	t.Run("large submission", e.largeSubmission)
+	t.Run("rebuild", e.rebuild)
+	t.Run("canceled context", e.canceled)
+}
+
+// open opens an engine in a new folder.
+func (e LogEngine) open(t testing.TB) LogIndex {
+	t.Helper()
+	l, done := e.Open(t, t.TempDir())
+	t.Cleanup(func() {
+		if err := done(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}

@@ -1,0 +1,309 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"samdok/access"
+	"samdok/metadata"
+	"samdok/metadata/metadatatest"
+	"samdok/storage"
+)
+
+// model is what storage promises, in the plainest form.
+type model struct {
+	versions map[placeName]storage.Version
+	events   map[placeName][]storage.Event
+	objects  []*modelObject // as registered
+	claims   map[access.Tenant]map[string][]storage.Claim
+}
+
+type placeName struct {
+	t access.Tenant
+	s storage.Stream
+}
+
+type modelObject struct {
+	t access.Tenant
+	storage.Placed
+}
+
+func newModel() *model {
+	return &model{
+		versions: map[placeName]storage.Version{}, events: map[placeName][]storage.Event{},
+		claims: map[access.Tenant]map[string][]storage.Claim{},
+	}
+}
+
+func (m *model) append(t access.Tenant, changes []storage.Change) error {
+	versions := map[placeName]storage.Version{}
+	for _, c := range changes {
+		n := placeName{t, c.Stream}
+		if m.versions[n]+versions[n] != c.Expect {
+			return storage.ErrConflict
+		}
+		versions[n]++
+		for _, want := range c.Claims {
+			for _, held := range m.claims[t][want.ID] {
+				differ := want.Value != held.Value && want.Value != "" && held.Value != ""
+				if want.Exclusive || !held.Exclusive && differ {
+					return storage.ErrConflict
+				}
+			}
+		}
+	}
+	for _, c := range changes {
+		n := placeName{t, c.Stream}
+		m.versions[n]++
+		m.events[n] = append(m.events[n], c.Events...)
+		for _, ev := range c.Events {
+			for _, a := range ev.Added {
+				a.Object = metadata.CloneObject(a.Object)
+				m.objects = append(m.objects, &modelObject{t, storage.Placed{Added: a, Stream: c.Stream}})
+			}
+		}
+		for _, claim := range c.Claims {
+			if m.claims[t] == nil {
+				m.claims[t] = map[string][]storage.Claim{}
+			}
+			m.claims[t][claim.ID] = append(m.claims[t][claim.ID], claim)
+		}
+	}
+	for _, c := range changes {
+		for _, ev := range c.Events {
+			for _, touch := range ev.Touched {
+				m.touch(t, touch)
+			}
+		}
+	}
+	return nil
+}
+
+func (m *model) touch(t access.Tenant, touch storage.Touch) {
+	for _, o := range m.objects {
+		if o.t != t || o.Object.ObjectID() != touch.ID {
+			continue
+		}
+		switch x := o.Object.(type) {
+		case *metadata.DocumentEntry:
+			x.Status = max(x.Status, touch.Status) // the suite only deprecates
+		case *metadata.Folder:
+			x.Status = max(x.Status, touch.Status)
+			x.LastUpdateTime = max(x.LastUpdateTime, touch.LastUpdateTime) // and time goes forward
+		}
+	}
+}
+
+func (m *model) lookup(t access.Tenant, refs storage.Refs) (st storage.State) {
+	for _, o := range m.objects {
+		if o.t != t {
+			continue
+		}
+		if slices.Contains(refs.IDs, o.Object.ObjectID()) || uniqueOf(o.Object) != "" && slices.Contains(refs.UniqueIDs, uniqueOf(o.Object)) {
+			st.Objects = append(st.Objects, o.Placed)
+		}
+		if a, ok := o.Object.(*metadata.Association); ok && (slices.Contains(refs.AssociationsOf, a.Source) || slices.Contains(refs.AssociationsOf, a.Target)) {
+			st.Associations = append(st.Associations, o.Placed)
+		}
+	}
+	return st
+}
+
+func (m *model) find(t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) (list []storage.Placed) {
+	for _, o := range m.objects {
+		if o.t != t || o.Stream != s {
+			continue
+		}
+		ok := f.Associations
+		switch x := o.Object.(type) {
+		case *metadata.DocumentEntry:
+			ok = f.Documents != nil && f.Documents.Match(x)
+			for _, code := range x.Confidential {
+				for _, hidden := range r.WithoutCodes {
+					ok = ok && !code.Ref().Same(hidden)
+				}
+			}
+		case *metadata.SubmissionSet:
+			ok = f.SubmissionSets != nil && f.SubmissionSets.Match(x)
+		case *metadata.Folder:
+			ok = f.Folders != nil && f.Folders.Match(x)
+		}
+		if ok {
+			list = append(list, o.Placed)
+		}
+	}
+	return list
+}
+
+// world drives an engine and the model side by side with random changes.
+type world struct {
+	rng      *rand.Rand
+	gen      *metadatatest.Gen
+	model    *model
+	tenants  []access.Tenant
+	patients []metadatatest.Patient
+	clock    int
+}
+
+func (e LogEngine) model(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			dir := t.TempDir()
+			l, done := e.Open(t, dir)
+			w := &world{
+				rng: rand.New(rand.NewPCG(seed, 1)), gen: metadatatest.New(seed), model: newModel(),
+				tenants: []access.Tenant{"north", "south"},
+			}
+			for range 5 {
+				w.patients = append(w.patients, w.gen.Patient())
+			}
+			for range 60 {
+				w.step(t, l)
+			}
+			w.compare(t, l)
+			if err := l.Rebuild(context.Background(), nil); err != nil {
+				t.Fatal(err)
+			}
+			w.compare(t, l)
+			for range 20 {
+				w.step(t, l)
+			}
+			if err := done(); err != nil {
+				t.Fatal(err)
+			}
+			l, done = e.Open(t, dir)
+			w.compare(t, l)
+			if err := done(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// step appends something random to both and compares a little.
+func (w *world) step(t *testing.T, l LogIndex) {
+	t.Helper()
+	of := w.tenants[w.rng.IntN(len(w.tenants))]
+	changes := []storage.Change{w.change(of)}
+	if w.rng.IntN(5) == 0 {
+		changes = append(changes, w.change(of))
+		if changes[0].Stream == changes[1].Stream && w.rng.IntN(3) > 0 {
+			changes[1].Expect++
+		}
+	}
+	want := w.model.append(of, changes)
+	if got := l.Append(context.Background(), of, changes); !errors.Is(got, want) {
+		t.Fatalf("Append: %v, want %v", got, want)
+	}
+	refs := refsOf(changes...)
+	w.compareRefs(t, l, of, storage.Refs{IDs: refs.IDs[:1], UniqueIDs: refs.UniqueIDs[:1], AssociationsOf: refs.AssociationsOf[len(refs.AssociationsOf)-1:]})
+	for _, c := range changes {
+		same(t, "Find", find(t, l, of, c.Stream, documents, access.Restriction{}), w.model.find(of, c.Stream, documents, access.Restriction{}))
+	}
+}
+
+// change is a random change: new documents, sometimes a folder, a replacement, a
+// reference, an old uniqueId, a stale version.
+func (w *world) change(of access.Tenant) storage.Change {
+	p := w.patients[w.rng.IntN(len(w.patients))]
+	sub := w.gen.Metadata(p, 1+w.rng.IntN(2))
+	if w.rng.IntN(4) == 0 {
+		metadatatest.AddFolder(sub, w.gen.Folder(p, "mappe"))
+	}
+	s := streamOf(p)
+	expect := w.model.versions[placeName{of, s}]
+	if w.rng.IntN(10) == 0 {
+		expect += storage.Version(w.rng.IntN(3)) // stale or early
+	}
+	old := w.random(of)
+	if old == nil {
+		return NewChange(sub, expect)
+	}
+	d := sub.Entries[0]
+	switch x := old.Object.(type) {
+	case *metadata.DocumentEntry:
+		switch w.rng.IntN(5) {
+		case 0: // the same bytes again
+			d.UniqueID, d.Hash, d.Size = x.UniqueID, x.Hash, x.Size
+		case 1: // other bytes under its uniqueId
+			d.UniqueID, d.Hash, d.Size = x.UniqueID, "5d41402abc4b2a76b9719d911017c592ae8b1c2d", metadata.Octets(1)
+		case 2: // its entryUUID
+			d.ID = x.ID
+		}
+	case *metadata.SubmissionSet:
+		if w.rng.IntN(3) == 0 {
+			sub.Set.UniqueID = x.UniqueID
+		}
+	}
+	c := NewChange(sub, expect)
+	w.clock++
+	ev := &c.Events[0]
+	switch x := old.Object.(type) {
+	case *metadata.DocumentEntry:
+		switch w.rng.IntN(3) {
+		case 0:
+			relate(&c, metadata.Replaces, d.ID, x.ID)
+			ev.Touched = append(ev.Touched, storage.Touch{ID: x.ID, Status: metadata.Deprecated})
+		case 1:
+			relate(&c, metadata.HasMember, sub.Set.ID, x.ID).Membership = metadata.Reference
+		}
+	case *metadata.Folder:
+		relate(&c, metadata.HasMember, x.ID, d.ID)
+		ev.Touched = append(ev.Touched, storage.Touch{ID: x.ID, LastUpdateTime: metadata.DTM(fmt.Sprintf("2026040112%04d", w.clock))})
+	}
+	return c
+}
+
+// random is an object of the tenant, of any stream.
+func (w *world) random(of access.Tenant) *modelObject {
+	for range 20 {
+		if n := len(w.model.objects); n > 0 {
+			if o := w.model.objects[w.rng.IntN(n)]; o.t == of {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) compareRefs(t *testing.T, l LogIndex, of access.Tenant, refs storage.Refs) {
+	t.Helper()
+	got, want := lookup(t, l, of, refs), w.model.lookup(of, refs)
+	same(t, "objects", sorted(got.Objects), sorted(want.Objects))
+	same(t, "associations", sorted(got.Associations), sorted(want.Associations))
+}
+
+// compare compares everything.
+func (w *world) compare(t *testing.T, l LogIndex) {
+	t.Helper()
+	hidden := access.Restriction{WithoutCodes: []metadata.CodeRef{{Value: "N", Scheme: "urn:oid:2.16.840.1.113883.5.25"}}}
+	for _, of := range w.tenants {
+		for _, p := range w.patients {
+			s := streamOf(p)
+			if got, want := version(t, l, of, s), w.model.versions[placeName{of, s}]; got != want {
+				t.Fatalf("version %d, want %d", got, want)
+			}
+			for _, f := range []storage.Filter{everything, documents, {Folders: &metadata.FolderFilter{}}, {Associations: true}, {}} {
+				for _, r := range []access.Restriction{{}, hidden} {
+					same(t, "Find", find(t, l, of, s, f, r), w.model.find(of, s, f, r))
+				}
+			}
+		}
+		var refs storage.Refs
+		for _, o := range w.model.objects { // of both tenants: the other's are not found
+			id := o.Object.ObjectID()
+			refs.IDs, refs.AssociationsOf = append(refs.IDs, id), append(refs.AssociationsOf, id)
+			one := storage.Refs{IDs: []metadata.ID{id}, AssociationsOf: []metadata.ID{id}}
+			if u := uniqueOf(o.Object); u != "" {
+				refs.UniqueIDs = append(refs.UniqueIDs, u)
+				one.UniqueIDs = []string{u}
+			}
+			w.compareRefs(t, l, of, one)
+		}
+		w.compareRefs(t, l, of, refs)
+	}
+}
