@@ -138,7 +138,7 @@ func (c *call) answer(resp *http.Response, read func(*xmlscan.Scanner, *message)
 	}
 	m := message{limits: c.c.o.Limits, tmp: c.spool(), whole: c.c.o.Limits.RootBytes}
 	if c.header.Action == actionRetrieve {
-		m.whole = min(m.whole, 1<<20)
+		m.whole, m.feed = min(m.whole, 1<<20), true
 	}
 	defer m.close()
 	if err := m.open(resp.Body, contentType, resp.ContentLength); err != nil {

@@ -112,7 +112,8 @@ func (x *exchange) serve() error {
 	if err := checkHTTP(x.r); err != nil {
 		return err
 	}
-	x.msg.limits, x.msg.tmp, x.msg.memory, x.msg.whole = x.d.o.Limits.Message, x.d.spoolOptions(), &x.d.memory, x.d.whole
+	x.msg.limits, x.msg.tmp, x.msg.memory = x.d.o.Limits.Message, x.d.spoolOptions(), &x.d.memory
+	x.msg.whole, x.msg.feed = x.d.whole, x.d.repository
 	if err := x.msg.open(&x.body, x.r.Header.Get("Content-Type"), x.r.ContentLength); err != nil {
 		return err
 	}

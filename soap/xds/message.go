@@ -28,9 +28,10 @@ type message struct {
 	tmp    spool.Options
 	memory *budget // nil: no common bound
 
-	// whole is how much of the root part is read at once; a longer one is read while
-	// it is scanned, and documents inside it go to spools.
+	// whole is how much of the root part is read at once. A longer one is too large,
+	// or, with feed, read while it is scanned, and documents inside it go to spools.
 	whole int64
+	feed  bool
 
 	packed bool // MTOM; an answer has the same format
 	root   []byte
@@ -102,22 +103,19 @@ func (m *message) read(r io.Reader) error {
 		b = b[:len(b)+n]
 		m.root = b
 		switch {
-		case err == io.EOF:
-			if int64(len(b)) > m.limits.RootBytes {
-				return rootTooLarge(m.limits.RootBytes)
-			}
-			return nil
-		case err != nil:
+		case err != nil && err != io.EOF:
 			return asFault(err)
 		case int64(len(b)) > m.whole:
 			return m.readOn(r)
+		case err == io.EOF:
+			return nil
 		}
 	}
 }
 
 // readOn leaves the rest of a long root part in the stream.
 func (m *message) readOn(r io.Reader) error {
-	if m.whole >= m.limits.RootBytes {
+	if !m.feed {
 		return rootTooLarge(m.limits.RootBytes)
 	}
 	if !m.take(m.limits.RootBytes) {

@@ -18,11 +18,11 @@ func (x *exchange) query() error {
 	}
 	q, err := x.d.o.Limits.Metadata.DecodeQuery(&x.scan)
 	if err != nil {
-		if list := fault.ProblemsOf(err); list != nil {
-			x.queryFailure(x.forActor(list))
-			return nil
+		list, err := x.decodeProblems(err)
+		if err == nil {
+			x.queryFailure(list)
 		}
-		return soap.Malformed(err)
+		return err
 	}
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
 		return err

@@ -10,6 +10,12 @@ import (
 
 // register answers ITI-42 (ITI TF-2 3.42).
 func (x *exchange) register() error {
+	// Some Norwegian senders wrap the request as ITI-41 does.
+	if x.scan.Is(xmlscan.XDS, "RegisterDocumentSetRequest") {
+		if _, err := x.scan.NextChild(x.scan.Depth()); err != nil {
+			return soap.Malformed(err)
+		}
+	}
 	if err := x.expect(xmlscan.LCM, "SubmitObjectsRequest"); err != nil {
 		return err
 	}
@@ -28,11 +34,30 @@ func (x *exchange) register() error {
 // undecoded answers metadata that the codec gave up on: malformed XML is a fault,
 // a passed limit or a wrong element is the registry's business.
 func (x *exchange) undecoded(err error) error {
-	if list := fault.ProblemsOf(err); list != nil {
-		x.registryResponse(ebrim.Failure, x.forActor(list))
-		return nil
+	list, err := x.decodeProblems(err)
+	if err == nil {
+		x.registryResponse(ebrim.Failure, list)
 	}
-	return soap.Malformed(err)
+	return err
+}
+
+// decodeProblems are the problems that the codec found; an error when the message
+// is not even whole.
+func (x *exchange) decodeProblems(err error) ([]fault.Problem, error) {
+	list := fault.ProblemsOf(err)
+	if list == nil {
+		return nil, soap.Malformed(err)
+	}
+	for fault.KindOf(err) == fault.Invalid {
+		k, err := x.scan.Next()
+		if err != nil {
+			return nil, soap.Malformed(err)
+		}
+		if k == xmlscan.EOF {
+			break
+		}
+	}
+	return x.forActor(list), nil
 }
 
 // receipt answers a submission: Success, perhaps with warnings, or Failure.

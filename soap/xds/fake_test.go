@@ -1,0 +1,138 @@
+package xds
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"samdok/access"
+	"samdok/metadata"
+	"samdok/sharing"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// service is a sharing.Service made of functions; one that is nil is not expected
+// to be called.
+type service struct {
+	provide  func(context.Context, access.Caller, sharing.Provide) (sharing.Receipt, error)
+	register func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)
+	find     func(context.Context, access.Caller, metadata.StoredQuery, func(metadata.Object) error) (sharing.Found, error)
+	retrieve func(context.Context, access.Caller, []metadata.DocumentRequest) (*sharing.Retrieved, error)
+}
+
+func (s *service) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
+	return s.provide(ctx, c, p)
+}
+
+func (s *service) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	return s.register(ctx, c, r)
+}
+
+func (s *service) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
+	return s.find(ctx, c, q, show)
+}
+
+func (s *service) Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*sharing.Retrieved, error) {
+	return s.retrieve(ctx, c, r)
+}
+
+// logged is a log that tests can read.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// server runs both doors over a service.
+type server struct {
+	*httptest.Server
+	log *logged
+	c   *Client
+}
+
+func serve(t testing.TB, s *service, o DoorOptions) *server {
+	t.Helper()
+	l := &logged{}
+	o.Log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	mux := http.NewServeMux()
+	mux.Handle("/registry", RegistryHandler(s, o))
+	mux.Handle("/repository", RepositoryHandler(s, o))
+	srv := httptest.NewServer(mux)
+	hc := srv.Client()
+	t.Cleanup(func() {
+		hc.CloseIdleConnections()
+		srv.Close()
+	})
+	return &server{srv, l, NewClient(Options{RegistryURL: srv.URL + "/registry", RepositoryURL: srv.URL + "/repository", HTTP: hc})}
+}
+
+// post sends a raw body and returns status, Content-Type and body of the answer.
+func (s *server) post(t testing.TB, path, contentType, body string) (int, string, string) {
+	t.Helper()
+	return s.postReader(t, path, contentType, strings.NewReader(body))
+}
+
+func (s *server) postReader(t testing.TB, path, contentType string, body io.Reader) (int, string, string) {
+	t.Helper()
+	resp, err := s.Client().Post(s.URL+path, contentType, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("answer cut off after %d bytes: %v", len(b), err)
+	}
+	return resp.StatusCode, resp.Header.Get("Content-Type"), string(b)
+}
+
+// collect is a Provide that reads everything and keeps it.
+type collect struct {
+	sub   *metadata.Submission
+	probs []string
+	docs  map[metadata.ID]string
+	order []metadata.ID
+	c     access.Caller
+}
+
+func (k *collect) provide(_ context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
+	*k = collect{sub: p.Submission, docs: map[metadata.ID]string{}, c: c}
+	for _, problem := range p.Problems {
+		k.probs = append(k.probs, string(problem.Code))
+	}
+	for {
+		id, r, err := p.Documents.Next()
+		if err == io.EOF {
+			return sharing.Receipt{}, nil
+		}
+		if err != nil {
+			return sharing.Receipt{}, err
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return sharing.Receipt{}, err
+		}
+		k.docs[id] = string(b)
+		k.order = append(k.order, id)
+	}
+}
