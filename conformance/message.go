@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	nsSOAP  = "http://www.w3.org/2003/05/soap-envelope"
-	nsWSA   = "http://www.w3.org/2005/08/addressing"
-	nsXOP   = "http://www.w3.org/2004/08/xop/include"
-	nsRIM   = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
-	nsRS    = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
-	nsLCM   = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
-	nsQuery = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
-	nsXDS   = "urn:ihe:iti:xds-b:2007"
+	nsSOAP   = "http://www.w3.org/2003/05/soap-envelope"
+	nsSOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
+	nsWSA    = "http://www.w3.org/2005/08/addressing"
+	nsXOP    = "http://www.w3.org/2004/08/xop/include"
+	nsRIM    = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
+	nsRS     = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
+	nsLCM    = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
+	nsQuery  = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
+	nsXDS    = "urn:ihe:iti:xds-b:2007"
 
 	setNode    = "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd"
 	folderNode = "urn:uuid:d9d542f3-6cc4-48b6-8870-ea235fbc94c2"

@@ -18,8 +18,9 @@ import (
 type Target struct {
 	Registry   string // URL of ITI-18 and ITI-42
 	Repository string // URL of ITI-41 and ITI-43
-	// RepositoryID is the repositoryUniqueId; "" is learned from an answer.
-	RepositoryID string
+	// Home is the community's homeCommunityId as "urn:oid:..."; "" is learned from
+	// an answer, if the server gives one.
+	Home string
 	// Authority is the OID of the assigning authority of patient ids; "" is one
 	// for tests.
 	Authority string
@@ -29,6 +30,9 @@ type Target struct {
 	HTTP     *http.Client
 	Timeout  time.Duration // of one case; 0: 60 s
 }
+
+// Home is the homeCommunityId that was given for the target.
+func (t *T) Home() string { return t.target.Home }
 
 func (t Target) timeout() time.Duration {
 	if t.Timeout == 0 {

@@ -48,6 +48,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl := cmd.Flags()
 	fl.StringVar(&f.target.Registry, "registry", "", c.tr("URL of the registry (ITI-18, ITI-42)", "adressen til registeret (ITI-18, ITI-42)"))
 	fl.StringVar(&f.target.Repository, "repository", "", c.tr("URL of the repository (ITI-41, ITI-43)", "adressen til dokumentlageret (ITI-41, ITI-43)"))
+	fl.StringVar(&f.target.Home, "home", "", c.tr("homeCommunityId of the community, urn:oid:...", "homeCommunityId for fellesskapet, urn:oid:..."))
 	fl.StringVar(&f.target.Authority, "authority", "", c.tr("OID of the authority of patient ids", "OID for utstederen av pasient-id-er"))
 	fl.StringSliceVar(&f.target.Patients, "patient", nil, c.tr("patient ids that the server knows (at least two)", "pasient-id-er som tjeneren kjenner (minst to)"))
 	fl.DurationVar(&f.target.Timeout, "timeout", 0, c.tr("limit of one case (default 1m)", "grense for én prøve (ellers 1m)"))

@@ -12,7 +12,7 @@ import (
 
 func target(t *testing.T) conformance.Target {
 	s := servertest.Start(t, t.TempDir())
-	return conformance.Target{Registry: s.Registry, Repository: s.Repository}
+	return conformance.Target{Registry: s.Registry, Repository: s.Repository, Home: s.HomeCommunityID}
 }
 
 // A right server passes every case.

@@ -38,6 +38,13 @@ func taken(id, title, section string, build func(*conformance.T) *conformance.Su
 		Run: func(t *conformance.T) { t.Success(t.Register(build(t))) }}
 }
 
+// takenAfter is taken for a case that needs n exchanges to set it up.
+func takenAfter(n int, id, title, section string, build func(*conformance.T) *conformance.Submission) conformance.Case {
+	c := taken(id, title, section, build)
+	c.Mutant = mutant.RefusesAfter(n)
+	return c
+}
+
 // one is a submission of one document, altered.
 func one(t *conformance.T, edit func(s *conformance.Submission, d *conformance.Doc)) *conformance.Submission {
 	s := t.NewSubmission(t.Patient())
@@ -92,11 +99,11 @@ func Register() []conformance.Case {
 				d.XML.CreateAttr("status", "urn:oasis:names:tc:ebxml-regrep:StatusType:Submitted")
 			})
 		}),
-		taken("same-document-again", "The same uniqueId with the same bytes is accepted again", "ITI TF-3 4.2.3.2.26", func(t *conformance.T) *conformance.Submission {
+		takenAfter(1, "same-document-again", "The same uniqueId with the same bytes is accepted again", "ITI TF-3 4.2.3.2.26", func(t *conformance.T) *conformance.Submission {
 			old := registered(t, t.Patient(), 1)
 			return one(t, func(_ *conformance.Submission, d *conformance.Doc) { sameBytes(old.Docs[0], d) })
 		}),
-		taken("uppercase-hash", "A hash in capitals is the same hash", "ITI TF-3 4.2.3.2.10", func(t *conformance.T) *conformance.Submission {
+		takenAfter(1, "uppercase-hash", "A hash in capitals is the same hash", "ITI TF-3 4.2.3.2.10", func(t *conformance.T) *conformance.Submission {
 			old := registered(t, t.Patient(), 1)
 			return one(t, func(_ *conformance.Submission, d *conformance.Doc) {
 				sameBytes(old.Docs[0], d)

@@ -115,13 +115,13 @@ func Relationships() []conformance.Case {
 				t.Check(lastUpdate(t, folder) > "2020", "lastUpdateTime is %q", lastUpdate(t, folder))
 			},
 		},
-		taken("reference", "A submission set may refer to a registered document", "ITI TF-3 4.2.2.1.1", func(t *conformance.T) *conformance.Submission {
+		takenAfter(1, "reference", "A submission set may refer to a registered document", "ITI TF-3 4.2.2.1.1", func(t *conformance.T) *conformance.Submission {
 			old := registered(t, t.Patient(), 1)
 			s := t.NewSubmission(old.Patient)
 			s.Member(s.SetID, old.Docs[0].ID, "Reference")
 			return s
 		}),
-		taken("reference-other-patient", "By reference also to a document of another patient", "ITI TF-3 4.2.2.1.1", func(t *conformance.T) *conformance.Submission {
+		takenAfter(1, "reference-other-patient", "By reference also to a document of another patient", "ITI TF-3 4.2.2.1.1", func(t *conformance.T) *conformance.Submission {
 			old := registered(t, t.Patient(), 1)
 			s := t.NewSubmission(t.OtherPatient(old.Patient))
 			s.Member(s.SetID, old.Docs[0].ID, "Reference")
@@ -132,7 +132,7 @@ func Relationships() []conformance.Case {
 				s.Associate(conformance.APND, s.Add("tillegg").ID, d.ID)
 			})
 		}),
-		taken("folder-member-later", "A registered document may be put in a registered folder", "ITI TF-3 4.2.2.1.3", func(t *conformance.T) *conformance.Submission {
+		takenAfter(1, "folder-member-later", "A registered document may be put in a registered folder", "ITI TF-3 4.2.2.1.3", func(t *conformance.T) *conformance.Submission {
 			first := t.NewSubmission(t.Patient())
 			d := first.Add("dokument")
 			folder, _, _ := first.Folder(first.Patient)

@@ -105,6 +105,17 @@ func Refuses() conformance.Mutant {
 	}}
 }
 
+// RefusesAfter lets the first n exchanges pass, which set the case up, and refuses
+// the rest.
+func RefusesAfter(n int) conformance.Mutant {
+	refuse, seen := Refuses(), 0
+	return conformance.Mutant{Response: func(x *conformance.Exchange) {
+		if seen++; seen > n {
+			refuse.Response(x)
+		}
+	}}
+}
+
 // Answers replaces text in every answer.
 func Answers(pattern, with string) conformance.Mutant {
 	re := regexp.MustCompile(pattern)
