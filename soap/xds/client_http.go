@@ -175,7 +175,9 @@ func wrong(what string, err error) error {
 	var limit *mtom.LimitError
 	var fe *fault.Error
 	switch {
-	case errors.As(err, &f) && f.Code != soap.Receiver, errors.As(err, &x), errors.As(err, &limit), errors.As(err, &fe):
+	case errors.As(err, &fe) && len(fe.Problems) > 0: // the codec's own words
+		return &ProtocolError{what + ": " + fe.Problems[0].Context, fe.Err}
+	case errors.As(err, &f) && f.Code != soap.Receiver, errors.As(err, &x), errors.As(err, &limit):
 		return &ProtocolError{what, err}
 	case f != nil && f.Err != nil:
 		return f.Err
