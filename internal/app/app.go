@@ -48,6 +48,7 @@ type App struct {
 	public   *httpd.Public
 	outside  *httpd.Listener
 	inside   *httpd.Listener // nil when off
+	control  *httpd.Listener // for the operator's commands on this machine
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
@@ -92,6 +93,9 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if a.control, err = listenControl(a.data, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	return a, nil
@@ -227,7 +231,7 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
-	broken := make(chan error, 2)
+	broken := make(chan error, 3)
 	listeners := a.listeners()
 	for _, l := range listeners {
 		go func() { broken <- l.Serve() }()
@@ -251,10 +255,11 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 }
 
 func (a *App) listeners() []*httpd.Listener {
-	if a.inside == nil {
-		return []*httpd.Listener{a.outside}
+	all := []*httpd.Listener{a.outside, a.control}
+	if a.inside != nil {
+		all = append(all, a.inside)
 	}
-	return []*httpd.Listener{a.outside, a.inside}
+	return all
 }
 
 // Close gives up a server that was opened but shall not serve.
@@ -268,6 +273,9 @@ func (a *App) close() error {
 	defer cancel()
 	if a.outside != nil {
 		errs = append(errs, a.outside.Stop(ctx))
+	}
+	if a.control != nil {
+		errs = append(errs, a.control.Stop(ctx))
 	}
 	if a.inside != nil {
 		errs = append(errs, a.inside.Stop(ctx))

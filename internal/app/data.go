@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 	keysFolder    = "keys"
 	logName       = "log.db"
 	documentsName = "documents"
+	incomingName  = "documents/incoming"
 	recordsName   = "audit"
 	spoolName     = "tmp"
 )
@@ -54,6 +56,9 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if d.lock, err = datadir.Acquire(dir); err != nil {
 		return nil, err
 	}
+	if err := freshSpool(filepath.Join(dir, spoolName)); err != nil {
+		return nil, err
+	}
 	if d.identity, d.created, err = loadIdentity(dir, c); err != nil {
 		return nil, err
 	}
@@ -72,6 +77,15 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 		return nil, err
 	}
 	return d, nil
+}
+
+// freshSpool makes the folder for what is only kept while a request runs, and
+// empties it of what a crash left behind.
+func freshSpool(dir string) error {
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	return nil
 }
 
 // openRing takes the master key from the configuration or from the data folder,

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,8 +15,8 @@ import (
 // Reindex makes the index of a data folder anew from its log. No server may run
 // on the folder. progress is called now and then with events done and their total.
 func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, progress func(done, total int64)) (err error) {
-	if _, err := os.Stat(filepath.Join(c.Data, identityName)); err != nil {
-		return errors.Join(errors.New("there is no samdok data in "+c.Data+"; name the folder with --data"), err)
+	if err := hasData(c.Data); err != nil {
+		return err
 	}
 	d, err := openData(ctx, c, l, clock)
 	if err != nil {
@@ -23,4 +24,13 @@ func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
 	return d.log.Rebuild(ctx, progress)
+}
+
+// hasData keeps commands from making an empty data folder where a name was
+// mistyped.
+func hasData(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, identityName)); err != nil {
+		return fmt.Errorf("there is no samdok data in %s; name the folder with --data: %w", dir, err)
+	}
+	return nil
 }

@@ -36,6 +36,11 @@ func Listen(address string, certificate *tls.Certificate, h http.Handler, m Mann
 	if err != nil {
 		return nil, explainListen(address, err)
 	}
+	return ListenOn(ln, certificate, h, m, l), nil
+}
+
+// ListenOn is Listen on a listener that is already there, such as a Unix socket.
+func ListenOn(ln net.Listener, certificate *tls.Certificate, h http.Handler, m Manners, l *slog.Logger) *Listener {
 	base, cancel := context.WithCancel(context.Background())
 	s := &http.Server{
 		Handler:           h,
@@ -48,7 +53,7 @@ func Listen(address string, certificate *tls.Certificate, h http.Handler, m Mann
 	if certificate != nil {
 		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
 	}
-	return &Listener{listener: ln, server: s, cancel: cancel, tls: certificate != nil}, nil
+	return &Listener{listener: ln, server: s, cancel: cancel, tls: certificate != nil}
 }
 
 func explainListen(address string, err error) error {
