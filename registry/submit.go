@@ -95,7 +95,7 @@ func (r *Registry) append(ctx context.Context, t access.Tenant, c storage.Change
 		return err
 	}
 	switch fault.KindOf(err) {
-	case fault.Busy, fault.TooLarge, fault.Invalid:
+	case fault.Busy, fault.TooLarge:
 		return err
 	}
 	if ctx.Err() != nil {
