@@ -259,7 +259,7 @@ func (im *importer) provide(ctx context.Context, s *metadata.Submission, path st
 	document := xds.Attachment{EntryID: e.ID, MimeType: e.MimeType, Size: e.Size.Octets, Open: func() (io.ReadCloser, error) { return os.Open(path) }}
 	for attempt := 0; ; attempt++ {
 		_, err := im.client.Provide(ctx, s, []xds.Attachment{document})
-		if err == nil || !isBusy(err) || attempt == 5 {
+		if err == nil || !isBusy(err) || attempt == 4 {
 			return err
 		}
 		if attempt > 0 {

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"samdok/internal/app"
+	"samdok/metadata"
+	"samdok/metadata/metadatatest"
+	"samdok/soap/xds"
+)
+
+// process is a `samdok serve` of its own, so that it can be killed.
+type process struct {
+	app.Info
+	cmd   *exec.Cmd
+	log   bytes.Buffer
+	ended chan struct{}
+	err   error
+}
+
+func startProcess(t *testing.T, dir string) *process {
+	t.Helper()
+	p := &process{ended: make(chan struct{})}
+	p.cmd = exec.Command("samdok", "serve", "--json", "--data", dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--profile", "norway")
+	p.cmd.Stderr = &p.log
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.ended
+		if t.Failed() {
+			t.Logf("log of process %d:\n%s", p.cmd.Process.Pid, &p.log)
+		}
+	})
+	if err == nil {
+		err = json.Unmarshal(line, &p.Info)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &p.log)
+	}
+	return p
+}
+
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wait is how the process ended.
+func (p *process) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case <-p.ended:
+		return p.err
+	case <-time.After(30 * time.Second):
+		t.Fatal("the server does not end")
+		return nil
+	}
+}
+
+func (p *process) client(t *testing.T) *xds.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return xds.NewClient(xds.Options{RegistryURL: p.Registry, RepositoryURL: p.Repository, HTTP: &http.Client{Transport: transport, Timeout: 20 * time.Second}})
+}
+
+// writer is one client that registers documents until the server is gone.
+type writer struct {
+	patient metadatatest.Patient
+	// acknowledged is what the server said yes to; last was sent and not answered.
+	acknowledged []metadatatest.Document
+	last         metadatatest.Document
+}
+
+func (w *writer) write(client *xds.Client, g *metadatatest.Gen) {
+	for {
+		d := g.Document(w.patient, metadatatest.LabXML)
+		w.last = d
+		s := g.Submission(w.patient, d)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		_, err := client.Provide(ctx, s, []xds.Attachment{xds.BytesAttachment(d.Entry.ID, d.Entry.MimeType, d.Bytes)})
+		cancel()
+		if err != nil {
+			return
+		}
+		w.acknowledged = append(w.acknowledged, d)
+	}
+}
+
+// TestKilledServerKeepsWhatItAcknowledged ends the server with SIGKILL at random
+// moments while 8 clients write. Every document that was acknowledged is found and
+// opened afterwards; a document that was not is there whole or not at all (P1, P2).
+func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
+	const writers, rounds = 8, 3
+	dir := t.TempDir()
+	var all []*writer
+	for round := range rounds {
+		p := startProcess(t, dir)
+		client := p.client(t)
+		var group sync.WaitGroup
+		for i := range writers {
+			g := metadatatest.New(uint64(round*writers+i) + rand.Uint64()<<8)
+			w := &writer{patient: g.Patient()}
+			all = append(all, w)
+			group.Go(func() { w.write(client, g) })
+		}
+		time.Sleep(time.Duration(300+rand.IntN(500)) * time.Millisecond)
+		p.signal(t, syscall.SIGKILL)
+		p.wait(t)
+		group.Wait()
+	}
+	p := startProcess(t, dir)
+	client := p.client(t)
+	acknowledged := 0
+	for _, w := range all {
+		acknowledged += len(w.acknowledged)
+		w.check(t, client)
+	}
+	if acknowledged < writers*rounds {
+		t.Errorf("only %d documents were acknowledged: the test proves nothing", acknowledged)
+	}
+	t.Logf("%d acknowledged documents in %d rounds", acknowledged, rounds)
+	p.signal(t, syscall.SIGTERM)
+	if err := p.wait(t); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+}
+
+func (w *writer) check(t *testing.T, client *xds.Client) {
+	t.Helper()
+	q := &metadata.FindDocuments{Patient: w.patient.CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved, metadata.Deprecated}}}
+	answer, err := client.Find(t.Context(), metadata.StoredQuery{Query: q})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[metadata.ID]*metadata.DocumentEntry{}
+	for _, e := range entriesOf(answer.Objects) {
+		found[e.ID] = e
+	}
+	for _, d := range w.acknowledged {
+		if e := found[d.Entry.ID]; e == nil {
+			t.Errorf("%s was acknowledged and is lost", d.Entry.ID)
+		} else if err := same(t.Context(), client, e, d.Bytes); err != nil {
+			t.Errorf("%s: %v", d.Entry.ID, err)
+		}
+		delete(found, d.Entry.ID)
+	}
+	if e := found[w.last.Entry.ID]; e != nil {
+		if err := same(t.Context(), client, e, w.last.Bytes); err != nil {
+			t.Errorf("unanswered, yet registered %s: %v", e.ID, err)
+		}
+		delete(found, e.ID)
+	}
+	if len(found) > 0 {
+		t.Errorf("%d documents were never sent", len(found))
+	}
+}
+
+func same(ctx context.Context, client *xds.Client, e *metadata.DocumentEntry, want []byte) error {
+	var got []byte
+	_, err := client.Retrieve(ctx, []metadata.DocumentRequest{{Home: e.Home, RepositoryID: e.RepositoryID, UniqueID: e.UniqueID}}, func(d xds.Document) (err error) {
+		got, err = io.ReadAll(d.Body)
+		return err
+	})
+	if err == nil && !bytes.Equal(got, want) {
+		err = fmt.Errorf("%d bytes came instead of %d", len(got), len(want))
+	}
+	return err
+}
+
+// upload is a document that waits in its middle.
+type upload struct {
+	document metadatatest.Document
+	begun    chan struct{} // closed when half of it has gone
+	goOn     chan struct{}
+	result   chan error
+}
+
+// slowUpload sends it in a goroutine.
+func slowUpload(client *xds.Client) *upload {
+	g := metadatatest.New(rand.Uint64())
+	patient := g.Patient()
+	u := &upload{document: g.Document(patient, metadatatest.XRay), begun: make(chan struct{}), goOn: make(chan struct{}), result: make(chan error, 1)}
+	d := u.document
+	half := len(d.Bytes) / 2
+	first := true
+	part := xds.Attachment{EntryID: d.Entry.ID, MimeType: d.Entry.MimeType, Size: int64(len(d.Bytes)), Open: func() (io.ReadCloser, error) {
+		return io.NopCloser(io.MultiReader(bytes.NewReader(d.Bytes[:half]), readerFunc(func([]byte) (int, error) {
+			if first {
+				first = false
+				close(u.begun)
+				<-u.goOn
+			}
+			return 0, io.EOF
+		}), bytes.NewReader(d.Bytes[half:]))), nil
+	}}
+	go func() {
+		_, err := client.Provide(context.Background(), g.Submission(patient, d), []xds.Attachment{part})
+		u.result <- err
+	}()
+	return u
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// TestDrain: SIGTERM refuses new clients at once, lets an upload in its middle end,
+// and the server ends with code 0.
+func TestDrain(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	u := slowUpload(p.client(t))
+	<-u.begun
+	p.signal(t, syscall.SIGTERM)
+	refused := false
+	for range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, err := p.client(t).Find(ctx, metadata.StoredQuery{Query: &metadata.GetDocuments{Documents: metadata.Target{UniqueIDs: []string{"1.2"}}}})
+		cancel()
+		if refused = err != nil && isNetwork(err); refused {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if !refused {
+		t.Error("new clients are still let in")
+	}
+	close(u.goOn)
+	if err := <-u.result; err != nil {
+		t.Errorf("the upload in its middle: %v", err)
+	}
+	if err := p.wait(t); err != nil {
+		t.Errorf("the server ended with %v", err)
+	}
+	if strings.Contains(p.log.String(), `"ERROR"`) {
+		t.Errorf("the log has errors:\n%s", &p.log)
+	}
+	again := startProcess(t, dir)
+	entries, err := getDocuments(t.Context(), again.client(t), string(u.document.Entry.ID))
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("the document after a restart: %d entries, %v", len(entries), err)
+	}
+	if err := same(t.Context(), again.client(t), entries[0], u.document.Bytes); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSecondSignalEndsAtOnce: who is in a hurry presses Ctrl-C twice.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	p := startProcess(t, t.TempDir())
+	u := slowUpload(p.client(t))
+	<-u.begun
+	p.signal(t, syscall.SIGINT)
+	select {
+	case <-p.ended:
+		t.Fatal("the first signal cut the upload off")
+	case <-time.After(300 * time.Millisecond):
+	}
+	start := time.Now()
+	p.signal(t, syscall.SIGINT)
+	err := p.wait(t)
+	var e *exec.ExitError
+	if !errors.As(err, &e) || time.Since(start) > 2*time.Second {
+		t.Errorf("it ended with %v after %s", err, time.Since(start))
+	}
+	close(u.goOn)
+	if err := <-u.result; err == nil {
+		t.Error("the upload was answered by a server that is gone")
+	}
+}
+
+// TestOneServerPerFolder: the second one says who holds it.
+func TestOneServerPerFolder(t *testing.T) {
+	dir := t.TempDir()
+	p := startProcess(t, dir)
+	out, err := exec.Command("samdok", "serve", "--data", dir, "--listen", "127.0.0.1:0", "--internal-listen", "off").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), fmt.Sprintf("process %d", p.cmd.Process.Pid)) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
