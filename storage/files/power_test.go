@@ -42,6 +42,12 @@ func openOn(t *testing.T, d *crashdisk.Disk, sealed bool) (*Store, func()) {
 func work(t *testing.T, d *crashdisk.Disk, sealed bool) {
 	s, done := openOn(t, d, sealed)
 	ctx := context.Background()
+	d.Fail = func(op, _ string) error {
+		if op == "sync" { // as slow as a disk, so that commits meet in batches
+			time.Sleep(300 * time.Microsecond)
+		}
+		return nil
+	}
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,12 +17,15 @@ import (
 	"samdok/storage"
 )
 
-const childDir = "SAMDOK_DOCUMENTS_CHILD"
+const (
+	childDir   = "SAMDOK_DOCUMENTS_CHILD"
+	childCount = "SAMDOK_DOCUMENTS_COUNT" // documents of each writer; endless when unset
+)
 
-// DocumentsChild stores documents in an endless run when this process was
-// started to be killed, and then exits; otherwise it returns at once. It belongs
-// at the beginning of TestMain. After each Commit it writes the line
-// "ack KEY SEED SIZE" to standard output.
+// DocumentsChild stores documents and exits when this process was started to be
+// killed or watched; otherwise it returns at once. It belongs at the beginning of
+// TestMain. After each Commit it writes the line "ack KEY SEED SIZE" to standard
+// output.
 func DocumentsChild(open func(dir string) (storage.Documents, error), sizes ...int64) {
 	dir := os.Getenv(childDir)
 	if dir == "" {
@@ -31,12 +36,16 @@ func DocumentsChild(open func(dir string) (storage.Documents, error), sizes ...i
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	count, err := strconv.ParseUint(os.Getenv(childCount), 10, 64)
+	if err != nil {
+		count = math.MaxUint64
+	}
 	limit := time.Now().Add(time.Minute) // when nobody kills it
 	var seed0 = uint64(time.Now().UnixNano())
 	var wg sync.WaitGroup
 	for w := range 8 {
 		wg.Go(func() {
-			for i := uint64(0); time.Now().Before(limit); i++ {
+			for i := uint64(0); i < count && time.Now().Before(limit); i++ {
 				seed := seed0 + uint64(w)<<32 + i
 				size := sizes[int(i+uint64(w))%len(sizes)]
 				key, err := PutDocument(context.Background(), d, Bytes(seed, size))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -150,7 +151,7 @@ func ids(list []storage.Placed) (all []metadata.ID) {
 // same: both mean "absent".
 func same(t testing.TB, what string, got, want []storage.Placed) {
 	t.Helper()
-	if len(got) == 0 && len(want) == 0 {
+	if len(got) == 0 && len(want) == 0 || reflect.DeepEqual(got, want) {
 		return
 	}
 	if d := gocmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
