@@ -58,7 +58,6 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/segment", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
-	"internal/disk":                   {},
 	"internal/disk/crashdisk":         {"internal/disk"},
 	"internal/bench":                  {"metadata/...", "soap/...", "fault", "access"},
 	"cmd/samdok":                      {"..."},
