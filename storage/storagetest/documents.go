@@ -546,7 +546,7 @@ func (e *DocumentsEngine) context(t *testing.T) {
 
 // memory streams documents much larger than what may stay in memory.
 func (e *DocumentsEngine) memory(t *testing.T) {
-	size := int64(256 << 20)
+	size := int64(64 << 20)
 	if Long() {
 		size = 1 << 30
 	}
