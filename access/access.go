@@ -127,6 +127,7 @@ type Decision struct {
 type Decider interface {
 	// Plan is called once, before anything is read or stored.
 	Plan(context.Context, Request) (Plan, error)
-	// Decide returns one Decision per item, in order.
+	// Decide returns one Decision per item, in order. The items are the caller's
+	// again when it returns; so are the decisions.
 	Decide(context.Context, Request, []Item) ([]Decision, error)
 }

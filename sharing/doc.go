@@ -3,6 +3,6 @@
 // into one call here, with the caller as an argument, and each call passes the
 // guard exactly once: plan, do, decide per item, record.
 //
-// It imports metadata, fault, access, access/guard, audit, storage, registry and
-// repository. Doors and internal/app import it.
+// It imports metadata, metadata/rules, fault, access, access/guard, audit, storage,
+// registry and repository. Doors and internal/app import it.
 package sharing

@@ -2,6 +2,7 @@ package sharing
 
 import (
 	"context"
+	"sync"
 
 	"samdok/access"
 	"samdok/access/guard"
@@ -19,7 +20,8 @@ func (s *Sharing) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 	req.Query = q.Query
 	req.Patients = queryPatients(q.Query)
 	found, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) (Found, error) {
-		f := finder{s: s, pass: pass, show: show}
+		f := finder{s: s, pass: pass, show: show, batch: batches.Get().(*batch)}
+		defer f.done()
 		if connects(q.Query) {
 			f.reveal = newReveal(s, pass)
 		}
@@ -68,22 +70,42 @@ func connects(q metadata.Query) bool {
 	return true
 }
 
+// batch is what is decided on at once. Batches are reused: the record copies
+// what it lists.
+type batch struct {
+	objects []storage.Placed
+	items   []access.Item // of objects
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
 // finder decides on what a search yields and shows it.
 type finder struct {
 	s      *Sharing
 	pass   *guard.Pass
 	show   func(metadata.Object) error
 	reveal *reveal // nil: nothing in this answer reveals other objects
-	batch  []storage.Placed
-	items  []access.Item // of batch
+	batch  *batch
 	ids    patients
 	shown  int
 }
 
+// done gives the batch back, without what it held.
+func (f *finder) done() {
+	f.reset()
+	batches.Put(f.batch)
+}
+
+func (f *finder) reset() {
+	clear(f.batch.objects)
+	clear(f.batch.items)
+	f.batch.objects, f.batch.items = f.batch.objects[:0], f.batch.items[:0]
+}
+
 func (f *finder) add(ctx context.Context, o storage.Placed) error {
-	f.batch = append(f.batch, o)
-	f.items = append(f.items, f.ids.placed(o))
-	if len(f.batch) < findBatch {
+	f.batch.objects = append(f.batch.objects, o)
+	f.batch.items = append(f.batch.items, f.ids.placed(o))
+	if len(f.batch.objects) < findBatch {
 		return nil
 	}
 	return f.flush(ctx)
@@ -91,12 +113,13 @@ func (f *finder) add(ctx context.Context, o storage.Placed) error {
 
 // flush decides on the batch and shows what is allowed, in order.
 func (f *finder) flush(ctx context.Context) error {
-	decisions, err := f.pass.Decide(ctx, f.items)
+	objects, items := f.batch.objects, f.batch.items
+	decisions, err := f.pass.Decide(ctx, items)
 	if err != nil {
 		return err
 	}
 	if f.reveal != nil {
-		if err := f.reveal.check(ctx, f.batch, decisions); err != nil {
+		if err := f.reveal.check(ctx, objects, decisions); err != nil {
 			return err
 		}
 	}
@@ -105,14 +128,14 @@ func (f *finder) flush(ctx context.Context) error {
 		if decisions[i].Effect != access.Allow {
 			continue
 		}
-		if err := f.show(f.batch[i].Object); err != nil {
+		if err := f.show(objects[i].Object); err != nil {
 			return err
 		}
-		f.items[n] = f.items[i]
+		items[n] = items[i]
 		n++
 	}
-	f.pass.Showed(f.items[:n]...)
+	f.pass.Showed(items[:n]...)
 	f.shown += n
-	f.batch, f.items = f.batch[:0], f.items[:0]
+	f.reset()
 	return nil
 }
