@@ -188,7 +188,7 @@ func (a *App) listen() (err error) {
 	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
 		Dependencies: []httpd.Dependency{{Name: "log", Check: a.data.log.Ready}, {Name: "disk", Check: a.diskSpace}},
-		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout,
+		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)

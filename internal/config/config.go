@@ -29,6 +29,8 @@ type Config struct {
 	Sweep   Sweep
 	Log     Log
 
+	Profiling bool // CPU profiles on the internal listener
+
 	// from tells where each value came from, by setting name.
 	from map[string]Source
 }

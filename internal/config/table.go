@@ -140,4 +140,6 @@ func (t *table) operation() {
 	t.add("log.level", "debug|info|warn|error", "info", "Least severity that is logged to stderr.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Log.Format }, "json", "text")
 	t.add("log.format", "json|text", "json", "Form of the log. It never holds a document, a token or an identity number.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Profiling })
+	t.add("profiling", "on|off", "off", "Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.", set, get)
 }

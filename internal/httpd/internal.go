@@ -24,6 +24,7 @@ type InternalOptions struct {
 	// Draining is set when the server no longer wants new clients.
 	Draining *atomic.Bool
 	Timeout  time.Duration // for all checks together
+	Profile  bool          // offer /debug/profile
 }
 
 // NewInternal is the handler of the internal listener.
@@ -33,6 +34,9 @@ func NewInternal(o InternalOptions) http.Handler {
 	r.GET("/healthz", func(c *gin.Context) { writeText(c.Writer, http.StatusOK, "ok: the process runs\n") })
 	r.GET("/readyz", func(c *gin.Context) { ready(o, c.Writer, c.Request) })
 	r.GET("/metrics", gin.WrapH(o.Metrics))
+	if o.Profile {
+		r.GET("/debug/profile", profile)
+	}
 	r.NoRoute(func(c *gin.Context) {
 		writeText(c.Writer, http.StatusNotFound, "This is samdok's internal listener. It has /healthz, /readyz and /metrics.\n")
 	})
