@@ -41,7 +41,7 @@ func startCheckpointer(db *DB) (*checkpointer, error) {
 
 // wake is called by the writer after a commit.
 func (k *checkpointer) wake(w *writer) {
-	if w.walPages() < walPages {
+	if w.walPages() < w.db.walLimit.Load() {
 		return
 	}
 	select {

@@ -49,6 +49,7 @@ type DB struct {
 	size    int // of readers
 
 	checkpoint *checkpointer
+	walLimit   atomic.Int32          // walPages, less in tests
 	seq        atomic.Int64          // of the last commit
 	sick       atomic.Pointer[error] // why the last commit failed
 	broken     atomic.Bool           // the index must be rebuilt
@@ -83,6 +84,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		decoders: sync.Pool{New: func() any { return new(encoding.Reader) }},
 		encoders: sync.Pool{New: func() any { return new(encoding.Encoder) }},
 	}
+	db.walLimit.Store(walPages)
 	if err := db.start(ctx, o.Queue); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.abandon())
 	}

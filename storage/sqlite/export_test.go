@@ -1,0 +1,11 @@
+package sqlite
+
+import "context"
+
+// WithoutSync makes commits skip their fsync.
+func WithoutSync(db *DB) error {
+	return db.writer.between(context.Background(), "test", func() error { return db.writer.exec("PRAGMA synchronous = OFF") })
+}
+
+// WithShortLog makes the write-ahead log go into the file after a few pages.
+func WithShortLog(db *DB) { db.walLimit.Store(20) }
