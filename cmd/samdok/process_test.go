@@ -228,6 +228,30 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
+// waitInWork returns when the server has taken a request up: what still stands in
+// the kernel's queue of connections is lost when the port closes.
+func (p *process) waitInWork(t *testing.T) {
+	t.Helper()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	for range 500 {
+		answer, err := (&http.Client{Transport: transport}).Get(p.Internal + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte("samdok_http_requests_in_work 1\n")) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("no request is in work")
+}
+
 // TestDrain: SIGTERM refuses new clients at once, lets an upload in its middle end,
 // and the server ends with code 0.
 func TestDrain(t *testing.T) {
@@ -235,6 +259,7 @@ func TestDrain(t *testing.T) {
 	p := startProcess(t, dir)
 	u := slowUpload(p.client(t))
 	<-u.begun
+	p.waitInWork(t)
 	p.signal(t, syscall.SIGTERM)
 	refused := false
 	for range 100 {
@@ -274,6 +299,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := startProcess(t, t.TempDir())
 	u := slowUpload(p.client(t))
 	<-u.begun
+	p.waitInWork(t)
 	p.signal(t, syscall.SIGINT)
 	select {
 	case <-p.ended:
