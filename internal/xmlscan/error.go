@@ -38,9 +38,23 @@ func (s *Scanner) fail(at int, reason string) *Error {
 }
 
 func (s *Scanner) failLimit(at int, name string, limit int) *Error {
-	e := s.fail(at, "the limit xml."+name+" of "+strconv.Itoa(limit)+" is passed")
+	e := s.fail(at, "the limit "+setting(name)+" of "+strconv.Itoa(limit)+" is passed")
 	e.Limit = name
 	return e
+}
+
+// setting is the name under which people can change a limit; those that have none
+// say so.
+func setting(name string) string {
+	switch name {
+	case "depth", "attributes":
+		return "limits." + name
+	case "text":
+		return "limits.value-bytes"
+	case "size":
+		return "limits.root-bytes"
+	}
+	return "xml." + name + " (fixed)"
 }
 
 // failEnd reports that the input ends inside something. A scanner that is being

@@ -181,7 +181,7 @@ func TestLimits(t *testing.T) {
 	} {
 		_, err := trace(New([]byte(c.in), c.l))
 		var e *Error
-		if !errors.As(err, &e) || e.Limit != c.name || !strings.Contains(err.Error(), "xml."+c.name) {
+		if !errors.As(err, &e) || e.Limit != c.name || !strings.Contains(err.Error(), setting(c.name)) {
 			t.Errorf("%s: got %v", c.name, err)
 		}
 	}
@@ -264,6 +264,18 @@ func TestStringsSurviveTheInput(t *testing.T) {
 	clear(in)
 	if one != "one" || two != "two" {
 		t.Errorf("got %q, %q", one, two)
+	}
+}
+
+// The copy that strings are parts of begins at the event that first needed one; an
+// attribute kept from before it still has its value.
+func TestValueOfAnEarlierAttribute(t *testing.T) {
+	s := New([]byte(`<a b="one"><c d="two"/></a>`), Limits{})
+	s.Next()
+	early := s.Attrs()[0]
+	s.Next()
+	if two, _ := s.Attr("d"); two != "two" || s.Value(&early) != "one" {
+		t.Errorf("got %q, %q", two, s.Value(&early))
 	}
 }
 
