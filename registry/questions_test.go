@@ -25,8 +25,6 @@ func refs(q question) question {
 	return q
 }
 
-func (q question) as(want string) question { q.want = want; return q }
-
 var both2 = []metadata.EntryKind{metadata.Stable, metadata.OnDemand}
 
 var allStatuses = []metadata.Status{metadata.Approved, metadata.Deprecated}

@@ -233,8 +233,8 @@ func TestDoRecordsOnce(t *testing.T) {
 
 func TestPanicKeepsItsStackForTheLog(t *testing.T) {
 	_, err := guard.Do(t.Context(), newGuard(&policy{}, &recorder{}), request, func(context.Context, *guard.Pass) (int, error) {
-		var m map[string]int
-		m["x"] = 1
+		var nobody *closer
+		nobody.closed++ // nil
 		return 0, nil
 	})
 	var p *guard.PanicError

@@ -39,8 +39,12 @@ func (l Limits) withDefaults() Limits {
 }
 
 func tooLarge(name string, limit int) *fault.Error {
+	setting := "limits." + name // as in the configuration
+	if name == "parts" {
+		setting = "metadata.parts (fixed)"
+	}
 	return fault.New(fault.TooLarge, "ebrim.Decode", fault.RegistryMetadataError,
-		"The message passes the limit metadata.%s of %d; send less at a time.", name, limit)
+		"The message passes the limit %s of %d; send less at a time.", setting, limit)
 }
 
 // quote shows a value that the sender sent, shortened.

@@ -20,7 +20,7 @@ type raw struct {
 	source, target                 metadata.ID
 	name, description              metadata.Text
 	slots, classes, ids            span
-	hasName, hasDescription, typed bool
+	hasName, hasDescription        bool
 }
 
 type span struct{ from, to int }

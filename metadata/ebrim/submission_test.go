@@ -191,7 +191,7 @@ func TestSubmissionLimits(t *testing.T) {
 		sc := at(t, []byte(inRequest(objects)), xmlscan.LCM, "SubmitObjectsRequest")
 		_, _, err := Limits{Objects: 3, Slots: 3, Values: 3, Parts: 3}.DecodeSubmission(sc)
 		var e *fault.Error
-		if !errors.As(err, &e) || e.Kind != fault.TooLarge || !strings.Contains(e.Problems[0].Context, "metadata."+name+" of 3") {
+		if !errors.As(err, &e) || e.Kind != fault.TooLarge || !strings.Contains(e.Problems[0].Context, map[string]string{"parts": "metadata.parts (fixed)"}[name]+" of 3") || name != "parts" && !strings.Contains(e.Problems[0].Context, "limits."+name+" of 3") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

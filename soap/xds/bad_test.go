@@ -66,7 +66,7 @@ func TestBadHTTP(t *testing.T) {
 		"unclosed":          {"application/soap+xml", good[:len(good)-10], 400, "not well-formed"},
 		"trailing":          {"application/soap+xml", good + "<x/>", 400, "not well-formed"},
 		"too long":          {"application/soap+xml", strings.Replace(good, "<?xml", strings.Repeat(" ", 200_000)+"<?xml", 1), 413, "limits.root-bytes"},
-		"deep":              {"application/soap+xml", envelope(actionQuery, strings.Replace(noQuery, "/>", ">"+strings.Repeat("<a>", 10_000), 1)), 413, "xml.depth"},
+		"deep":              {"application/soap+xml", envelope(actionQuery, strings.Replace(noQuery, "/>", ">"+strings.Repeat("<a>", 10_000), 1)), 413, "limits.depth"},
 		"entity bomb":       {"application/soap+xml", `<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]>` + good, 400, "not well-formed"},
 		"no query":          {"application/soap+xml", good, 200, "XDSRegistry"},
 		"other body":        {"application/soap+xml", envelope(actionQuery, `<x/>`), 400, "AdhocQueryRequest"},

@@ -56,15 +56,23 @@ func (x *exchange) keepOpen() {
 // request. Closing a connection with unread bytes resets it, and a client that
 // writes everything before it reads would never see the answer.
 func (x *exchange) drain() {
-	if !x.body.unread() {
+	if x.body.ended {
 		return
 	}
-	if x.sent {
-		// An error means that the client has gone; there is nothing to drain then.
-		if err := http.NewResponseController(x.w).Flush(); err != nil {
-			return
+	control := http.NewResponseController(x.w)
+	// An error means that the client has gone; there is nothing to drain then.
+	if x.body.unread() && (!x.sent || control.Flush() == nil) {
+		x.readOn()
+	}
+	if !x.body.ended {
+		// net/http would now read some more, with no deadline at all.
+		if err := control.SetReadDeadline(time.Unix(1, 0)); err != nil {
+			x.d.o.Log.Debug("a connection with unread bytes may linger", "error", err.Error())
 		}
 	}
+}
+
+func (x *exchange) readOn() {
 	until := time.Now().Add(drainTime)
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)

@@ -26,8 +26,6 @@ func newInline(tmp spool.Options, limit int64) *inline {
 	return d
 }
 
-func (d *inline) size() int64 { return d.sp.Size() }
-
 func (d *inline) open() io.ReadCloser {
 	return struct {
 		io.Reader
