@@ -12,15 +12,15 @@ import (
 // RegistryPackage may be told what it is by a Classification that comes later.
 // Its parts lie in the reader's lists.
 type raw struct {
-	element                        string // "ExtrinsicObject", "RegistryPackage", "Association"
-	id, lid                        metadata.ID
-	home, status, kind, mime       string
-	version                        string
-	assocType                      string
-	source, target                 metadata.ID
-	name, description              metadata.Text
-	slots, classes, ids            span
-	hasName, hasDescription        bool
+	element                  string // "ExtrinsicObject", "RegistryPackage", "Association"
+	id, lid                  metadata.ID
+	home, status, kind, mime string
+	version                  string
+	assocType                string
+	source, target           metadata.ID
+	name, description        metadata.Text
+	slots, classes, ids      span
+	hasName, hasDescription  bool
 }
 
 type span struct{ from, to int }
