@@ -65,7 +65,8 @@ func parseKey(k storage.DocumentKey) (p place, ok bool) {
 		return p, p.key() == k // refuses upper-case digits
 	case (k[0] == keyPacked || k[0] == keyPackedOpen) && len(k) == 33:
 		var raw [24]byte
-		if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(k[1:])); err != nil {
+		// The decoder skips line ends, which would give one document many keys.
+		if n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(k[1:])); err != nil || n != len(raw) {
 			return place{}, false
 		}
 		p.pack = binary.BigEndian.Uint32(raw[:])
