@@ -80,6 +80,9 @@ func (w *writer) enter(sub *submission) error {
 	}
 }
 
+// Waiting is the number of submissions that wait for the writer, for metrics.
+func (db *DB) Waiting() int { return len(db.writer.queue) }
+
 // stop lets what waits be done and ends the goroutine.
 func (w *writer) stop() {
 	w.mu.Lock()
