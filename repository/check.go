@@ -17,7 +17,7 @@ func (r *Repository) Check(t access.Tenant, s *metadata.Submission) []fault.Prob
 	var problems []fault.Problem
 	if n := len(s.Entries); n > r.limits.Documents {
 		return append(problems, problem(fault.RepositoryOutOfResources,
-			"The submission has %d documents; the limit repository.limits.documents is %d. Send them in several submissions.", n, r.limits.Documents))
+			"The submission has %d documents; the limit limits.documents is %d. Send them in several submissions.", n, r.limits.Documents))
 	}
 	problems = append(problems, duplicates(s)...)
 	for _, e := range s.Entries {
@@ -89,7 +89,7 @@ func (r *Repository) verify(e *metadata.DocumentEntry, info storage.DocumentInfo
 
 func (r *Repository) tooLarge(e *metadata.DocumentEntry) fault.Problem {
 	return problem(fault.RepositoryOutOfResources,
-		"Document %s (%s) is larger than the limit repository.limits.document-bytes, %d bytes.", e.ID, e.UniqueID, r.limits.DocumentBytes)
+		"Document %s (%s) is larger than the limit limits.document-bytes, %d bytes.", e.ID, e.UniqueID, r.limits.DocumentBytes)
 }
 
 func appendHex(b, p []byte) []byte {

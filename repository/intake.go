@@ -177,7 +177,7 @@ func (i *intake) read(ctx context.Context, parts Parts) error {
 		}
 		if n >= i.r.limits.Documents {
 			i.refuse(fault.TooLarge, problem(fault.RepositoryOutOfResources,
-				"The message has more documents than the limit repository.limits.documents, %d.", i.r.limits.Documents))
+				"The message has more documents than the limit limits.documents, %d.", i.r.limits.Documents))
 			i.cut = true
 			return nil
 		}

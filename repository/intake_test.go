@@ -89,9 +89,9 @@ func TestTakeRefuses(t *testing.T) {
 				"XDSRepositoryMetadataError: The hash of document 1 (1.2.3.1) is stated as da39a3ee5e6b4b0d3255bfef95601890afd80709, but its bytes have the SHA-1 11f6ad8ec52a2984abaafd7c3b516503785c2072.",
 				"XDSRepositoryMetadataError: The size of document 2 (1.2.3.2) is stated as 7, but it has 1 bytes."}},
 		{name: "too large", limits: repository.Limits{DocumentBytes: 1000}, sub: submission("1", "2"), parts: parts{list: []part{bytesPart("1", "x"), bytesPart("2", long)}}, kind: fault.TooLarge,
-			want: []string{"XDSRepositoryOutOfResources: Document 2 (1.2.3.2) is larger than the limit repository.limits.document-bytes, 1000 bytes."}},
+			want: []string{"XDSRepositoryOutOfResources: Document 2 (1.2.3.2) is larger than the limit limits.document-bytes, 1000 bytes."}},
 		{name: "too many parts", limits: repository.Limits{Documents: 2}, sub: submission("1", "2"), parts: parts{list: []part{bytesPart("1", "x"), bytesPart("2", "x"), bytesPart("3", "x")}}, kind: fault.TooLarge,
-			want: []string{"XDSRepositoryOutOfResources: The message has more documents than the limit repository.limits.documents, 2."}},
+			want: []string{"XDSRepositoryOutOfResources: The message has more documents than the limit limits.documents, 2."}},
 		{name: "drain ends", limits: repository.Limits{DrainBytes: 100}, sub: submission("1", "2"), parts: parts{list: []part{bytesPart("9", long), bytesPart("8", "x")}}, kind: fault.Invalid,
 			want: []string{"XDSMissingDocumentMetadata: The Document 9 has no DocumentEntry with this id."}},
 		{name: "message breaks", sub: submission("1"), parts: parts{list: []part{{"1", io.MultiReader(strings.NewReader("abc"), broken{})}}}, kind: fault.Invalid,
@@ -155,13 +155,13 @@ func TestCheck(t *testing.T) {
 		"XDSRepositoryMetadataError: Two DocumentEntries have the id 2.",
 		"XDSRepositoryDuplicateUniqueIdInMessage: The uniqueId 1.2.3.2 is used twice in the submission.",
 		"XDSRepositoryMetadataError: DocumentEntry 2 is on-demand; ITI-41 takes stable documents only. Register it by ITI-61.",
-		"XDSRepositoryOutOfResources: Document 2 (1.2.3.2) is larger than the limit repository.limits.document-bytes, 1000 bytes.",
+		"XDSRepositoryOutOfResources: Document 2 (1.2.3.2) is larger than the limit limits.document-bytes, 1000 bytes.",
 		fmt.Sprintf("XDSRepositoryMetadataError: The uniqueId of DocumentEntry 2 is %d characters long; at most %d can be stored.", storage.MaxOwner, storage.MaxOwner-len(tenant)),
 	}
 	if d := cmp.Diff(want, list(w.Check(tenant, s))); d != "" {
 		t.Errorf("problems (-want +got):\n%s", d)
 	}
-	if got := list(w.Check(tenant, submission("1", "2", "3", "4"))); len(got) != 1 || !strings.Contains(got[0], "repository.limits.documents is 3") {
+	if got := list(w.Check(tenant, submission("1", "2", "3", "4"))); len(got) != 1 || !strings.Contains(got[0], "limits.documents is 3") {
 		t.Errorf("too many documents: %v", got)
 	}
 	if got := w.Check(tenant, &metadata.Submission{}); got != nil {

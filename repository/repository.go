@@ -13,13 +13,13 @@ import (
 // Limits of one request. Zero values mean the defaults. The names in quotes are
 // those of the answers and of the configuration.
 type Limits struct {
-	// DocumentBytes "repository.limits.document-bytes": size of one document;
+	// DocumentBytes "limits.document-bytes": size of one document;
 	// default 5 GiB.
 	DocumentBytes int64
-	// Documents "repository.limits.documents": documents of one submission or one
+	// Documents "limits.documents": documents of one submission or one
 	// retrieval; default 1,000.
 	Documents int
-	// DrainBytes "repository.limits.drain-bytes": how much is still read of a
+	// DrainBytes "limits.drain-bytes": how much is still read of a
 	// submission that is already refused, to report what else is wrong with it;
 	// default 16 MiB.
 	DrainBytes int64

@@ -30,7 +30,7 @@ func (s *Sharing) Retrieve(ctx context.Context, c access.Caller, r []metadata.Do
 	o, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) (opened, error) {
 		if len(r) > most {
 			return opened{}, fault.New(fault.TooLarge, "sharing.Retrieve", fault.TooManyResults,
-				"The request asks for %d documents; the limit repository.limits.documents is %d. Ask in several requests.", len(r), most)
+				"The request asks for %d documents; the limit limits.retrieve-documents is %d. Ask in several requests.", len(r), most)
 		}
 		return s.open(ctx, pass, r)
 	})

@@ -43,7 +43,7 @@ type Server struct {
 	Announcement
 	PID    int
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
+	stderr lockedBuffer
 	done   chan error
 }
 
@@ -87,6 +87,27 @@ func Start(t testing.TB, data string, args ...string) *Server {
 		t.Fatalf("samdok serve is not ready after 30 s\n%s", s.stderr.String())
 	}
 	return s
+}
+
+// Log is what the server has logged so far.
+func (s *Server) Log() string { return s.stderr.String() }
+
+// lockedBuffer is read while the server writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // Kill ends the server as a power cut would end the process.

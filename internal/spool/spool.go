@@ -19,6 +19,16 @@ type Options struct {
 	MaxName string
 }
 
+// After is for one of several spools that share Memory, of which the others use
+// held. Each may always keep a little, so that a small one needs no file.
+func (o Options) After(held int64) Options {
+	if o.Memory <= 0 {
+		o.Memory = DefaultMemory
+	}
+	o.Memory = int(max(min(chunkSize, int64(o.Memory)), int64(o.Memory)-held))
+	return o
+}
+
 // DefaultMemory is how much of one spool stays in memory.
 const DefaultMemory = 1 << 20
 

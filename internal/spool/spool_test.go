@@ -84,3 +84,17 @@ func TestLimitAndClose(t *testing.T) {
 		t.Fatalf("read after close: %v", err)
 	}
 }
+
+// Spools that share their memory leave it to those that come first, and each may
+// keep a chunk.
+func TestAfter(t *testing.T) {
+	for _, c := range []struct {
+		memory int
+		held   int64
+		want   int
+	}{{0, 0, DefaultMemory}, {0, DefaultMemory - chunkSize, chunkSize}, {0, 5 << 30, chunkSize}, {1 << 20, 1 << 19, 1 << 19}, {100, 50, 100}} {
+		if got := (Options{Memory: c.memory}).After(c.held).Memory; got != c.want {
+			t.Errorf("%d after %d: %d, want %d", c.memory, c.held, got, c.want)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package ebrim
 
 import (
+	"strconv"
+	"strings"
+
 	"samdok/fault"
 	"samdok/internal/xmlscan"
 )
@@ -24,6 +27,21 @@ func AppendRegistryResponse(b []byte, s Status, problems []fault.Problem) []byte
 	return append(b, `</rs:RegistryResponse>`...)
 }
 
+// Problems quote what senders sent, who may have sent a lot: an answer is bounded
+// in the octets of one text and of the whole list. What ITI TF-3 wants in the two
+// attributes is far shorter.
+const (
+	maxErrorText = 2000
+	maxErrorList = 1 << 20
+)
+
+func clip(s string) string {
+	if len(s) <= maxErrorText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxErrorText], "") + "..."
+}
+
 // AppendErrorList appends rs:RegistryErrorList, nothing when there is no problem.
 // The prefix rs must be declared around it.
 func AppendErrorList(b []byte, problems []fault.Problem) []byte {
@@ -37,17 +55,21 @@ func AppendErrorList(b []byte, problems []fault.Problem) []byte {
 	b = append(b, `<rs:RegistryErrorList highestSeverity="`...)
 	b = append(b, severityURN(worst)...)
 	b = append(b, `">`...)
-	for i := range problems {
+	for i, from := 0, len(b); i < len(problems); i++ {
 		p := &problems[i]
+		if len(b)-from > maxErrorList {
+			p = &fault.Problem{Code: p.Code, Severity: worst, Context: "This and " + strconv.Itoa(len(problems)-i-1) + " more problems are not listed."}
+			i = len(problems)
+		}
 		b = append(b, `<rs:RegistryError errorCode="`...)
 		b = xmlscan.AppendAttr(b, string(p.Code))
 		b = append(b, `" codeContext="`...)
-		b = xmlscan.AppendAttr(b, p.Context)
+		b = xmlscan.AppendAttr(b, clip(p.Context))
 		b = append(b, `" severity="`...)
 		b = append(b, severityURN(p.Severity)...)
 		if p.Location != "" {
 			b = append(b, `" location="`...)
-			b = xmlscan.AppendAttr(b, p.Location)
+			b = xmlscan.AppendAttr(b, clip(p.Location))
 		}
 		b = append(b, `"/>`...)
 	}

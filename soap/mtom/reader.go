@@ -26,6 +26,7 @@ type Reader struct {
 	root  bool   // the root has been found
 	seen  map[string]struct{}
 	parts int
+	held  int64    // octets of them in memory
 	early []*early // parts that came before the root
 	cur   *Part
 	end   bool
@@ -113,11 +114,13 @@ func (r *Reader) Root() (*Part, error) {
 
 // wait spools a part that came before the root.
 func (r *Reader) wait(p *Part) error {
-	sp := spool.New(r.spool)
+	tmp := r.spool.After(r.held)
+	sp := spool.New(tmp)
 	r.early = append(r.early, &early{p.ID, p.MediaType, sp})
 	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	_, err := io.CopyBuffer(sp, struct{ io.Reader }{p}, *buf)
+	n, err := io.CopyBuffer(sp, struct{ io.Reader }{p}, *buf)
+	r.held += min(n, int64(tmp.Memory))
 	return err
 }
 

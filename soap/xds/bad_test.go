@@ -126,6 +126,7 @@ func TestBadDocuments(t *testing.T) {
 		"element inside":          {sub, `<x:Document id="` + id + `"><y/></x:Document>`, nil, "must be base64"},
 		"too large":               {sub, include(id, "cid:d1"), []string{"Content-ID: <d1>\r\n\r\n" + strings.Repeat("x", 2000)}, "limits.document-bytes"},
 		"too large inline":        {sub, `<x:Document id="` + id + `">` + strings.Repeat("AAAA", 1000) + `</x:Document>`, nil, "limits.document-bytes"},
+		"too many inside":         {none, strings.Repeat(`<x:Document/>`, 501), nil, "limits.documents"},
 		"bad encoding":            {sub, include(id, "cid:d1"), []string{"Content-ID: <d1>\r\nContent-Transfer-Encoding: base64\r\n\r\n*"}, "Content-Transfer-Encoding"},
 		"two requests":            {sub, string(ebrim.AppendSubmission(nil, none)), nil, "two SubmitObjectsRequest"},
 		"hostile id":              {sub, include("&lt;script&gt;&quot;", "cid:d1"), []string{part}, "&lt;script&gt;"},
@@ -182,7 +183,7 @@ func TestInlineDocuments(t *testing.T) {
 		}
 	}
 	long := strings.Replace(root, "<x:Document", "<!--"+strings.Repeat("x", 300_000)+"--><x:Document", 1)
-	if status, _, answer := s.post(t, "/repository", soap.ContentType, long); status != 413 || !strings.Contains(answer, "size") {
+	if status, _, answer := s.post(t, "/repository", soap.ContentType, long); status != 413 || !strings.Contains(answer, "limits.root-bytes") {
 		t.Errorf("%d %s", status, answer)
 	}
 }

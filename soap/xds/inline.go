@@ -19,12 +19,17 @@ type inline struct {
 	dec unbase64
 }
 
-func newInline(tmp spool.Options, limit int64) *inline {
-	tmp.Max, tmp.MaxName = limit, mtom.LimitPartBytes
+func (m *message) newInline() *inline {
+	tmp := m.spool()
+	tmp.Max, tmp.MaxName = m.limits.PartBytes, mtom.LimitPartBytes
 	d := &inline{sp: spool.New(tmp)}
 	d.dec.w = d.sp
 	return d
 }
+
+// spool is how the next document waits: the documents of one message share what
+// one spool may keep in memory.
+func (m *message) spool() spool.Options { return m.tmp.After(m.held) }
 
 func (d *inline) open() io.ReadCloser {
 	return struct {
@@ -120,11 +125,12 @@ func (m *message) content(sc *xmlscan.Scanner, include func(href string)) (d *in
 			return d, soap.Malformed(err)
 		case k == xmlscan.End && sc.Depth() < depth:
 			if d == nil && !included { // a document of no bytes
-				d = newInline(m.tmp, m.limits.PartBytes)
+				d = m.newInline()
 			}
 			if d == nil {
 				return nil, nil
 			}
+			m.held += min(d.sp.Size(), int64(m.spool().Memory))
 			return d, d.end()
 		case k == xmlscan.Text:
 			text := sc.Text()
@@ -132,7 +138,7 @@ func (m *message) content(sc *xmlscan.Scanner, include func(href string)) (d *in
 				continue
 			}
 			if d == nil {
-				d = newInline(m.tmp, m.limits.PartBytes)
+				d = m.newInline()
 			}
 			if _, err := d.Write(text); err != nil {
 				return d, err

@@ -38,6 +38,7 @@ type message struct {
 	rest   io.Reader // of a root part longer than whole
 	buf    *[]byte
 	taken  int64
+	held   int64        // octets of documents that wait in memory
 	parts  *mtom.Reader // nil when not packed
 }
 

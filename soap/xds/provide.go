@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"strings"
+
 	"samdok/fault"
 	"samdok/internal/xmlscan"
 	"samdok/metadata"
@@ -17,6 +19,14 @@ func (x *exchange) provide() error {
 	}
 	var p sharing.Provide
 	var docs []document
+	defer func() {
+		for i := range docs {
+			if docs[i].inline != nil {
+				docs[i].inline.close()
+			}
+		}
+	}()
+	most := x.msg.limits.WithDefaults().Parts // the root is one of them
 	for depth := x.scan.Depth(); ; {
 		ok, err := x.scan.NextChild(depth)
 		if err != nil {
@@ -38,7 +48,9 @@ func (x *exchange) provide() error {
 			if err != nil {
 				return err
 			}
-			docs = append(docs, doc)
+			if docs = append(docs, doc); len(docs) >= most {
+				return (&mtom.LimitError{Name: mtom.LimitParts, Max: int64(most - 1), What: "the number of documents"}).Fault()
+			}
 		}
 	}
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
@@ -49,7 +61,7 @@ func (x *exchange) provide() error {
 	}
 	p.Problems = append(p.Problems, pairing(p.Submission, docs)...)
 	parts := &parts{stream: newStream(&x.msg, docs)}
-	defer parts.close()
+	defer parts.closeCurrent()
 	p.Documents = parts
 	receipt, err := x.d.svc.Provide(x.r.Context(), x.d.o.Caller(x.r, x.header), p)
 	if err != nil && parts.broken != nil {
@@ -108,7 +120,7 @@ func pairing(s *metadata.Submission, docs []document) []fault.Problem {
 // show quotes what the sender sent, cut to a bearable length.
 func show(s string) string {
 	if len(s) > 200 {
-		s = s[:200] + "..."
+		s = strings.ToValidUTF8(s[:200], "") + "..."
 	}
 	return "'" + s + "'"
 }
