@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -39,6 +40,10 @@ func watchProgress(w http.ResponseWriter, r *http.Request, stall time.Duration, 
 }
 
 func (p *progress) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// Flush sends what is buffered; gin looks for this method. A client that has gone
+// away is seen at the next Write.
+func (p *progress) Flush() { _ = p.control.Flush() }
 
 func (p *progress) WriteHeader(status int) {
 	if p.status == 0 && status >= 200 {
@@ -91,7 +96,7 @@ func (b progressBody) Read(buf []byte) (int, error) {
 		_ = p.control.SetReadDeadline(now.Add(p.stall))
 	}
 	n, err := p.body.Read(buf)
-	if err != nil {
+	if errors.Is(err, io.EOF) { // not after a timeout: net/http may read on without end
 		// The server now watches the connection for a client that goes away. A
 		// deadline left behind would cut off an answer that takes long.
 		_ = p.control.SetReadDeadline(time.Time{})
