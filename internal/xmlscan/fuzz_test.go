@@ -57,6 +57,13 @@ func appendToken(list []token, t token) []token {
 
 var blanksAlike = strings.NewReplacer("\t", " ", "\n", " ", "\r", " ")
 
+// alike makes blanks in a namespace's URI alike: XML normalises them in the
+// declaration as in any attribute (XML 1.0, 3.3.3), encoding/xml does not.
+func alike(n xml.Name) xml.Name {
+	n.Space = blanksAlike.Replace(n.Space)
+	return n
+}
+
 func ours(s *Scanner) (list []token, err error) {
 	for {
 		k, err := s.Next()
@@ -67,12 +74,12 @@ func ours(s *Scanner) (list []token, err error) {
 		if k == Text {
 			t.text = s.TextString()
 		} else {
-			t.name = xml.Name{Space: s.URI(s.NS()), Local: string(s.Local())}
+			t.name = alike(xml.Name{Space: s.URI(s.NS()), Local: string(s.Local())})
 		}
 		if k == Start {
 			for i := range s.Attrs() {
 				a := &s.Attrs()[i]
-				t.attrs = append(t.attrs, xml.Attr{Name: xml.Name{Space: s.URI(a.NS), Local: string(a.Local)}, Value: blanksAlike.Replace(s.Value(a))})
+				t.attrs = append(t.attrs, xml.Attr{Name: alike(xml.Name{Space: s.URI(a.NS), Local: string(a.Local)}), Value: blanksAlike.Replace(s.Value(a))})
 			}
 		}
 		list = appendToken(list, t)
@@ -95,15 +102,15 @@ func theirs(b []byte) (list []token, err error) {
 		switch x := x.(type) {
 		case xml.StartElement:
 			depth++
-			t.kind, t.name = Start, x.Name
+			t.kind, t.name = Start, alike(x.Name)
 			for _, a := range x.Attr {
 				if a.Name.Space != "xmlns" && (a.Name.Space != "" || a.Name.Local != "xmlns") {
-					t.attrs = append(t.attrs, xml.Attr{Name: a.Name, Value: blanksAlike.Replace(a.Value)})
+					t.attrs = append(t.attrs, xml.Attr{Name: alike(a.Name), Value: blanksAlike.Replace(a.Value)})
 				}
 			}
 		case xml.EndElement:
 			depth--
-			t.kind, t.name = End, x.Name
+			t.kind, t.name = End, alike(x.Name)
 		case xml.CharData:
 			if depth == 0 {
 				continue
