@@ -58,8 +58,9 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/segment", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
+	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
-	"internal/bench":                  {"metadata/...", "soap/...", "fault", "access"},
+	"internal/bench":                  {"metadata", "metadata/ebrim"},
 	"cmd/samdok":                      {"..."},
 	"interop":                         {"..."},
 }
