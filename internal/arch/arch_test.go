@@ -46,6 +46,7 @@ var rules = map[string][]string{
 	"soap/xds":                        {"soap", "soap/mtom", "sharing", "access", "fault", "metadata", "metadata/ebrim", "internal/xmlscan", "internal/spool"},
 	"conformance/...":                 {"conformance/..."},
 	"internal/arch":                   {},
+	"internal/docs":                   {"fault"},
 	"internal/xmlscan":                {},
 	"internal/disk":                   {},
 	"internal/datadir":                {"internal/disk"},
