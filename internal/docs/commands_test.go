@@ -54,7 +54,7 @@ type program struct {
 // tools are what Debian has, beside Go; what they do is not checked.
 var tools = map[string]bool{
 	"cat": true, "chmod": true, "cp": true, "curl": true, "git": true, "head": true, "base64": true, "mkdir": true,
-	"mv": true, "ssh": true, "tar": true, "cd": true, "umask": true, "kill": true, "rm": true,
+	"mv": true, "ssh": true, "tar": true, "cd": true, "kill": true, "rm": true, "umask": true, "printf": true,
 }
 
 // check tells what is wrong with a command, "" if nothing is.
