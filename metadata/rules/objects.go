@@ -101,6 +101,7 @@ func (r *report) references(e *metadata.DocumentEntry) {
 	for _, id := range e.ReferenceIDs {
 		_, err := id.Parse()
 		r.form("referenceIdList", string(id), err)
+		r.searched("referenceIdList", string(id))
 	}
 }
 
