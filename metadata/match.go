@@ -39,6 +39,8 @@ func leads(piece, s string) int {
 		switch {
 		case j == len(s):
 			return -1
+		case piece[i] == '_' && s[j] < utf8.RuneSelf:
+			j++
 		case piece[i] == '_':
 			_, n := utf8.DecodeRuneInString(s[j:])
 			j += n
@@ -83,7 +85,7 @@ func after(piece, s string) int {
 		if n := leads(piece, s[i:]); n >= 0 {
 			return i + n
 		}
-		if i == len(s) {
+		if len(s)-i <= len(piece) { // each octet of it takes at least one
 			return -1
 		}
 		_, n := utf8.DecodeRuneInString(s[i:])
