@@ -112,7 +112,8 @@ func (a *App) useCases() error {
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
 		Scan: scanner(c.Malware), AdmitUnscanned: c.Malware.AdmitUnscanned,
-		Limits: repository.Limits{DocumentBytes: c.Limits.DocumentBytes, Documents: max(c.Limits.Documents, c.Limits.RetrieveDocuments)},
+		Limits:   repository.Limits{DocumentBytes: c.Limits.DocumentBytes, Documents: max(c.Limits.Documents, c.Limits.RetrieveDocuments), DrainBytes: c.Limits.DrainBytes},
+		SweepAge: c.Sweep.Age,
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID,
@@ -187,8 +188,11 @@ func (a *App) listen() (err error) {
 		return nil
 	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: []httpd.Dependency{{Name: "log", Check: a.data.log.Ready}, {Name: "disk", Check: a.diskSpace}},
-		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		Dependencies: []httpd.Dependency{
+			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
+			{Name: "recorder", Check: a.data.records.Ready}, {Name: "disk", Check: a.diskSpace},
+		},
+		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
