@@ -16,6 +16,7 @@ type benchFlags struct {
 	bench.Options
 	target, against bench.Target
 	json            bool
+	tls             tlsFlags
 }
 
 func (c *cli) benchCommand() *cobra.Command {
@@ -67,6 +68,7 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 	fl.Float64Var(&f.Writes, "writes", 0.1, c.tr("share of writes among reads", "andel skriving mellom lesningene"))
 	fl.Uint64Var(&f.Seed, "seed", 1, c.tr("seed of the choices", "frø for valgene"))
 	fl.BoolVar(&f.json, "json", false, c.tr("print JSON", "skriv JSON"))
+	c.tlsFlags(fl, &f.tls)
 	return cmd
 }
 
@@ -91,6 +93,11 @@ func (c *cli) bench(ctx context.Context, f benchFlags, op string) error {
 			return c.usage("%q is no operation; choose one of %v or all", "%q er ingen operasjon; velg en av %v eller all", op, opNames())
 		}
 	}
+	secure, err := c.clientTLS(f.tls)
+	if err != nil {
+		return err
+	}
+	f.TLS = secure
 	f.Targets = []bench.Target{f.target}
 	if f.against.URL != "" {
 		f.Targets = append(f.Targets, f.against)

@@ -159,13 +159,11 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 func (a *App) listen() (err error) {
 	c := a.Config
 	door := a.door()
-	var certificate *tls.Certificate
+	var secure *tls.Config
 	if c.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-		if err != nil {
-			return fmt.Errorf("settings tls.cert and tls.key: %w", err)
+		if secure, err = httpd.Secure(c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
+			return err
 		}
-		certificate = &pair
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: []httpd.Endpoint{
@@ -174,14 +172,14 @@ func (a *App) listen() (err error) {
 		},
 		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
-		StallTimeout: c.HTTP.StallTimeout, TLS: certificate != nil, Clock: a.Clock, Log: a.Log,
+		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
 	if err != nil {
 		return err
 	}
 	manners := httpd.Manners{HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, HeaderBytes: c.HTTP.HeaderBytes}
-	if a.outside, err = httpd.Listen(c.Listen, certificate, a.public, manners, a.Log); err != nil {
+	if a.outside, err = httpd.Listen(c.Listen, secure, a.public, manners, a.Log); err != nil {
 		return fmt.Errorf("public listener: %w", err)
 	}
 	if c.InternalListen == "" {
