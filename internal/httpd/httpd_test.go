@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"samdok/fault"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
