@@ -46,12 +46,17 @@ func drawRecord(t *rapid.T) record {
 		}))
 	for range rapid.IntRange(0, 3).Draw(t, "events") {
 		ev := storage.Event{
-			Kind: storage.EventKind(rapid.Byte().Draw(t, "kind")),
+			Kind: storage.EventKind(rapid.SampledFrom([]int{1, 1, 1, 2, 3, 4, 255}).Draw(t, "kind")),
 			ID:   rapid.Make[metadata.UUID]().Draw(t, "id"),
 			Time: time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "sec"), rapid.Int64Range(0, 999_999_999).Draw(t, "nsec")).UTC(),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "touched") {
-			ev.Touched = append(ev.Touched, rapid.Make[storage.Touch]().Draw(t, "touch"))
+			touch := rapid.Make[storage.Touch]().Draw(t, "touch")
+			touch.Succession %= 3
+			ev.Touched = append(ev.Touched, touch)
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "removed") {
+			ev.Removed = append(ev.Removed, metadata.ID(str.Draw(t, "gone")))
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "added") {
 			a := storage.Added{Document: storage.DocumentKey(str.Draw(t, "key")), Controller: str.Draw(t, "controller")}
