@@ -14,20 +14,21 @@ import (
 // they are of, durable when it returns nil. The rules look at what is left (XDS
 // Remove Metadata and Documents, ITI TF-2 3.62.4.1.3): nothing may refer to a
 // removed object, and every entry, folder and membership keeps a submission set.
-// Bytes stay until RemoveDocuments; the sweep leaves them alone.
+// Bytes stay until Unbind; the sweep leaves them alone.
 //
-// Errors are as those of Submit.
-func (r *Registry) Remove(ctx context.Context, t access.Tenant, ids []metadata.ID) error {
+// Objects in hidden are answered as if they were not there. Errors are as those of
+// Submit.
+func (r *Registry) Remove(ctx context.Context, t access.Tenant, ids []metadata.ID, hidden map[metadata.ID]bool) error {
 	ids = unique(ids)
 	if len(ids) == 0 {
 		return fault.New(fault.Invalid, "registry.Remove", fault.RegistryError, "The request names no object; name at least one with an ObjectRef.")
 	}
-	_, err := retry(ctx, r, "registry.Remove", func() (struct{}, error) { return struct{}{}, r.tryRemove(ctx, t, ids) })
+	_, err := retry(ctx, r, "registry.Remove", func() (struct{}, error) { return struct{}{}, r.tryRemove(ctx, t, ids, hidden) })
 	return err
 }
 
-func (r *Registry) tryRemove(ctx context.Context, t access.Tenant, ids []metadata.ID) error {
-	m := &removal{ids: ids, going: set(ids)}
+func (r *Registry) tryRemove(ctx context.Context, t access.Tenant, ids []metadata.ID, hidden map[metadata.ID]bool) error {
+	m := &removal{ids: ids, going: set(ids), hidden: hidden}
 	v, err := r.look(ctx, t, m.wants, m.guards)
 	if err != nil {
 		return err
@@ -45,6 +46,7 @@ type removal struct {
 	*view
 	ids      []metadata.ID
 	going    map[metadata.ID]bool
+	hidden   map[metadata.ID]bool
 	problems []fault.Problem
 }
 
@@ -95,7 +97,7 @@ func (m *removal) check() {
 	orphans := make(map[metadata.ID]bool)
 	for _, id := range m.ids {
 		p, ok := m.objects[id]
-		if !ok {
+		if !ok || m.hidden[id] {
 			m.report(fault.UnresolvedReference, "%s: no such object is registered.", id)
 			continue
 		}
@@ -173,13 +175,13 @@ func (r *Registry) Held(ctx context.Context, t access.Tenant, repositoryID strin
 }
 
 // Unbind records that a repository's documents are removed (ITI-86): their
-// entries have no bytes from now on. It returns the keys of the bytes, which
-// nothing leads to any more. Errors are as those of Submit.
-func (r *Registry) Unbind(ctx context.Context, t access.Tenant, repositoryID string, uniqueIDs []string) ([]storage.DocumentKey, error) {
+// entries have no bytes from now on. It returns the entries as they were, with the
+// keys of bytes that nothing leads to any more. Errors are as those of Submit.
+func (r *Registry) Unbind(ctx context.Context, t access.Tenant, repositoryID string, uniqueIDs []string) ([]storage.Placed, error) {
 	if len(uniqueIDs) == 0 {
 		return nil, nil
 	}
-	return retry(ctx, r, "registry.Unbind", func() ([]storage.DocumentKey, error) {
+	return retry(ctx, r, "registry.Unbind", func() ([]storage.Placed, error) {
 		held, err := r.Held(ctx, t, repositoryID, uniqueIDs)
 		if err != nil || len(held) == 0 {
 			return nil, err
@@ -200,14 +202,12 @@ func (r *Registry) Unbind(ctx context.Context, t access.Tenant, repositoryID str
 			return nil, err
 		}
 		spread := newSpread(v, storage.EventDocumentsRemoved, r.clock().UTC())
-		var keys []storage.DocumentKey
 		for _, p := range held {
 			if _, ok := v.versions[p.Stream]; !ok {
 				return nil, storage.ErrConflict // it came meanwhile
 			}
 			spread.touch(p.Stream, storage.Touch{ID: p.Object.ObjectID(), Unbind: true})
-			keys = append(keys, p.Document)
 		}
-		return unique(keys), r.append(ctx, t, spread.changes())
+		return held, r.append(ctx, t, spread.changes())
 	})
 }

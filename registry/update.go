@@ -90,11 +90,12 @@ func (r *Registry) newUpdate(ctx context.Context, t access.Tenant, u Update) (*u
 	in := up.intake
 	in.before = append(in.before, rules.Check(in.sub, rules.Administrator)...)
 	in.assign()
-	in.before = append(in.before, in.duplicates()...)
 	if r.profile != nil {
 		in.after = append(in.after, r.profile.Validate(in.sub)...)
 	}
-	up.sort()
+	if up.sort(); !fault.HasErrors(in.before) {
+		in.before = append(in.before, in.duplicates()...)
+	}
 	patient, err := in.sub.Set.PatientID.Patient()
 	if err != nil {
 		if !fault.HasErrors(in.before) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"samdok/repository/malware"
@@ -69,7 +70,8 @@ type Repository struct {
 	logger    *slog.Logger
 
 	sweeping sync.Mutex
-	swept    time.Time // everything committed before it has been swept; guarded by sweeping
+	swept    time.Time   // everything committed before it has been swept; guarded by sweeping
+	again    atomic.Bool // bytes that were bound are so no more: sweep all of them
 }
 
 // New makes a Repository.
