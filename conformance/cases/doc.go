@@ -12,5 +12,5 @@ import (
 
 // All are the cases in the order in which they run.
 func All() []conformance.Case {
-	return slices.Concat(SOAP(), Register(), Relationships(), Query(), QueryGet(), Provide(), Retrieve())
+	return slices.Concat(SOAP(), Register(), Relationships(), Query(), QueryGet(), Provide(), Retrieve(), Updates(), Removals())
 }
