@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"samdok/audit"
@@ -65,6 +66,8 @@ type Recorder struct {
 	Options
 	dir     string
 	altered []Alteration
+	// sick is why the last record failed; nil when it did not.
+	sick atomic.Pointer[error]
 
 	mu     sync.Mutex
 	act    *segment // nil until the first record
@@ -169,10 +172,37 @@ func (r *Recorder) Record(ctx context.Context, e *audit.Event) (audit.Receipt, e
 	}
 	receipt, err := r.append(ctx, *buf)
 	if err != nil {
+		if ctx.Err() == nil {
+			r.sick.Store(&err)
+		}
 		return audit.Receipt{}, failure(err)
+	}
+	if r.sick.Load() != nil {
+		r.sick.Store(nil)
 	}
 	return receipt, nil
 }
+
+// Ready is nil when records can be written; the error names the action that mends
+// it. After a record has failed, it begins a segment to see whether the next one
+// would succeed.
+func (r *Recorder) Ready(ctx context.Context) error {
+	if r.sick.Load() == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.closed {
+			return errRecorderClosed
+		}
+		return nil
+	}
+	if _, err := r.active(ctx); err != nil {
+		return fmt.Errorf("audit records cannot be written, so no request is answered: %w; make room on the disk of %s, or see that it is there and writable", err, r.dir)
+	}
+	r.sick.Store(nil)
+	return nil
+}
+
+var errRecorderClosed = errors.New("audit recorder closed: the server is stopping")
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
@@ -217,7 +247,7 @@ func (r *Recorder) active(ctx context.Context) (*segment, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return nil, errors.New("audit recorder closed")
+		return nil, errRecorderClosed
 	}
 	if r.act != nil && r.act.log.Err() == nil {
 		return r.act, nil
@@ -272,10 +302,15 @@ func (r *Recorder) newSegment(ctx context.Context, n uint64) (*segment, error) {
 	if err == nil {
 		err = errors.Join(f.Sync(), r.FS.SyncDir(r.dir))
 	}
+	// After the header is durable: what cannot hold the first records is no segment.
+	ahead := max(0, r.Ahead)
+	if err == nil && ahead > 0 {
+		_, err = f.WriteAt(make([]byte, ahead), headSize)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), r.FS.Remove(path))
 	}
-	return &segment{n, groupsync.NewLog(f, headSize, headSize, groupsync.Options{Ahead: max(0, r.Ahead)}), aead}, nil
+	return &segment{n, groupsync.NewLog(f, headSize, headSize+ahead, groupsync.Options{Ahead: ahead}), aead}, nil
 }
 
 // Close waits for records and closes the segment.

@@ -16,6 +16,7 @@ type benchFlags struct {
 	bench.Options
 	target, against bench.Target
 	json            bool
+	tls             tlsFlags
 }
 
 func (c *cli) benchCommand() *cobra.Command {
@@ -42,8 +43,9 @@ skrives (over 1: den første tjeneren er best).
 
 En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18 osv.`),
 		`  samdok bench find-entries --url http://127.0.0.1:8080 --server-pid $(pgrep -f 'samdok serve')
-  samdok bench all --url http://127.0.0.1:8080 --server-pid 4711 --against 'http://127.0.0.1:9090/{iti}' --against-pid 4712
-  samdok bench provide --url http://127.0.0.1:8080 --size 1073741824 --concurrency 1 --server-pid 4711`,
+  samdok bench all --url http://127.0.0.1:8080 --server-pid 4711 \
+      --against 'http://127.0.0.1:9090/{iti}' --against-pid 4712
+  samdok bench provide --size 1073741824 --concurrency 1 --server-pid 4711`,
 		func(cmd *cobra.Command, args []string) error { return c.bench(cmd.Context(), f, args[0]) })
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.ValidArgs = append([]string{"all"}, opNames()...)
@@ -67,6 +69,7 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 	fl.Float64Var(&f.Writes, "writes", 0.1, c.tr("share of writes among reads", "andel skriving mellom lesningene"))
 	fl.Uint64Var(&f.Seed, "seed", 1, c.tr("seed of the choices", "frø for valgene"))
 	fl.BoolVar(&f.json, "json", false, c.tr("print JSON", "skriv JSON"))
+	c.tlsFlags(fl, &f.tls)
 	return cmd
 }
 
@@ -91,6 +94,11 @@ func (c *cli) bench(ctx context.Context, f benchFlags, op string) error {
 			return c.usage("%q is no operation; choose one of %v or all", "%q er ingen operasjon; velg en av %v eller all", op, opNames())
 		}
 	}
+	secure, err := c.clientTLS(f.tls)
+	if err != nil {
+		return err
+	}
+	f.TLS = secure
 	f.Targets = []bench.Target{f.target}
 	if f.against.URL != "" {
 		f.Targets = append(f.Targets, f.against)

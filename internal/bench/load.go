@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -42,6 +43,7 @@ type Options struct {
 	Size        int64 // bytes per document
 	Writes      float64
 	Seed        uint64
+	TLS         *tls.Config // for https targets; nil: the machine's own trust
 	// Progress is told how the preparation goes; may be nil.
 	Progress func(target string, done, total int)
 }
@@ -151,7 +153,7 @@ func newRunner(o Options, t Target, n uint64) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runner{Options: o, target: t, http: client(o.Concurrency), msg: msg, slots: make([]slot, o.Patients)}, nil
+	return &runner{Options: o, target: t, http: client(o.Concurrency, o.TLS), msg: msg, slots: make([]slot, o.Patients)}, nil
 }
 
 // prepare registers what the reads will look for.

@@ -17,7 +17,7 @@ type entry struct {
 
 // entries holds every code of package fault once, warnings last.
 var entries = []entry{
-	{fault.RegistryMetadataError, "ITI-41, ITI-42",
+	{fault.RegistryMetadataError, "ITI-41, ITI-42; ITI-18 for `limits.slots` and `limits.values`",
 		"The metadata breaks a rule: a required attribute is missing, a value has a wrong form or is outside the value set of the profile, an association does not fit, there are more objects, slots or values than the limits allow, the stated hash or size is not that of the bytes, a submitted UUID is taken.",
 		"Mend what codeContext names. All errors that were found are listed. Sending the same again changes nothing."},
 	{fault.DuplicateInMessage, "ITI-41, ITI-42",
