@@ -373,3 +373,5 @@ func TestAborted(t *testing.T) {
 		t.Error("documents are still open")
 	}
 }
+
+func updateOf(s *metadata.Submission) sharing.Update { return sharing.Update{Submission: s} }
