@@ -42,9 +42,12 @@ const (
 	ActionRegister
 	ActionFind
 	ActionRetrieve
+	ActionUpdate
+	ActionRemove
+	ActionRemoveDocuments
 )
 
-var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve"}
+var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve", "update", "remove", "remove-documents"}
 
 func (a Action) String() string {
 	if int(a) < len(actionNames) {
@@ -64,7 +67,7 @@ type Request struct {
 	Patients []metadata.PatientID
 	// Query is set for ActionFind.
 	Query metadata.Query
-	// Documents are what ActionRetrieve asks for.
+	// Documents are what ActionRetrieve and ActionRemoveDocuments ask for.
 	Documents []metadata.DocumentRequest
 	Time      time.Time
 }

@@ -38,6 +38,20 @@ const (
 	UnknownRepositoryID      Code = "XDSUnknownRepositoryId"
 	UnknownStoredQuery       Code = "XDSUnknownStoredQuery"
 	UnresolvedReference      Code = "UnresolvedReferenceException"
+
+	// Updates and removals (Metadata Update, RMU and RMD supplements).
+	InvalidRequest          Code = "XDSInvalidRequestException"
+	LocalPolicyRestriction  Code = "LocalPolicyRestrictionError"
+	MetadataAnnotationError Code = "XDSMetadataAnnotationError"
+	MetadataIdentifierError Code = "XDSMetadataIdentifierError"
+	MetadataUpdateError     Code = "XDSMetadataUpdateError"
+	MetadataUpdateOperation Code = "XDSMetadataUpdateOperationError"
+	MetadataVersionError    Code = "XDSMetadataVersionError"
+	PatientIDReconciliation Code = "XDSPatientIDReconciliationError"
+	ReferencesExist         Code = "ReferencesExistException"
+	RemoveDocumentsError    Code = "XDSRemoveDocumentsError"
+	UnmodifiableMetadata    Code = "UnmodifiableMetadataError"
+	UnreferencedObject      Code = "XDSUnreferencedObjectException"
 )
 
 // ForRepository is the name that a Document Repository or Recipient uses for the

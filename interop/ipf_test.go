@@ -41,6 +41,16 @@ func TestIPF(t *testing.T) {
 	}
 }
 
+// Updates and removals. The client reads what it removes at $MetadataLevel 1, where
+// the version that its update superseded is not shown, so these are two runs.
+func TestIPFLifeCycle(t *testing.T) {
+	s := servertest.Start(t, t.TempDir())
+	t.Run("update", func(t *testing.T) { ipf(t, s, "n=2", "iti57="+s.Registry, "iti86="+s.Repository) })
+	t.Run("removal", func(t *testing.T) {
+		ipf(t, s, "n=2", "folder", "iti86="+s.Repository, "iti62="+s.Registry)
+	})
+}
+
 func TestIPFBigDocument(t *testing.T) {
 	s := servertest.Start(t, t.TempDir())
 	t.Setenv("HEAP", "4g") // the client holds its documents in memory, more than once

@@ -71,10 +71,7 @@ func (x *effects) addSet() {
 
 func (x *effects) addEntry(e *metadata.DocumentEntry) {
 	e.Status, e.LogicalID, e.Version = metadata.Approved, e.ID, 1
-	fill(&e.PatientIDRef, &e.UniqueIDRef, &e.ClassCode.ID, &e.TypeCode.ID, &e.FormatCode.ID, &e.Facility.ID, &e.Practice.ID)
-	fillAuthors(e.Authors)
-	fillCodes(e.Confidential)
-	fillCodes(e.EventCodes)
+	fillEntry(e)
 	key := x.Documents[e.ID]
 	if submitted, ok := x.names[e.ID]; ok {
 		key = x.Documents[submitted]
@@ -87,8 +84,7 @@ func (x *effects) addEntry(e *metadata.DocumentEntry) {
 // (ITI TF-3 4.2.3.4.6).
 func (x *effects) addFolder(f *metadata.Folder) {
 	f.Status, f.LogicalID, f.Version, f.LastUpdateTime = metadata.Approved, f.ID, 1, x.now
-	fill(&f.PatientIDRef, &f.UniqueIDRef)
-	fillCodes(f.Codes)
+	fillFolder(f)
 	x.add(f, "")
 	x.claims = append(x.claims, storage.Claim{ID: f.UniqueID, Exclusive: true})
 }
@@ -170,6 +166,18 @@ func fill(ids ...*metadata.UUID) {
 			*id = metadata.NewUUID()
 		}
 	}
+}
+
+func fillEntry(e *metadata.DocumentEntry) {
+	fill(&e.PatientIDRef, &e.UniqueIDRef, &e.ClassCode.ID, &e.TypeCode.ID, &e.FormatCode.ID, &e.Facility.ID, &e.Practice.ID)
+	fillAuthors(e.Authors)
+	fillCodes(e.Confidential)
+	fillCodes(e.EventCodes)
+}
+
+func fillFolder(f *metadata.Folder) {
+	fill(&f.PatientIDRef, &f.UniqueIDRef)
+	fillCodes(f.Codes)
 }
 
 func fillCodes(codes []metadata.Code) {

@@ -102,8 +102,12 @@ func (a *answer) showAll(lists ...[]storage.Placed) error {
 
 // visible tells whether an object that was found may be shown at all: it is of
 // the asked community, not hidden from the caller, and not withheld at
-// $MetadataLevel 1 (ITI TF-2 3.18.4.1.2.3.8; Metadata Update 3.18.4.1.2.3.5.1.1).
+// $MetadataLevel 1 (ITI TF-2 3.18.4.1.2.3.8; Metadata Update 3.18.4.1.2.3.5.1.1):
+// superseded versions, documents that are offline, deprecated folders.
 func (a *answer) visible(p storage.Placed) bool {
+	if p.Superseded && a.query.Level != 2 {
+		return false
+	}
 	switch o := p.Object.(type) {
 	case *metadata.DocumentEntry:
 		return a.ofCommunity(o.Home) && !hidden(o, a.hide) &&

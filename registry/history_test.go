@@ -58,6 +58,7 @@ type model struct {
 	documents []*modelDocument
 	folders   []*modelFolder
 	sets      []string
+	setIDs    []metadata.ID // of sets; what a submission makes has its place as by
 	links     []modelLink
 }
 
@@ -67,6 +68,10 @@ type modelDocument struct {
 	unique     string
 	content    string
 	deprecated bool
+	lid        metadata.ID
+	version    int
+	old        bool // superseded
+	by         int
 }
 
 type modelFolder struct {
@@ -74,12 +79,23 @@ type modelFolder struct {
 	patient string
 	unique  string
 	changed metadata.DTM
-	members []metadata.ID
+	members []modelMember
+	by      int
+}
+
+type modelMember struct {
+	id metadata.ID
+	by int
+}
+
+func (f *modelFolder) holds(id metadata.ID) bool {
+	return slices.ContainsFunc(f.members, func(m modelMember) bool { return m.id == id })
 }
 
 type modelLink struct {
 	kind     metadata.AssociationType
 	from, to metadata.ID
+	by       int
 }
 
 func newModel() *model { return &model{} }
@@ -123,6 +139,10 @@ func (m *model) bury(id metadata.ID) {
 // step makes one submission and gives it to both.
 func (h *history) step() {
 	h.now = h.now.Add(time.Minute)
+	if len(h.model.documents) > 0 && rapid.IntRange(0, 2).Draw(h.rt, "life cycle") == 0 {
+		h.lifeCycle()
+		return
+	}
 	patient := h.patient
 	if rapid.IntRange(0, 4).Draw(h.rt, "patient") == 0 {
 		patient = h.other
@@ -221,7 +241,7 @@ func (m *model) judge(sub *metadata.Submission, patient string) string {
 			}
 		}
 	}
-	if slices.Contains(m.sets, sub.Set.UniqueID) {
+	if m.taken(sub.Set.UniqueID) {
 		bad[string(fault.DuplicateUniqueID)] = true
 		return strings.Join(slices.Sorted(maps.Keys(bad)), " ")
 	}
@@ -287,23 +307,23 @@ func sortedCodes(err error) []string {
 
 // apply does to the model what the submission says.
 func (m *model) apply(sub *metadata.Submission, ids map[metadata.ID]metadata.ID, patient string, now metadata.DTM) {
-	m.sets = append(m.sets, sub.Set.UniqueID)
+	by := m.addSet(sub)
 	for _, e := range sub.Entries {
-		m.documents = append(m.documents, &modelDocument{id: e.ID, patient: patient, unique: e.UniqueID, content: e.Hash})
+		m.documents = append(m.documents, &modelDocument{id: e.ID, patient: patient, unique: e.UniqueID, content: e.Hash, lid: e.ID, version: 1, by: by})
 	}
 	for _, f := range sub.Folders {
-		m.folders = append(m.folders, &modelFolder{id: f.ID, patient: patient, unique: f.UniqueID, changed: now})
+		m.folders = append(m.folders, &modelFolder{id: f.ID, patient: patient, unique: f.UniqueID, changed: now, by: by})
 	}
 	for _, a := range sub.Associations {
 		if f := m.folder(a.Source); f != nil && a.Type == metadata.HasMember {
-			f.members = append(f.members, a.Target)
+			f.members = append(f.members, modelMember{a.Target, by})
 			f.changed = now
 		}
 	}
 	before := slices.Clone(m.links)
 	for _, a := range sub.Associations {
 		if a.Type != metadata.HasMember {
-			m.links = append(m.links, modelLink{a.Type, a.Source, a.Target})
+			m.links = append(m.links, modelLink{a.Type, a.Source, a.Target, by})
 		}
 	}
 	all := m.links
@@ -314,8 +334,8 @@ func (m *model) apply(sub *metadata.Submission, ids map[metadata.ID]metadata.ID,
 		}
 		m.bury(a.Target)
 		for _, f := range m.folders {
-			if slices.Contains(f.members, a.Target) && !slices.Contains(f.members, a.Source) {
-				f.members = append(f.members, a.Source)
+			if f.holds(a.Target) && !f.holds(a.Source) {
+				f.members = append(f.members, modelMember{a.Source, by})
 				f.changed = now
 			}
 		}
@@ -329,7 +349,7 @@ func (h *history) compare() {
 		cx := string(p.CX())
 		var want []string
 		for _, d := range h.model.documents {
-			if d.patient == cx {
+			if d.patient == cx && !d.old {
 				want = append(want, fmt.Sprint(d.id, " ", d.deprecated))
 			}
 		}
@@ -359,9 +379,9 @@ func (h *history) compareFolders(p metadatatest.Patient) {
 			}
 		}
 		var expected []string
-		for _, id := range f.members {
-			if !slices.Contains(expected, string(id)) {
-				expected = append(expected, string(id))
+		for _, m := range f.members {
+			if !slices.Contains(expected, string(m.id)) && !h.model.document(m.id).old {
+				expected = append(expected, string(m.id))
 			}
 		}
 		slices.Sort(members)
@@ -377,7 +397,7 @@ func (h *history) compareFolders(p metadatatest.Patient) {
 func (h *history) compareRelated(d *modelDocument) {
 	var want, got []string
 	for _, l := range h.model.links {
-		if l.from == d.id || l.to == d.id {
+		if (l.from == d.id || l.to == d.id) && !h.model.document(l.from).old && !h.model.document(l.to).old {
 			want = append(want, fmt.Sprint(l.kind, l.from, l.to))
 		}
 	}

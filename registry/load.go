@@ -17,6 +17,7 @@ type known struct {
 	// Associations by end; deprecated ones are left out.
 	bySource, byTarget map[metadata.ID][]*metadata.Association
 	asked              map[metadata.ID]bool // AssociationsOf so far
+	gone               map[metadata.ID]bool // removed objects that the sender's UUIDs named
 }
 
 // load reads what the submission refers to. A submission that refers to nothing
@@ -66,6 +67,7 @@ func (in *intake) refs(trusting bool) storage.Refs {
 			refs.UniqueIDs = append(refs.UniqueIDs, f.UniqueID)
 		}
 		refs.IDs = append(refs.IDs, in.given...)
+		refs.WithRemoved = true
 	}
 	for _, a := range in.sub.Associations {
 		for _, id := range [2]metadata.ID{a.Source, a.Target} {
@@ -87,6 +89,13 @@ func (k *known) add(s storage.State, refs storage.Refs) {
 			k.byUnique = make(map[string][]storage.Placed)
 		}
 		id := p.Object.ObjectID()
+		if p.Removed {
+			if k.gone == nil {
+				k.gone = make(map[metadata.ID]bool)
+			}
+			k.gone[id] = true
+			continue
+		}
 		if _, twice := k.objects[id]; twice {
 			continue
 		}
@@ -105,7 +114,7 @@ func (k *known) add(s storage.State, refs storage.Refs) {
 	}
 	for _, p := range s.Associations {
 		a, ok := p.Object.(*metadata.Association)
-		if !ok || a.Status == metadata.Deprecated || k.has(a) {
+		if !ok || p.Removed || a.Status == metadata.Deprecated || k.has(a) {
 			continue
 		}
 		k.bySource[a.Source] = append(k.bySource[a.Source], a)

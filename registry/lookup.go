@@ -61,18 +61,19 @@ func (a *answer) tooMany() error {
 // named finds the objects of one class that a query names, by entryUUID, uniqueId
 // or logicalID, any status.
 func named[T metadata.Object](a *answer, t metadata.Target) ([]storage.Placed, error) {
-	ids := t.IDs
-	if len(t.LogicalIDs) > 0 {
-		// Every object is its own first version until versions can be registered
-		// (ITI-57), so that the logicalID is the id.
-		ids = t.LogicalIDs
-	}
-	found, err := a.objects(ids, is[T])
+	found, err := a.objects(t.IDs, is[T])
 	if err != nil {
 		return nil, err
 	}
+	var refs []storage.Refs
 	for part := range slices.Chunk(unique(t.UniqueIDs), chunk) {
-		state, err := a.index.Lookup(a.ctx, a.tenant, storage.Refs{UniqueIDs: part})
+		refs = append(refs, storage.Refs{UniqueIDs: part})
+	}
+	for part := range slices.Chunk(unique(t.LogicalIDs), chunk) {
+		refs = append(refs, storage.Refs{LogicalIDs: part})
+	}
+	for i := range refs {
+		state, err := a.index.Lookup(a.ctx, a.tenant, refs[i])
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -48,7 +49,10 @@ func (m *memory) Load(_ context.Context, t access.Tenant, s storage.Stream, refs
 }
 
 func (m *memory) lookup(refs storage.Refs) storage.State {
-	ids, uniques, of := map[metadata.ID]bool{}, map[string]bool{}, map[metadata.ID]bool{}
+	ids, uniques, of, lids := map[metadata.ID]bool{}, map[string]bool{}, map[metadata.ID]bool{}, map[metadata.ID]bool{}
+	for _, id := range refs.LogicalIDs {
+		lids[id] = true
+	}
 	for _, id := range refs.IDs {
 		ids[id] = true
 	}
@@ -62,7 +66,10 @@ func (m *memory) lookup(refs storage.Refs) storage.State {
 	for _, id := range m.order {
 		p := m.objects[id]
 		p.Object = metadata.CloneObject(p.Object)
-		if ids[id] || uniqueOf(p.Object) != "" && uniques[uniqueOf(p.Object)] {
+		if p.Removed && !refs.WithRemoved {
+			continue
+		}
+		if ids[id] || uniqueOf(p.Object) != "" && uniques[uniqueOf(p.Object)] || lids[logicalOf(p.Object)] {
 			st.Objects = append(st.Objects, p)
 		}
 		if a, ok := p.Object.(*metadata.Association); ok && (of[a.Source] || of[a.Target]) {
@@ -88,6 +95,9 @@ func (m *memory) Append(_ context.Context, t access.Tenant, changes []storage.Ch
 		}
 		for _, n := range c.Claims {
 			for _, o := range m.claims[n.ID] {
+				if m.released(n.ID) {
+					continue
+				}
 				if n.Exclusive || !o.Exclusive && o.Value != "" && n.Value != "" && o.Value != n.Value {
 					return storage.ErrConflict
 				}
@@ -117,15 +127,63 @@ func (m *memory) apply(s storage.Stream, e storage.Event) {
 		m.order = append(m.order, id)
 	}
 	for _, touch := range e.Touched {
-		switch o := m.objects[touch.ID].Object.(type) {
+		p, ok := m.objects[touch.ID]
+		if !ok {
+			panic("something was touched that is not there")
+		}
+		if touch.Succession != storage.Unchanged {
+			p.Superseded = touch.Succession == storage.Superseded
+		}
+		if touch.Unbind {
+			p.Document = ""
+		}
+		m.objects[touch.ID] = p
+		switch o := p.Object.(type) {
 		case *metadata.DocumentEntry:
-			o.Status = touch.Status
+			o.Status = cmp.Or(touch.Status, o.Status)
 		case *metadata.Folder:
-			o.LastUpdateTime = touch.LastUpdateTime
+			o.Status = cmp.Or(touch.Status, o.Status)
+			o.LastUpdateTime = cmp.Or(touch.LastUpdateTime, o.LastUpdateTime)
+		case *metadata.Association:
+			o.Status = cmp.Or(touch.Status, o.Status)
 		default:
 			panic("something was touched that cannot be")
 		}
 	}
+	for _, id := range e.Removed {
+		p := m.objects[id]
+		if p.Stream != s || p.Removed {
+			panic("something was removed that is not there")
+		}
+		p.Removed = true
+		m.objects[id] = p
+	}
+}
+
+// released: the objects that had the uniqueId are removed.
+func (m *memory) released(unique string) bool {
+	had := false
+	for _, p := range m.objects {
+		if uniqueOf(p.Object) == unique {
+			had = true
+			if !p.Removed {
+				return false
+			}
+		}
+	}
+	return had
+}
+
+func logicalOf(o metadata.Object) metadata.ID {
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		return o.LogicalID
+	case *metadata.SubmissionSet:
+		return o.LogicalID
+	case *metadata.Folder:
+		return o.LogicalID
+	}
+	return "none"
 }
 
 func (m *memory) Events(_ context.Context, t access.Tenant, s storage.Stream, from storage.Version) iter.Seq2[storage.Event, error] {
@@ -149,7 +207,7 @@ func (m *memory) Find(ctx context.Context, t access.Tenant, s storage.Stream, f 
 		var list []storage.Placed
 		for _, id := range m.order {
 			p := m.objects[id]
-			if p.Stream != s || !selects(f, p.Object) {
+			if p.Stream != s || p.Removed || !selects(f, p.Object) {
 				continue
 			}
 			p.Object = metadata.CloneObject(p.Object)

@@ -132,6 +132,8 @@ func (c *check) newIDs() {
 	for _, id := range c.given {
 		if _, taken := c.objects[id]; taken {
 			c.report(fault.RegistryMetadataError, "%s '%s': the id is registered already; a new object needs a new UUID.", className(c.local[id]), id)
+		} else if c.gone[id] {
+			c.report(fault.RegistryMetadataError, "%s '%s': the id was that of an object that has been removed; a new object needs a new UUID.", className(c.local[id]), id)
 		}
 	}
 }

@@ -46,23 +46,11 @@ func (r *Registry) Submit(ctx context.Context, t access.Tenant, s Submission) (R
 	if err := r.checkAlone(ctx, t, in); err != nil {
 		return Receipt{}, err
 	}
-	for attempt := 0; attempt < r.limits.Attempts; attempt++ {
-		if attempt > 0 {
-			if err := pause(ctx, attempt); err != nil {
-				return Receipt{}, broken("registry.Submit", err)
-			}
-		}
-		done, err := r.try(ctx, t, in, attempt == 0 && in.sound())
-		if errors.Is(err, storage.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return Receipt{}, broken("registry.Submit", err)
-		}
-		return done, nil
-	}
-	return Receipt{}, fault.New(fault.Busy, "registry.Submit", fault.RegistryBusy,
-		"Others were writing for the same patient %d times in a row. Nothing was registered; send the submission again.", r.limits.Attempts)
+	trusting := in.sound()
+	return retry(ctx, r, "registry.Submit", func() (Receipt, error) {
+		defer func() { trusting = false }()
+		return r.try(ctx, t, in, trusting)
+	})
 }
 
 // try loads, validates and appends once. A trusting try leaves it to the claims
@@ -80,17 +68,20 @@ func (r *Registry) try(ctx context.Context, t access.Tenant, in *intake, trustin
 	if err := fault.Of("registry.Submit", problems); err != nil {
 		return Receipt{}, err
 	}
-	change := in.change(known, r.clock())
-	if err := r.append(ctx, t, change); err != nil {
+	if err := r.append(ctx, t, []storage.Change{in.change(known, r.clock())}); err != nil {
 		return Receipt{}, err
 	}
 	return Receipt{Warnings: problems, IDs: in.ids}, nil
 }
 
-// append appends one change. When the reply is lost, it looks for the event:
-// what is in the log was registered.
-func (r *Registry) append(ctx context.Context, t access.Tenant, c storage.Change) error {
-	err := r.log.Append(ctx, t, []storage.Change{c})
+// append appends changes. When the reply is lost, it looks for the first one's
+// event: what is in the log was registered, and all of it.
+func (r *Registry) append(ctx context.Context, t access.Tenant, changes []storage.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	c := &changes[0]
+	err := r.log.Append(ctx, t, changes)
 	if err == nil || errors.Is(err, storage.ErrConflict) {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"samdok/repository/malware"
@@ -73,7 +74,8 @@ type Repository struct {
 	sweepAge  time.Duration
 
 	sweeping sync.Mutex
-	swept    time.Time // everything committed before it has been swept; guarded by sweeping
+	swept    time.Time   // everything committed before it has been swept; guarded by sweeping
+	again    atomic.Bool // bytes that were bound are so no more: sweep all of them
 }
 
 // New makes a Repository.

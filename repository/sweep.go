@@ -40,6 +40,9 @@ func (r *Repository) Sweep(ctx context.Context, force bool) (Swept, error) {
 		return s, fmt.Errorf("repository: no sweep while the log is not ready: %w", err)
 	}
 	before := r.clock().Add(-r.sweepAge)
+	if r.again.Swap(false) {
+		r.swept = time.Time{}
+	}
 	unbound, err := r.unbound(ctx, &s, before)
 	if err != nil {
 		return s, err
@@ -116,7 +119,8 @@ func (r *Repository) unbound(ctx context.Context, s *Swept, before time.Time) ([
 type batch map[storage.Owner][]storage.DocumentKey
 
 // ask returns the keys of a batch that the log does not bind. It asks the log,
-// not the index: an index may lack entries while it is rebuilt.
+// not the index: an index may lack entries while it is rebuilt. Bytes of removed
+// entries are bound until they are removed themselves.
 func (r *Repository) ask(ctx context.Context, b batch) ([]storage.DocumentKey, error) {
 	ids := map[access.Tenant][]string{}
 	for o := range b {
@@ -124,7 +128,7 @@ func (r *Repository) ask(ctx context.Context, b batch) ([]storage.DocumentKey, e
 	}
 	bound := map[storage.DocumentKey]bool{}
 	for tenant, uniqueIDs := range ids {
-		state, _, err := r.log.Load(ctx, tenant, storage.Stream{}, storage.Refs{UniqueIDs: uniqueIDs})
+		state, _, err := r.log.Load(ctx, tenant, storage.Stream{}, storage.Refs{UniqueIDs: uniqueIDs, WithRemoved: true})
 		if err != nil {
 			return nil, err
 		}

@@ -1,5 +1,5 @@
-// Package sharing holds the use cases: Provide, Register, Find, Retrieve. It is
-// the only way in. Every door (soap/xds, later fhir and portal) turns its request
+// Package sharing holds the use cases: Provide, Register, Find, Retrieve, Update,
+// Remove, RemoveDocuments. It is the only way in. Every door (soap/xds, later fhir and portal) turns its request
 // into one call here, with the caller as an argument, and each call passes the
 // guard exactly once: plan, do, decide per item, record.
 //

@@ -12,6 +12,7 @@ import (
 	"samdok/fault"
 	"samdok/metadata"
 	"samdok/sharing"
+	"samdok/storage"
 )
 
 // uses has a row for every use case: one that works, and one that a rule of the
@@ -81,6 +82,77 @@ var uses = map[string]struct {
 			return err
 		},
 	},
+	"Update": {
+		action: access.ActionUpdate, engine: []string{"lookup", "append"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.Update(ctx, caller, sharing.Update{Submission: w.revision("1")})
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			_, err := w.Update(ctx, caller, sharing.Update{Submission: w.revision("7"), Restricted: true})
+			return err
+		},
+	},
+	"Remove": {
+		action: access.ActionRemove, engine: []string{"lookup", "append"},
+		good: func(ctx context.Context, w *world) error { return w.Remove(ctx, caller, w.everything()) },
+		bad:  func(ctx context.Context, w *world) error { return w.Remove(ctx, caller, w.everything()[:1]) },
+	},
+	"RemoveDocuments": {
+		action: access.ActionRemoveDocuments, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			d, err := w.RemoveDocuments(ctx, caller, ask(w.stored))
+			if err == nil {
+				err = fault.Of("test", d.Problems)
+			}
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			d, err := w.RemoveDocuments(ctx, caller, ask("1.2.3.4"))
+			if err == nil {
+				err = fault.Of("test", d.Problems)
+			}
+			return err
+		},
+	},
+}
+
+// revision is a new version of the stored document's entry, made from a version.
+func (w *world) revision(previous string) *metadata.Submission {
+	w.Helper()
+	e := w.entry(w.stored).Object.(*metadata.DocumentEntry)
+	e.ID, e.Title = metadata.NewUUID().ID(), metadata.NewText("corrected")
+	s := w.gen.Submission(w.patient)
+	s.Entries = append(s.Entries, e)
+	s.Associations = append(s.Associations, &metadata.Association{
+		ID: metadata.NewUUID().ID(), Type: metadata.HasMember, Source: s.Set.ID, Target: e.ID, Membership: metadata.Original, PreviousVersion: previous,
+	})
+	return s
+}
+
+// entry is the stored document's, as the index has it.
+func (w *world) entry(unique string) storage.Placed {
+	w.Helper()
+	st, err := w.engine.Index.Lookup(context.Background(), tenant, storage.Refs{UniqueIDs: []string{unique}})
+	if err != nil || len(st.Objects) == 0 {
+		w.Fatalf("%d entries: %v", len(st.Objects), err)
+	}
+	return st.Objects[0]
+}
+
+// everything is what was registered with the stored document.
+func (w *world) everything() []metadata.ID {
+	w.Helper()
+	e := w.entry(w.stored).Object.ObjectID()
+	st, err := w.engine.Index.Lookup(context.Background(), tenant, storage.Refs{AssociationsOf: []metadata.ID{e}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	ids := []metadata.ID{e}
+	for _, p := range st.Associations {
+		ids = append(ids, p.Object.ObjectID(), p.Object.(*metadata.Association).Source)
+	}
+	return ids
 }
 
 // elsewhere is a submission whose documents another repository holds.
@@ -301,3 +373,5 @@ func TestAborted(t *testing.T) {
 		t.Error("documents are still open")
 	}
 }
+
+func updateOf(s *metadata.Submission) sharing.Update { return sharing.Update{Submission: s} }

@@ -25,6 +25,12 @@ type Service interface {
 	// Retrieve opens documents (ITI-43). The record is durable when it returns nil.
 	// The caller must Close the result.
 	Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*Retrieved, error)
+	// Update changes registered metadata (ITI-57, ITI-92).
+	Update(ctx context.Context, c access.Caller, u Update) (Receipt, error)
+	// Remove removes metadata, all of the objects or none (ITI-62).
+	Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error
+	// RemoveDocuments destroys documents; their metadata stays (ITI-86).
+	RemoveDocuments(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (Removed, error)
 }
 
 // Provide is an ITI-41 request whose root part has been read.
@@ -48,6 +54,20 @@ type Parts interface {
 type Register struct {
 	Submission *metadata.Submission
 	Problems   []fault.Problem
+}
+
+// Update is an ITI-57 or, Restricted, an ITI-92 request.
+type Update struct {
+	Submission *metadata.Submission
+	Problems   []fault.Problem
+	Restricted bool
+}
+
+// Removed says how many of the requested documents were destroyed and why the
+// others were not.
+type Removed struct {
+	Documents int
+	Problems  []fault.Problem
 }
 
 // Receipt says that a submission was accepted.

@@ -90,17 +90,20 @@ func (w *write) mayWrite(ctx context.Context) error {
 }
 
 // refersTo finds the registered objects at the ends of the submission's
-// associations: replaced documents, folders that get members, references.
+// associations, and earlier versions: replaced documents, folders that get members,
+// references.
 func (w *write) refersTo(ctx context.Context) error {
-	var ids []metadata.ID
+	var ids, lids []metadata.ID
 	own := map[metadata.ID]bool{}
 	if len(w.sub.Associations) > 0 {
 		own[w.sub.Set.ID] = true
 		for _, e := range w.sub.Entries {
 			own[e.ID] = true
+			lids = earlier(lids, e.ID, e.LogicalID)
 		}
 		for _, f := range w.sub.Folders {
 			own[f.ID] = true
+			lids = earlier(lids, f.ID, f.LogicalID)
 		}
 		for _, a := range w.sub.Associations {
 			own[a.ID] = true
@@ -114,10 +117,10 @@ func (w *write) refersTo(ctx context.Context) error {
 			}
 		}
 	}
-	if len(ids) == 0 {
+	if len(ids)+len(lids) == 0 {
 		return nil
 	}
-	state, err := w.s.index.Lookup(ctx, w.s.tenant, storage.Refs{IDs: ids})
+	state, err := w.s.index.Lookup(ctx, w.s.tenant, storage.Refs{IDs: ids, LogicalIDs: lids})
 	if err != nil {
 		return lookupFailed(err)
 	}
@@ -126,6 +129,15 @@ func (w *write) refersTo(ctx context.Context) error {
 		w.touched = append(w.touched, p.placed(o))
 	}
 	return nil
+}
+
+// earlier adds the logical id of an object that is a later version: what may be
+// done with it depends on the versions before.
+func earlier(lids []metadata.ID, id, lid metadata.ID) []metadata.ID {
+	if lid == "" || lid == id {
+		return lids
+	}
+	return append(lids, lid)
 }
 
 func (w *write) items() []access.Item {

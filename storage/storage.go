@@ -40,6 +40,12 @@ const (
 	EventUnknown EventKind = iota
 	// EventSubmitted: a submission was accepted.
 	EventSubmitted
+	// EventUpdated: an update of metadata was accepted (ITI-57, ITI-92).
+	EventUpdated
+	// EventRemoved: metadata was removed (ITI-62).
+	EventRemoved
+	// EventDocumentsRemoved: documents were removed, their metadata stays (ITI-86).
+	EventDocumentsRemoved
 )
 
 // Event is one thing that happened to a stream, with its effects spelled out so
@@ -53,6 +59,9 @@ type Event struct {
 	// Touched are objects already in this tenant (of this or another stream)
 	// whose state changes.
 	Touched []Touch
+	// Removed are objects of this stream that nobody finds any more, except with
+	// Refs.WithRemoved. Nothing that is left may refer to them, see Append.
+	Removed []metadata.ID
 }
 
 // Added is one new object.
@@ -70,10 +79,30 @@ type Touch struct {
 	ID             metadata.ID
 	Status         metadata.Status
 	LastUpdateTime metadata.DTM // folders
+	// Succession tells whether the object is the newest version of its logical
+	// object.
+	Succession Succession
+	// Unbind: the bytes of the entry are gone; it has no Document from now on.
+	Unbind bool
 }
 
+// Succession is what an event says of an object's place among the versions of
+// its logical object. Numbers are stored.
+type Succession uint8
+
+const (
+	// Unchanged: a new object is the newest version until an event says otherwise.
+	Unchanged Succession = iota
+	// Superseded: there is a newer version.
+	Superseded
+	// Newest: it is the newest version again, because the newer ones were removed.
+	Newest
+)
+
 // Claim makes an identifier of a new object count in the whole tenant. Append
-// fails with ErrConflict when a claim is taken.
+// fails with ErrConflict when a claim is taken. It counts until all objects of
+// its change that have the ID as uniqueId were removed; for ever when there are
+// none, so that an entryUUID never names a second object.
 type Claim struct {
 	// ID is an entryUUID or a uniqueId.
 	ID string
@@ -101,18 +130,26 @@ type Refs struct {
 	// AssociationsOf: associations whose source or target is one of these, in any
 	// stream.
 	AssociationsOf []metadata.ID
+	// LogicalIDs: all versions of entries, folders and sets by logical id.
+	LogicalIDs []metadata.ID
+	// WithRemoved also finds what was removed.
+	WithRemoved bool
 }
 
 // Placed is an object and where it is.
 type Placed struct {
 	Added
 	Stream Stream
+	// Superseded: a newer version of the object is registered.
+	Superseded bool
+	// Removed objects are found with Refs.WithRemoved only.
+	Removed bool
 }
 
 // State is what Load found, in no order, each object once. Objects carry their
 // current status and lastUpdateTime.
 type State struct {
-	Objects      []Placed // asked for by IDs or UniqueIDs
+	Objects      []Placed // asked for by IDs, UniqueIDs or LogicalIDs
 	Associations []Placed // asked for by AssociationsOf
 }
 
@@ -122,7 +159,9 @@ type Log interface {
 	Load(ctx context.Context, t access.Tenant, s Stream, refs Refs) (State, Version, error)
 	// Append applies all changes or none. When it returns nil they are durable and
 	// visible to every Load, Find and Resolve that starts afterwards. ErrConflict:
-	// a stream is not at its expected version or a claim is taken; load again.
+	// a stream is not at its expected version, a claim is taken, an association
+	// would lead to a removed object, or what is removed is an end of an
+	// association that is not removed together with it; load again.
 	// Any other error leaves the outcome unknown unless it says otherwise
 	// (fault.Busy, fault.TooLarge: nothing was written).
 	Append(ctx context.Context, t access.Tenant, changes []Change) error

@@ -13,5 +13,6 @@ import (
 // All are the cases in the order in which they run.
 func All() []conformance.Case {
 	return slices.Concat(SOAP(), Headers(), Register(), Wording(), Objects(), Relationships(), Memberships(),
-		Query(), QueryForms(), QueryGet(), QueryEach(), Provide(), Packages(), Retrieve(), RetrieveForms())
+		Query(), QueryForms(), QueryGet(), QueryEach(), Provide(), Packages(), Retrieve(), RetrieveForms(),
+		Updates(), Removals())
 }

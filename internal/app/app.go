@@ -167,8 +167,8 @@ func (a *App) listen() (err error) {
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: []string{"ITI-18", "ITI-42"}, Handler: xds.RegistryHandler(a.sharing, door)},
-			{Path: repositoryPath, Name: "Document Repository", Transactions: []string{"ITI-41", "ITI-43"}, Handler: xds.RepositoryHandler(a.sharing, door)},
+			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(), Handler: xds.RegistryHandler(a.sharing, door)},
+			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
 		},
 		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,

@@ -17,11 +17,14 @@ type watched struct {
 	next                             sharing.Service
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
+	update, restricted               *telemetry.Transaction
+	remove, destroy                  *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
 	return &watched{next: next, clock: clock,
-		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43")}
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
+		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86")}
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
@@ -58,6 +61,30 @@ func (w *watched) Retrieve(ctx context.Context, c access.Caller, r []metadata.Do
 		o = outcome(err, problems, shown)
 	}
 	w.receive.Done(o, w.clock().Sub(start))
+	return d, err
+}
+
+func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update) (sharing.Receipt, error) {
+	start, count := w.clock(), w.update
+	if u.Restricted {
+		count = w.restricted
+	}
+	r, err := w.next.Update(ctx, c, u)
+	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return r, err
+}
+
+func (w *watched) Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error {
+	start := w.clock()
+	err := w.next.Remove(ctx, c, ids)
+	w.remove.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return err
+}
+
+func (w *watched) RemoveDocuments(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (sharing.Removed, error) {
+	start := w.clock()
+	d, err := w.next.RemoveDocuments(ctx, c, r)
+	w.destroy.Done(outcome(err, d.Problems, d.Documents), w.clock().Sub(start))
 	return d, err
 }
 

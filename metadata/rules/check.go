@@ -19,6 +19,10 @@ const (
 	// Repository is a Document Repository sending ITI-42: nothing may be missing.
 	// An on-demand entry among the entries is held to the rules of ITI-61.
 	Repository
+	// Administrator is a Document Administrator sending ITI-57, or an Update
+	// Initiator sending ITI-92: objects may be later versions, associations may ask
+	// for changes, and problems name the object in Location.
+	Administrator
 )
 
 // maxProblems bounds the answer to a message that is wrong everywhere.
@@ -29,11 +33,11 @@ const maxProblems = 500
 // repository answers with fault.Code.ForRepository. It changes nothing and keeps
 // nothing.
 func Check(sub *metadata.Submission, actor Actor) []fault.Problem {
-	r := &report{}
+	r := &report{actor: actor}
 	r.ids(sub)
 	r.set(&sub.Set)
 	for _, e := range sub.Entries {
-		r.entry(e, actor)
+		r.entry(e)
 	}
 	for _, f := range sub.Folders {
 		r.folder(f)
@@ -46,6 +50,7 @@ func Check(sub *metadata.Submission, actor Actor) []fault.Problem {
 
 // report collects problems of one object after the other.
 type report struct {
+	actor    Actor
 	class    string
 	id       metadata.ID
 	problems []fault.Problem
@@ -66,10 +71,14 @@ func (r *report) add(attribute, format string, args ...any) {
 		})
 		return
 	}
-	r.problems = append(r.problems, fault.Problem{
+	p := fault.Problem{
 		Code:    fault.RegistryMetadataError,
 		Context: r.class + " " + quote(string(r.id)) + ", " + attribute + ": " + fmt.Sprintf(format, args...),
-	})
+	}
+	if r.actor == Administrator {
+		p.Location = string(r.id)
+	}
+	r.problems = append(r.problems, p)
 }
 
 // quote shows a value that the sender sent, shortened.

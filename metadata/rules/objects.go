@@ -8,9 +8,9 @@ import (
 )
 
 // entry: ITI TF-3 4.2.3.2 and Table 4.3.1-3, columns DS, DR and OD.
-func (r *report) entry(e *metadata.DocumentEntry, actor Actor) {
+func (r *report) entry(e *metadata.DocumentEntry) {
 	r.at("DocumentEntry", e.ID)
-	r.kind(e, actor)
+	r.kind(e)
 	r.lid(e.ID, e.LogicalID)
 	r.home(e.Home)
 	r.limited(e.Limited)
@@ -30,23 +30,23 @@ func (r *report) entry(e *metadata.DocumentEntry, actor Actor) {
 	r.patient("patientId", e.PatientID, asIdentifier)
 	r.patient("sourcePatientId", e.SourcePatientID, asSlot)
 	r.sourcePatientInfo(e.SourcePatientInfo)
-	r.document(e, actor)
+	r.document(e)
 	r.references(e)
 	r.extra(e.Extra)
 }
 
-func (r *report) kind(e *metadata.DocumentEntry, actor Actor) {
+func (r *report) kind(e *metadata.DocumentEntry) {
 	switch {
 	case e.Kind == metadata.KindUnknown:
 		r.add("objectType", "is missing or unknown; a stable document has %s.", metadata.Stable.URN())
-	case e.Kind == metadata.OnDemand && actor == Source:
+	case e.Kind == metadata.OnDemand && r.actor == Source:
 		r.add("objectType", "is that of an on-demand document; ITI-41 takes stable documents only, register it with ITI-61.")
 	}
 }
 
 // document: times, language, hash, size and where the bytes are.
-func (r *report) document(e *metadata.DocumentEntry, actor Actor) {
-	stable, complete := e.Kind != metadata.OnDemand, actor == Repository
+func (r *report) document(e *metadata.DocumentEntry) {
+	stable, complete := e.Kind != metadata.OnDemand, r.actor != Source
 	r.time("creationTime", e.CreationTime, stable)
 	r.time("serviceStartTime", e.ServiceStart, false)
 	r.time("serviceStopTime", e.ServiceStop, false)
@@ -141,7 +141,7 @@ func pidField(v string) int {
 // set: ITI TF-3 4.2.3.3.
 func (r *report) set(s *metadata.SubmissionSet) {
 	r.at("SubmissionSet", s.ID)
-	r.lid(s.ID, s.LogicalID)
+	r.firstVersion(s.ID, s.LogicalID)
 	r.home(s.Home)
 	r.limited(s.Limited)
 	r.authors(s.Authors)
@@ -189,6 +189,9 @@ func (r *report) association(a *metadata.Association) {
 	case metadata.Replaces, metadata.Transforms, metadata.Appends, metadata.TransformReplaces, metadata.Signs:
 		documented = true
 	case metadata.UpdateStatus, metadata.SubmitAssociation:
+		if r.actor == Administrator {
+			break
+		}
 		r.add("associationType", "%s belongs to an update of metadata (ITI-57).", quote(string(a.Type)))
 	default:
 		r.add("associationType", "%s is unknown; write the whole URN, such as %s.", quote(string(a.Type)), metadata.HasMember)

@@ -86,6 +86,14 @@ func (r *report) home(value string) {
 // lid: only an update of metadata may name another logical id
 // (XDS Metadata Update, ITI TF-3 4.1.5).
 func (r *report) lid(id, lid metadata.ID) {
+	if r.actor != Administrator {
+		r.firstVersion(id, lid)
+	}
+}
+
+// firstVersion: submission sets have no other (XDS Metadata Update, ITI TF-3
+// 4.1.5).
+func (r *report) firstVersion(id, lid metadata.ID) {
 	if lid != "" && lid != id {
 		r.add("logicalID", "%s differs from the entryUUID; leave lid out of a first version.", quote(string(lid)))
 	}

@@ -17,11 +17,12 @@ import (
 
 // Options of a Client.
 type Options struct {
-	// RegistryURL takes ITI-18 and ITI-42, RepositoryURL ITI-41 and ITI-43.
+	// RegistryURL takes ITI-18, 42, 57, 62 and 92, RepositoryURL ITI-41, 43 and 86.
 	RegistryURL, RepositoryURL string
-	// ProvideURL and RetrieveURL, QueryURL and RegisterURL override these for
-	// servers with an address per transaction.
+	// These override them for servers with an address per transaction. UpdateURL is
+	// for both kinds of update.
 	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
+	UpdateURL, RemoveURL, RemoveDocumentsURL       string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
@@ -30,8 +31,8 @@ type Options struct {
 	TempDir string
 }
 
-// Client sends ITI-18, 41, 42 and 43 and streams documents both ways. It is safe
-// for concurrent use. Its errors, besides those of net/http:
+// Client sends ITI-18, 41, 42, 43, 57, 62, 86 and 92 and streams documents both
+// ways. It is safe for concurrent use. Its errors, besides those of net/http:
 //
 //   - *RefusedError: a registry response with the status Failure;
 //   - *FaultError: a SOAP fault;
@@ -59,6 +60,9 @@ func NewClient(o Options) *Client {
 	first(&o.RetrieveURL, o.RepositoryURL)
 	first(&o.QueryURL, o.RegistryURL)
 	first(&o.RegisterURL, o.RegistryURL)
+	first(&o.UpdateURL, o.RegistryURL)
+	first(&o.RemoveURL, o.RegistryURL)
+	first(&o.RemoveDocumentsURL, o.RepositoryURL)
 	return &Client{o: o}
 }
 
@@ -147,15 +151,8 @@ func (c *Client) Retrieve(ctx context.Context, requests []metadata.DocumentReque
 	call := c.call(actionRetrieve, c.o.RetrieveURL)
 	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
 	env = append(env, `<xds:RetrieveDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
-	e := envelopeOf{b: env}
-	for i := range requests {
-		e.b = append(e.b, `<xds:DocumentRequest>`...)
-		e.element("HomeCommunityId", requests[i].Home)
-		e.element("RepositoryUniqueId", requests[i].RepositoryID)
-		e.element("DocumentUniqueId", requests[i].UniqueID)
-		e.b = append(e.b, `</xds:DocumentRequest>`...)
-	}
-	env = soap.AppendClose(append(e.b, `</xds:RetrieveDocumentSetRequest>`...))
+	env = appendRequests(env, requests)
+	env = soap.AppendClose(append(env, `</xds:RetrieveDocumentSetRequest>`...))
 	var answer ebrim.RegistryResponse
 	var docs []responseDocument
 	err := call.do(ctx, packed(mtom.NewWriter(env, nil), nil), func(sc *xmlscan.Scanner, m *message) (err error) {

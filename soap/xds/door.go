@@ -31,12 +31,26 @@ const (
 	actionQuery    = "urn:ihe:iti:2007:RegistryStoredQuery"
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
 	response       = "Response"
+
+	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
+	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
+	actionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
+	actionRemove          = "urn:ihe:iti:2010:DeleteDocumentSet"
+	actionRemoveDocuments = "urn:ihe:iti:2017:RemoveDocuments"
 )
 
-// RegistryHandler answers ITI-18 and ITI-42.
+// RegistryTransactions is what RegistryHandler answers.
+func RegistryTransactions() []string {
+	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-62", "ITI-92"}
+}
+
+// RepositoryTransactions is what RepositoryHandler answers.
+func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
+
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-62 and ITI-92.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
-// RepositoryHandler answers ITI-41 and ITI-43.
+// RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
 func RepositoryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, true) }
 
 func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
@@ -64,9 +78,9 @@ func (d *door) spoolOptions() spool.Options {
 
 func (d *door) name() string {
 	if d.repository {
-		return "Document Repository's (ITI-41, ITI-43)"
+		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
-	return "Document Registry's (ITI-18, ITI-42)"
+	return "Document Registry's (" + strings.Join(RegistryTransactions(), ", ") + ")"
 }
 
 // exchange is one request and its answer.
@@ -141,6 +155,14 @@ func (x *exchange) transaction() func(*exchange) error {
 		return (*exchange).provide
 	case a == actionRetrieve && x.d.repository:
 		return (*exchange).retrieve
+	case a == actionUpdate && !x.d.repository:
+		return func(x *exchange) error { return x.update(false) }
+	case a == actionRestricted && !x.d.repository:
+		return func(x *exchange) error { return x.update(true) }
+	case a == actionRemove && !x.d.repository:
+		return (*exchange).remove
+	case a == actionRemoveDocuments && x.d.repository:
+		return (*exchange).removeDocuments
 	}
 	return nil
 }

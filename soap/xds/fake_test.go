@@ -27,6 +27,21 @@ type service struct {
 	register func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)
 	find     func(context.Context, access.Caller, metadata.StoredQuery, func(metadata.Object) error) (sharing.Found, error)
 	retrieve func(context.Context, access.Caller, []metadata.DocumentRequest) (*sharing.Retrieved, error)
+	update   func(context.Context, access.Caller, sharing.Update) (sharing.Receipt, error)
+	remove   func(context.Context, access.Caller, []metadata.ID) error
+	removeDs func(context.Context, access.Caller, []metadata.DocumentRequest) (sharing.Removed, error)
+}
+
+func (s *service) Update(ctx context.Context, c access.Caller, u sharing.Update) (sharing.Receipt, error) {
+	return s.update(ctx, c, u)
+}
+
+func (s *service) Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error {
+	return s.remove(ctx, c, ids)
+}
+
+func (s *service) RemoveDocuments(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (sharing.Removed, error) {
+	return s.removeDs(ctx, c, r)
 }
 
 func (s *service) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {

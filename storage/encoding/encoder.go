@@ -8,8 +8,13 @@ import (
 	"samdok/storage"
 )
 
-// Version of the format that Encoder writes: the first byte of a record.
-const Version = 1
+// Versions of the format, the first byte of a record. Encoder writes Version
+// unless the record needs what only VersionLifeCycle can say: then each touch has
+// a further byte, and each event a list of removed objects behind its touches.
+const (
+	Version          = 1
+	VersionLifeCycle = 2
+)
 
 // ErrObject: an Added holds no object, or one of an unknown class.
 var ErrObject = errors.New("encoding: an added object is missing or of an unknown class")
@@ -47,6 +52,7 @@ type Encoder struct {
 	text   []byte            // of the table
 	body   []byte            // events and claims
 	counts counts            // of the object at hand
+	cycle  bool              // VersionLifeCycle
 }
 
 // counts are how many elements of each slab an object needs.
@@ -59,6 +65,7 @@ func (e *Encoder) Append(dst []byte, events []storage.Event, claims []storage.Cl
 	}
 	clear(e.known)
 	e.sizes, e.text, e.body = e.sizes[:0], e.text[:0], e.body[:0]
+	e.cycle = needsLifeCycle(events)
 
 	e.count(len(events))
 	for i := range events {
@@ -71,12 +78,34 @@ func (e *Encoder) Append(dst []byte, events []storage.Event, claims []storage.Cl
 		e.claim(&claims[i])
 	}
 
-	dst = append(dst, Version)
+	if e.cycle {
+		dst = append(dst, VersionLifeCycle)
+	} else {
+		dst = append(dst, Version)
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(e.known)))
 	dst = append(dst, e.sizes...)
 	dst = append(dst, e.text...)
 	return append(dst, e.body...), nil
 }
+
+func needsLifeCycle(events []storage.Event) bool {
+	for i := range events {
+		if events[i].Kind > storage.EventSubmitted || len(events[i].Removed) > 0 {
+			return true
+		}
+		for j := range events[i].Touched {
+			if t := &events[i].Touched[j]; t.Succession != storage.Unchanged || t.Unbind {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unbind is the bit of Touch.Unbind in the further byte of a touch; the others
+// are its Succession.
+const unbind = 1 << 7
 
 func (e *Encoder) event(ev *storage.Event) error {
 	e.body = append(e.body, byte(ev.Kind))
@@ -89,6 +118,19 @@ func (e *Encoder) event(ev *storage.Event) error {
 		e.str(string(t.ID))
 		e.body = append(e.body, byte(t.Status))
 		e.str(string(t.LastUpdateTime))
+		if e.cycle {
+			further := byte(t.Succession) &^ unbind
+			if t.Unbind {
+				further |= unbind
+			}
+			e.body = append(e.body, further)
+		}
+	}
+	if e.cycle {
+		e.count(len(ev.Removed))
+		for _, id := range ev.Removed {
+			e.str(string(id))
+		}
 	}
 	e.count(len(ev.Added))
 	for i := range ev.Added {

@@ -46,12 +46,17 @@ func drawRecord(t *rapid.T) record {
 		}))
 	for range rapid.IntRange(0, 3).Draw(t, "events") {
 		ev := storage.Event{
-			Kind: storage.EventKind(rapid.Byte().Draw(t, "kind")),
+			Kind: storage.EventKind(rapid.SampledFrom([]int{1, 1, 1, 2, 3, 4, 255}).Draw(t, "kind")),
 			ID:   rapid.Make[metadata.UUID]().Draw(t, "id"),
 			Time: time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "sec"), rapid.Int64Range(0, 999_999_999).Draw(t, "nsec")).UTC(),
 		}
 		for range rapid.IntRange(0, 3).Draw(t, "touched") {
-			ev.Touched = append(ev.Touched, rapid.Make[storage.Touch]().Draw(t, "touch"))
+			touch := rapid.Make[storage.Touch]().Draw(t, "touch")
+			touch.Succession %= 3
+			ev.Touched = append(ev.Touched, touch)
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "removed") {
+			ev.Removed = append(ev.Removed, metadata.ID(str.Draw(t, "gone")))
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "added") {
 			a := storage.Added{Document: storage.DocumentKey(str.Draw(t, "key")), Controller: str.Draw(t, "controller")}
@@ -128,18 +133,45 @@ func TestRoundTrip(t *testing.T) {
 // TestEveryPrefixIsCorrupt: a record that ends early is never taken for a whole
 // one.
 func TestEveryPrefixIsCorrupt(t *testing.T) {
-	data := encodeSample(t)
-	var r Reader
-	for n := range len(data) {
-		if _, err := decode(&r, data[:n]); !errors.Is(err, ErrCorrupt) {
-			t.Fatalf("%d of %d bytes: %v", n, len(data), err)
+	for _, data := range []string{encodeSample(t), encodeLifeCycle(t)} {
+		var r Reader
+		for n := range len(data) {
+			if _, err := decode(&r, data[:n]); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%d of %d bytes: %v", n, len(data), err)
+			}
+		}
+		if _, err := decode(&r, data+"x"); !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("one byte too many: %v", err)
+		}
+		if _, err := decode(&r, "\x03"+data[1:]); err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "version 3") {
+			t.Fatalf("newer version: %v", err)
 		}
 	}
-	if _, err := decode(&r, data+"x"); !errors.Is(err, ErrCorrupt) {
-		t.Fatalf("one byte too many: %v", err)
+}
+
+// encodeLifeCycle is a record of an update and a removal.
+func encodeLifeCycle(t testing.TB) string {
+	t.Helper()
+	id := metadata.ID("urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1")
+	events := []storage.Event{
+		{Kind: storage.EventUpdated, Time: time.Unix(1, 2).UTC(), Touched: []storage.Touch{{ID: id, Status: metadata.Deprecated, Succession: storage.Superseded}, {ID: "x", Unbind: true}}},
+		{Kind: storage.EventRemoved, Time: time.Unix(3, 4).UTC(), Removed: []metadata.ID{id, "y"}},
 	}
-	if _, err := decode(&r, "\x02"+data[1:]); err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "version 2") {
-		t.Fatalf("newer version: %v", err)
+	var e Encoder
+	data, err := e.Append(nil, events, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data[0] != VersionLifeCycle {
+		t.Fatalf("version %d", data[0])
+	}
+	return string(data)
+}
+
+// A plain submission is written as before there were updates and removals.
+func TestSubmissionsStayVersion1(t *testing.T) {
+	if data := encodeSample(t); data[0] != Version {
+		t.Fatalf("version %d", data[0])
 	}
 }
 
@@ -167,6 +199,7 @@ func TestWords(t *testing.T) {
 
 func FuzzReader(f *testing.F) {
 	f.Add(encodeSample(f))
+	f.Add(encodeLifeCycle(f))
 	f.Add("\x01\x00\x00\x00")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, data string) {

@@ -22,6 +22,7 @@ type Reader struct {
 	events  []head
 	objects []span
 	claims  int // where the claims start
+	cycle   bool
 }
 
 // head is an event without its objects.
@@ -46,9 +47,10 @@ func (r *Reader) Reset(data string) error {
 	if data == "" {
 		return ErrCorrupt
 	}
-	if data[0] != Version {
-		return fmt.Errorf("encoding: a record of format version %d cannot be read, this program knows only version %d", data[0], Version)
+	if data[0] != Version && data[0] != VersionLifeCycle {
+		return fmt.Errorf("encoding: a record of format version %d cannot be read, this program knows only versions up to %d", data[0], VersionLifeCycle)
 	}
+	r.cycle = data[0] == VersionLifeCycle
 	c := cursor{data: data, at: 1, end: len(data)}
 	r.table(&c)
 	c.strings = r.strings
@@ -67,6 +69,7 @@ func (r *Reader) Reset(data string) error {
 const (
 	minEvent  = 20
 	minTouch  = 3
+	minID     = 1
 	minObject = 4
 	minClaim  = 3
 	minText   = 3
@@ -153,6 +156,14 @@ func (r *Reader) head(c *cursor) {
 		c.str()
 		c.byte()
 		c.str()
+		if r.cycle {
+			c.byte()
+		}
+	}
+	if r.cycle {
+		for n := c.count(minID); n > 0 && !c.bad; n-- {
+			c.str()
+		}
 	}
 	h.firstAdded = len(r.objects)
 	for n := c.count(minObject); n > 0 && !c.bad; n-- {
@@ -208,16 +219,33 @@ func (r *Reader) Touched() []storage.Touch {
 }
 
 func (r *Reader) touched(event int) []storage.Touch {
-	c := cursor{data: r.data, at: r.events[event].touched, end: len(r.data), strings: r.strings}
-	n := c.count(minTouch)
-	if n == 0 {
-		return nil
-	}
-	list := make([]storage.Touch, n)
-	for i := range list {
-		list[i] = storage.Touch{ID: metadata.ID(c.str()), Status: metadata.Status(c.byte()), LastUpdateTime: metadata.DTM(c.str())}
-	}
+	list, _ := r.effects(event)
 	return list
+}
+
+// effects decodes the touches of an event and what it removes.
+func (r *Reader) effects(event int) (touched []storage.Touch, removed []metadata.ID) {
+	c := cursor{data: r.data, at: r.events[event].touched, end: len(r.data), strings: r.strings}
+	if n := c.count(minTouch); n > 0 {
+		touched = make([]storage.Touch, n)
+	}
+	for i := range touched {
+		touched[i] = storage.Touch{ID: metadata.ID(c.str()), Status: metadata.Status(c.byte()), LastUpdateTime: metadata.DTM(c.str())}
+		if r.cycle {
+			further := c.byte()
+			touched[i].Succession, touched[i].Unbind = storage.Succession(further&^unbind), further&unbind != 0
+		}
+	}
+	if !r.cycle {
+		return touched, nil
+	}
+	if n := c.count(minID); n > 0 {
+		removed = make([]metadata.ID, n)
+	}
+	for i := range removed {
+		removed[i] = metadata.ID(c.str())
+	}
+	return touched, removed
 }
 
 // Events decodes everything but the claims.
@@ -228,7 +256,8 @@ func (r *Reader) Events() ([]storage.Event, error) {
 	list := make([]storage.Event, len(r.events))
 	for i := range r.events {
 		h := &r.events[i]
-		list[i] = storage.Event{Kind: h.kind, ID: h.id, Time: h.time, Touched: r.touched(i)}
+		list[i] = storage.Event{Kind: h.kind, ID: h.id, Time: h.time}
+		list[i].Touched, list[i].Removed = r.effects(i)
 		if h.next > h.firstAdded {
 			list[i].Added = make([]storage.Added, 0, h.next-h.firstAdded)
 		}

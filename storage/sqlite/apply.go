@@ -1,12 +1,15 @@
 package sqlite
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"unsafe"
 
 	"samdok/access"
 	"samdok/metadata"
 	"samdok/storage"
+	"samdok/storage/encoding"
 )
 
 // errTouched: an event touches an object that is not in the tenant.
@@ -57,7 +60,63 @@ func (w *writer) check(sub *submission) ([][]target, error) {
 			}
 		}
 	}
-	return w.targets(sub)
+	targets, err := w.targets(sub)
+	if err != nil {
+		return nil, err
+	}
+	return targets, w.references(sub, targets)
+}
+
+// references holds that nothing refers to what was removed: neither what is new
+// to what was removed before, nor what stays to what is removed now.
+func (w *writer) references(sub *submission, targets [][]target) error {
+	var removed []metadata.ID
+	for i := range targets {
+		p := &sub.changes[i]
+		for j, to := range targets[i] {
+			l := &p.links[j]
+			switch {
+			case to.at == 0: // nowhere yet, or in this Append
+			case l.removed && to.at>>versionBits != p.of.key:
+				return errTouched
+			case l.removed || l.mentioned:
+				touches, err := w.touches(to.place)
+				if err != nil {
+					return err
+				}
+				if isRemoved(touches) {
+					return storage.ErrConflict
+				}
+			}
+			if l.removed {
+				if to.change >= 0 {
+					return errTouched
+				}
+				removed = append(removed, l.id)
+			}
+		}
+	}
+	if len(removed) == 0 {
+		return nil
+	}
+	going := newSet(removed)
+	for i := range sub.changes {
+		for j := range sub.changes[i].links {
+			if l := &sub.changes[i].links[j]; l.mentioned && going.has(l.id) {
+				return storage.ErrConflict
+			}
+		}
+	}
+	l := lookup{tenant: sub.tenant, refs: storage.Refs{AssociationsOf: removed}}
+	if err := l.run(context.Background(), w.session); err != nil {
+		return err
+	}
+	for _, a := range l.found.Associations {
+		if !going.has(a.Object.ObjectID()) {
+			return storage.ErrConflict
+		}
+	}
+	return nil
 }
 
 // sameStream is the last change of a new stream among some.
@@ -96,12 +155,38 @@ func (w *writer) claim(sub *submission, c *hashedClaim) error {
 			return false, err
 		}
 		for _, h := range held {
-			if h.ID == c.ID && collide(h, c.Claim) {
-				return false, storage.ErrConflict
+			if h.ID != c.ID || !collide(h, c.Claim) {
+				continue
+			}
+			if free, err := w.released(p.at, c.ID); !free || err != nil {
+				return false, cmp.Or(err, storage.ErrConflict)
 			}
 		}
 		return true, nil
 	})
+}
+
+// released tells whether the change that the reader stands on holds a uniqueId no
+// more: all its objects with it were removed.
+func (w *writer) released(at int64, unique string) (bool, error) {
+	had := false
+	for n := range w.reader.Len() {
+		if w.reader.Class(n) == encoding.ClassAssociation {
+			continue
+		}
+		a, err := w.reader.Added(n)
+		if err != nil {
+			return false, err
+		}
+		if uniqueID(a.Object) != unique {
+			continue
+		}
+		had = true
+		if touches, err := w.touches(place{at, int64(n)}); err != nil || !isRemoved(touches) {
+			return false, err
+		}
+	}
+	return had, nil
 }
 
 // targets finds the objects that the links of each change lead to.
@@ -260,7 +345,7 @@ func (w *writer) touch(l *link, to place, seq, by int64) error {
 	if to.at == 0 {
 		return w.identifier(l.h, place{by, byAssociation})
 	}
-	t := touch{place: to, seq: seq, by: by, mentioned: l.mentioned, status: l.status, updated: l.updated}
+	t := touch{place: to, seq: seq, by: by, said: l.said}
 	w.buf = t.encode(w.buf[:0])
 	if err := w.insertTouch.bind(to.at, to.n, seq, by).bindBytes(5, w.buf); err != nil {
 		return err

@@ -32,12 +32,10 @@ type hashedClaim struct {
 // link says something of an object that may be in another change: a touch, or
 // that an association of this change has it as an end.
 type link struct {
-	id        metadata.ID
-	h         int64
-	mentioned bool
-	touched   bool
-	status    metadata.Status
-	updated   metadata.DTM
+	id      metadata.ID
+	h       int64
+	touched bool // it must be there
+	said
 }
 
 func (d *derived) derive(h *hasher, events []storage.Event, claims []storage.Claim) {
@@ -49,6 +47,9 @@ func (d *derived) derive(h *hasher, events []storage.Event, claims []storage.Cla
 			own = append(own, o.ObjectID())
 			d.identify(h, string(o.ObjectID()), n, true)
 			d.identify(h, uniqueID(o), n, false)
+			if lid := logicalID(o); lid != o.ObjectID() { // else the entryUUID leads to it
+				d.identify(h, string(lid), n, false)
+			}
 			n++
 		}
 	}
@@ -100,6 +101,12 @@ func (d *derived) link(h *hasher, events []storage.Event, own set[metadata.ID]) 
 			l.touched = true
 			l.status = cmp.Or(t.Status, l.status)
 			l.updated = cmp.Or(t.LastUpdateTime, l.updated)
+			l.succession = cmp.Or(t.Succession, l.succession)
+			l.unbind = l.unbind || t.Unbind
+		}
+		for _, id := range events[i].Removed {
+			l := get(id)
+			l.touched, l.removed = true, true
 		}
 	}
 }

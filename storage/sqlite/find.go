@@ -40,11 +40,11 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 				}
 				at := logID(p.of.key, p.first+storage.Version(i))
 				for n := range reader.Len() {
-					a, ok, err := w.take(reader, n, of(p.touches, place{at, int64(n)}))
+					found, ok, err := w.take(reader, n, of(p.touches, place{at, int64(n)}))
 					if err != nil {
 						return false, err
 					}
-					if ok && !yield(storage.Placed{Added: a, Stream: s}, nil) {
+					if found.Stream = s; ok && !yield(found, nil) {
 						return false, nil
 					}
 				}
@@ -64,25 +64,25 @@ type wanted struct {
 }
 
 // take decodes object n of a change when it is wanted.
-func (w *wanted) take(r *encoding.Reader, n int, touches []touch) (storage.Added, bool, error) {
-	class := r.Class(n)
-	if !w.class(class) {
-		return storage.Added{}, false, nil
+func (w *wanted) take(r *encoding.Reader, n int, touches []touch) (storage.Placed, bool, error) {
+	if !w.class(r.Class(n)) || isRemoved(touches) {
+		return storage.Placed{}, false, nil
 	}
 	a, err := r.Added(n)
 	if err != nil {
-		return storage.Added{}, false, err
+		return storage.Placed{}, false, err
 	}
-	overlay(&a, touches)
-	switch o := a.Object.(type) {
+	p := storage.Placed{Added: a}
+	overlay(&p, touches)
+	switch o := p.Object.(type) {
 	case *metadata.DocumentEntry:
-		return a, w.Documents.Match(o) && !w.hidden(o), nil
+		return p, w.Documents.Match(o) && !w.hidden(o), nil
 	case *metadata.SubmissionSet:
-		return a, w.SubmissionSets.Match(o), nil
+		return p, w.SubmissionSets.Match(o), nil
 	case *metadata.Folder:
-		return a, w.Folders.Match(o), nil
+		return p, w.Folders.Match(o), nil
 	}
-	return a, true, nil
+	return p, true, nil
 }
 
 func (w *wanted) class(c encoding.Class) bool {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"samdok/access"
 	"samdok/metadata"
@@ -68,13 +69,16 @@ func fixtureAnswers(t *testing.T, db *DB) string {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answers = append(answers, o, len(st.Associations))
+			if o.Superseded || o.Removed {
+				t.Fatalf("%s: superseded %v, removed %v", o.Object.ObjectID(), o.Superseded, o.Removed)
+			}
+			answers = append(answers, fixtureObject{o.Added, o.Stream}, len(st.Associations))
 		}
 		for ev, err := range db.Events(context.Background(), tenant, s, 0) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answers = append(answers, ev)
+			answers = append(answers, inFixture(ev))
 		}
 	}
 	b, err := json.MarshalIndent(answers, "", " ")
@@ -82,6 +86,35 @@ func fixtureAnswers(t *testing.T, db *DB) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// What the fixture of version 1 says of an object and of an event: later fields
+// have their zero value.
+type (
+	fixtureObject struct {
+		storage.Added
+		Stream storage.Stream
+	}
+	fixtureEvent struct {
+		Kind    storage.EventKind
+		ID      metadata.UUID
+		Time    time.Time
+		Added   []storage.Added
+		Touched []fixtureTouch
+	}
+	fixtureTouch struct {
+		ID             metadata.ID
+		Status         metadata.Status
+		LastUpdateTime metadata.DTM
+	}
+)
+
+func inFixture(ev storage.Event) fixtureEvent {
+	f := fixtureEvent{Kind: ev.Kind, ID: ev.ID, Time: ev.Time, Added: ev.Added}
+	for _, t := range ev.Touched {
+		f.Touched = append(f.Touched, fixtureTouch{t.ID, t.Status, t.LastUpdateTime})
+	}
+	return f
 }
 
 func makeFixture(t *testing.T, dir string) {

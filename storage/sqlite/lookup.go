@@ -17,7 +17,7 @@ func (db *DB) Load(ctx context.Context, t access.Tenant, s storage.Stream, refs 
 	// Append that expects it fails if anything found was changed meanwhile.
 	n := name{t, s}
 	_, snap := db.cache.whole(n)
-	if snap != nil && len(refs.IDs)+len(refs.UniqueIDs)+len(refs.AssociationsOf) == 0 {
+	if snap != nil && len(refs.IDs)+len(refs.UniqueIDs)+len(refs.AssociationsOf)+len(refs.LogicalIDs) == 0 {
 		return storage.State{}, snap.version(), wrap("sqlite.Load", ctx.Err(), onlyRead)
 	}
 	l := lookup{tenant: t, refs: refs}
@@ -54,12 +54,14 @@ type lookup struct {
 	ids     set[metadata.ID]
 	unique  set[string]
 	ends    set[metadata.ID]
+	logical set[metadata.ID]
 	places  []place // that may hold an object
 	changes []int64 // that may hold an association
 }
 
 func (l *lookup) run(ctx context.Context, s *session) error {
 	l.ids, l.unique, l.ends = newSet(l.refs.IDs), newSet(l.refs.UniqueIDs), newSet(l.refs.AssociationsOf)
+	l.logical = newSet(l.refs.LogicalIDs)
 	object := func(p place) (bool, error) {
 		if p.n >= 0 {
 			l.places = append(l.places, p)
@@ -73,6 +75,11 @@ func (l *lookup) run(ctx context.Context, s *session) error {
 	}
 	for _, id := range l.refs.UniqueIDs {
 		if err := s.candidates(s.db.hash.id(id), object); err != nil {
+			return err
+		}
+	}
+	for _, id := range l.refs.LogicalIDs {
+		if err := s.candidates(s.db.hash.id(string(id)), object); err != nil {
 			return err
 		}
 	}
@@ -120,12 +127,12 @@ func (l *lookup) objects(ctx context.Context, s *session) error {
 			if c == nil {
 				continue
 			}
-			a, err := c.added(s, l.places[i].n)
+			p, err := c.placed(s, l.places[i].n)
 			if err != nil {
 				return err
 			}
-			if l.ids.has(a.Object.ObjectID()) || l.unique.has(uniqueID(a.Object)) {
-				l.found.Objects = append(l.found.Objects, storage.Placed{Added: a, Stream: c.of.stream})
+			if l.wants(&p) && (l.ids.has(p.Object.ObjectID()) || l.unique.has(uniqueID(p.Object)) || l.logical.has(logicalID(p.Object))) {
+				l.found.Objects = append(l.found.Objects, p)
 			}
 		}
 	}
@@ -147,13 +154,13 @@ func (l *lookup) associations(ctx context.Context, s *session) error {
 			if s.reader.Class(n) != encoding.ClassAssociation {
 				continue
 			}
-			a, err := c.added(s, int64(n))
+			p, err := c.placed(s, int64(n))
 			if err != nil {
 				return err
 			}
-			link := a.Object.(*metadata.Association)
-			if l.ends.has(link.Source) || l.ends.has(link.Target) {
-				l.found.Associations = append(l.found.Associations, storage.Placed{Added: a, Stream: c.of.stream})
+			link := p.Object.(*metadata.Association)
+			if l.wants(&p) && (l.ends.has(link.Source) || l.ends.has(link.Target)) {
+				l.found.Associations = append(l.found.Associations, p)
 			}
 		}
 	}
@@ -177,7 +184,7 @@ func (l *lookup) change(ctx context.Context, s *session, at int64) (*opened, err
 		return nil, err
 	}
 	c := &opened{of: of, at: at}
-	if snap := s.db.cache.snapshot(of.key); snap != nil && storage.Version(at&maxVersion) <= snap.version() {
+	if snap := s.db.cache.snapshot(of.key); !s.writing && snap != nil && storage.Version(at&maxVersion) <= snap.version() {
 		c.touches = snap.touches
 	} else if c.touches, err = s.touchesIn(at, at); err != nil {
 		return nil, err
@@ -185,16 +192,33 @@ func (l *lookup) change(ctx context.Context, s *session, at int64) (*opened, err
 	return c, nil
 }
 
-// added decodes an object and puts its current state on it.
-func (c *opened) added(s *session, n int64) (storage.Added, error) {
+// wants: what was removed is found only by those who ask for it.
+func (l *lookup) wants(p *storage.Placed) bool { return !p.Removed || l.refs.WithRemoved }
+
+// placed decodes an object and puts its current state on it.
+func (c *opened) placed(s *session, n int64) (storage.Placed, error) {
 	if n >= int64(s.reader.Len()) {
-		return storage.Added{}, errProjection
+		return storage.Placed{}, errProjection
 	}
 	a, err := s.reader.Added(int(n))
+	p := storage.Placed{Added: a, Stream: c.of.stream}
 	if err == nil {
-		overlay(&a, of(c.touches, place{c.at, n}))
+		overlay(&p, of(c.touches, place{c.at, n}))
 	}
-	return a, err
+	return p, err
+}
+
+// logicalID of an object; "" for associations.
+func logicalID(o metadata.Object) metadata.ID {
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		return o.LogicalID
+	case *metadata.SubmissionSet:
+		return o.LogicalID
+	case *metadata.Folder:
+		return o.LogicalID
+	}
+	return ""
 }
 
 // uniqueID of an object; "" for associations.

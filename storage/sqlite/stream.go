@@ -253,8 +253,10 @@ func (s *session) openChange(t access.Tenant, at int64) (*stream, error) {
 
 // touches are those of one object.
 func (s *session) touches(p place) ([]touch, error) {
-	if list, ok := s.db.cache.touches(p); ok {
-		return list, nil
+	if !s.writing { // the cache does not know yet what the writer has not committed
+		if list, ok := s.db.cache.touches(p); ok {
+			return list, nil
+		}
 	}
 	var list []touch
 	q := s.touchesOfOne.bind(p.at, p.n)

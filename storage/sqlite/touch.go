@@ -21,35 +21,69 @@ const (
 )
 
 // touch is a row of table touch: what the change at by says of an object.
-// Stored as: flags, status, lastUpdateTime.
+// What it says is stored as: flags, status, lastUpdateTime.
 type touch struct {
 	place
-	seq, by   int64
-	mentioned bool // an association of the change has the object as an end
-	status    metadata.Status
-	updated   metadata.DTM
+	seq, by int64
+	said
 }
 
-func (t *touch) encode(b []byte) []byte {
-	var flags byte
+// said is what one change says of an object.
+type said struct {
+	mentioned  bool // an association of the change has the object as an end
+	removed    bool
+	unbind     bool
+	succession storage.Succession
+	status     metadata.Status
+	updated    metadata.DTM
+}
+
+// The flags, as stored. Succession takes two bits.
+const (
+	flagMentioned   = 1 << 0
+	flagRemoved     = 1 << 1
+	flagUnbind      = 1 << 2
+	successionShift = 3
+	allFlags        = 1<<5 - 1
+)
+
+func (t *said) encode(b []byte) []byte {
+	flags := byte(t.succession) << successionShift
 	if t.mentioned {
-		flags = 1
+		flags |= flagMentioned
+	}
+	if t.removed {
+		flags |= flagRemoved
+	}
+	if t.unbind {
+		flags |= flagUnbind
 	}
 	b = append(b, flags, byte(t.status))
 	return append(b, t.updated...)
 }
 
-func (t *touch) decode(b []byte) error {
-	if len(b) < 2 || b[0] > 1 {
+func (t *said) decode(b []byte) error {
+	if len(b) < 2 || b[0] > allFlags {
 		return ErrTampered
 	}
-	t.mentioned, t.status, t.updated = b[0] == 1, metadata.Status(b[1]), metadata.DTM(b[2:])
+	*t = said{
+		mentioned: b[0]&flagMentioned != 0, removed: b[0]&flagRemoved != 0, unbind: b[0]&flagUnbind != 0,
+		succession: storage.Succession(b[0] >> successionShift),
+		status:     metadata.Status(b[1]), updated: metadata.DTM(b[2:]),
+	}
 	return nil
 }
 
 // apply lays the touch over an object.
-func (t *touch) apply(o metadata.Object) {
-	switch o := o.(type) {
+func (t *touch) apply(p *storage.Placed) {
+	p.Removed = p.Removed || t.removed
+	if t.succession != storage.Unchanged {
+		p.Superseded = t.succession == storage.Superseded
+	}
+	if t.unbind {
+		p.Document = ""
+	}
+	switch o := p.Object.(type) {
 	case *metadata.DocumentEntry:
 		o.Status = cmp.Or(t.status, o.Status)
 	case *metadata.SubmissionSet:
@@ -80,10 +114,15 @@ func of(all []touch, p place) []touch {
 }
 
 // overlay puts the current state on an object.
-func overlay(a *storage.Added, touches []touch) {
+func overlay(p *storage.Placed, touches []touch) {
 	for i := range touches {
-		touches[i].apply(a.Object)
+		touches[i].apply(p)
 	}
+}
+
+// isRemoved tells whether one of an object's touches removed it.
+func isRemoved(touches []touch) bool {
+	return slices.ContainsFunc(touches, func(t touch) bool { return t.removed })
 }
 
 // touchBytes is about what a touch takes in memory.

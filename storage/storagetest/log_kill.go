@@ -76,6 +76,9 @@ type childWriter struct {
 	gen  *metadatatest.Gen
 	rng  *rand.Rand
 	last *metadata.DocumentEntry
+	of   int // the patient of last
+	// spare is a submission that nothing refers to.
+	spare *storage.Change
 }
 
 // childPatients are the same in every process.
@@ -92,12 +95,21 @@ func childPatients() []metadatatest.Patient {
 // another; the rest is the other's id.
 const pairTitle = "together with "
 
-// submit appends one submission, a replacement, or two submissions together.
+// submit appends one submission, a replacement, a new version, two submissions
+// together, or a removal.
 func (c *childWriter) submit() error {
 	patients := childPatients()
 	i := c.rng.IntN(len(patients))
 	changes := []storage.Change{submission(c.gen, patients[i], 1, 0)}
+	plain := false
 	switch {
+	case c.spare != nil && c.rng.IntN(4) == 0:
+		gone := removeAll(0, *c.spare)
+		c.spare = nil
+		return c.append([]storage.Change{gone}, "-", gone.Events[0].Removed)
+	case c.last != nil && c.rng.IntN(5) == 0:
+		i = c.of
+		changes[0], _ = revise(c.gen, patients[i], c.last, 0)
 	case c.rng.IntN(4) == 0:
 		other := submission(c.gen, patients[(i+1)%len(patients)], 1, 0)
 		setOf(changes[0]).Title = metadata.NewText(pairTitle + string(setOf(other).ID))
@@ -106,20 +118,37 @@ func (c *childWriter) submit() error {
 	case c.last != nil && c.rng.IntN(3) == 0:
 		relate(&changes[0], metadata.Replaces, entries(changes[0])[0].ID, c.last.ID)
 		changes[0].Events[0].Touched = []storage.Touch{{ID: c.last.ID, Status: metadata.Deprecated}}
+	default:
+		plain = true
 	}
+	if plain && c.spare == nil {
+		c.spare = &changes[0]
+	} else {
+		c.last, c.of = entries(changes[0])[0], i
+	}
+	var added []metadata.ID
+	for _, change := range changes {
+		for _, a := range change.Events[0].Added {
+			added = append(added, a.Object.ObjectID())
+		}
+	}
+	return c.append(changes, "", added)
+}
+
+// append appends and acknowledges the ids, each after a mark. What was refused is
+// not used again.
+func (c *childWriter) append(changes []storage.Change, mark string, ids []metadata.ID) error {
 	err := persistAll(c.l, changes)
 	if kind := fault.KindOf(err); err != nil && (kind == fault.Unavailable || kind == fault.Busy) {
+		c.spare, c.last = nil, nil
 		return say("refused " + fmt.Sprint(kind))
 	}
 	if err != nil {
 		return err
 	}
-	c.last = entries(changes[0])[0]
 	line := "ack"
-	for _, change := range changes {
-		for _, a := range change.Events[0].Added {
-			line += " " + string(a.Object.ObjectID())
-		}
+	for _, id := range ids {
+		line += " " + mark + string(id)
 	}
 	return say(line)
 }
@@ -230,15 +259,30 @@ func parseAck(line string) (ids []metadata.ID) {
 	return ids
 }
 
-// survivors is an error unless all acknowledged objects are there and every
-// submission is whole: its set, document and membership, its pair, its effects.
+// survivors is an error unless all acknowledged objects are there, those whose
+// removal was acknowledged (they have a minus sign) are gone, and every submission
+// is whole: its set, document and membership, its pair, its effects.
 func survivors(l LogIndex, acked []metadata.ID) error {
-	st, err := l.Lookup(context.Background(), tenant, storage.Refs{IDs: acked})
+	var added []metadata.ID
+	removed := map[metadata.ID]bool{}
+	for _, id := range acked {
+		if gone, ok := strings.CutPrefix(string(id), "-"); ok {
+			removed[metadata.ID(gone)] = true
+		} else {
+			added = append(added, id)
+		}
+	}
+	st, err := l.Lookup(context.Background(), tenant, storage.Refs{IDs: added, WithRemoved: true})
 	if err != nil {
 		return err
 	}
-	if len(st.Objects) != len(acked) {
-		return fmt.Errorf("%d of %d acknowledged objects are there", len(st.Objects), len(acked))
+	if len(st.Objects) != len(added) {
+		return fmt.Errorf("%d of %d acknowledged objects are there", len(st.Objects), len(added))
+	}
+	for _, o := range st.Objects {
+		if removed[o.Object.ObjectID()] && !o.Removed {
+			return errors.New("an object whose removal was acknowledged is there again")
+		}
 	}
 	var h holdings
 	for _, p := range childPatients() {
@@ -253,32 +297,63 @@ func survivors(l LogIndex, acked []metadata.ID) error {
 type holdings struct {
 	sets  map[metadata.ID]*metadata.SubmissionSet
 	docs  map[metadata.ID]*metadata.DocumentEntry
+	old   map[metadata.ID]bool // superseded documents
 	links []*metadata.Association
 }
 
 func (h *holdings) add(l LogIndex, s storage.Stream) error {
 	if h.sets == nil {
 		h.sets, h.docs = map[metadata.ID]*metadata.SubmissionSet{}, map[metadata.ID]*metadata.DocumentEntry{}
+		h.old = map[metadata.ID]bool{}
 	}
-	before := len(h.sets)
+	left, changes, err := logged(l, s)
+	if err != nil {
+		return err
+	}
 	for o, err := range l.Find(context.Background(), tenant, s, everything, access.Restriction{}) {
 		if err != nil {
 			return err
 		}
+		if !left[o.Object.ObjectID()] {
+			return errors.New("an object is found that the log does not have, or has removed")
+		}
+		delete(left, o.Object.ObjectID())
 		switch x := o.Object.(type) {
 		case *metadata.SubmissionSet:
 			h.sets[x.ID] = x
 		case *metadata.DocumentEntry:
-			h.docs[x.ID] = x
+			h.docs[x.ID], h.old[x.ID] = x, o.Superseded
 		case *metadata.Association:
 			h.links = append(h.links, x)
 		}
 	}
 	_, v, err := l.Load(context.Background(), tenant, s, storage.Refs{})
-	if err == nil && v != storage.Version(len(h.sets)-before) {
-		err = fmt.Errorf("version %d and %d submissions", v, len(h.sets)-before)
+	if err == nil && v != changes {
+		err = fmt.Errorf("version %d and %d changes", v, changes)
+	}
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%d objects of the log are not found", len(left))
 	}
 	return err
+}
+
+// logged are the objects that a stream's events leave, and how many there are: the
+// child writes one event in each change.
+func logged(l LogIndex, s storage.Stream) (left map[metadata.ID]bool, changes storage.Version, err error) {
+	left = map[metadata.ID]bool{}
+	for ev, err := range l.Events(context.Background(), tenant, s, 0) {
+		if err != nil {
+			return nil, 0, err
+		}
+		changes++
+		for _, a := range ev.Added {
+			left[a.Object.ObjectID()] = true
+		}
+		for _, id := range ev.Removed {
+			delete(left, id)
+		}
+	}
+	return left, changes, nil
 }
 
 func (h *holdings) whole() error {
@@ -298,6 +373,15 @@ func (h *holdings) whole() error {
 	}
 	if members != len(h.sets) || members != len(h.docs) {
 		return fmt.Errorf("half a submission: %d sets, %d documents, %d memberships", len(h.sets), len(h.docs), members)
+	}
+	newest := map[metadata.ID]int{}
+	for _, d := range h.docs {
+		newest[d.LogicalID] = max(newest[d.LogicalID], d.Version)
+	}
+	for id, d := range h.docs {
+		if h.old[id] != (d.Version < newest[d.LogicalID]) {
+			return fmt.Errorf("half an update: version %d of %d, superseded: %v", d.Version, newest[d.LogicalID], h.old[id])
+		}
 	}
 	for _, s := range h.sets {
 		if other, ok := strings.CutPrefix(s.Title.String(), pairTitle); ok && h.sets[metadata.ID(other)] == nil {

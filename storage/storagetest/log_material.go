@@ -212,6 +212,18 @@ func refsOf(changes ...storage.Change) (refs storage.Refs) {
 	return refs
 }
 
+func logicalOf(o metadata.Object) metadata.ID {
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		return o.LogicalID
+	case *metadata.SubmissionSet:
+		return o.LogicalID
+	case *metadata.Folder:
+		return o.LogicalID
+	}
+	return ""
+}
+
 func uniqueOf(o metadata.Object) string {
 	switch o := o.(type) {
 	case *metadata.DocumentEntry:

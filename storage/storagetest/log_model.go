@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,17 @@ type model struct {
 	versions map[placeName]storage.Version
 	events   map[placeName][]storage.Event
 	objects  []*modelObject // as registered
-	claims   map[access.Tenant]map[string][]storage.Claim
+	claims   map[access.Tenant]map[string][]modelClaim
+}
+
+// modelClaim is a claim and the objects of its change that have its uniqueId.
+type modelClaim struct {
+	storage.Claim
+	holders []*modelObject
+}
+
+func (c modelClaim) released() bool {
+	return len(c.holders) > 0 && !slices.ContainsFunc(c.holders, func(o *modelObject) bool { return !o.Removed })
 }
 
 type placeName struct {
@@ -35,7 +46,7 @@ type modelObject struct {
 func newModel() *model {
 	return &model{
 		versions: map[placeName]storage.Version{}, events: map[placeName][]storage.Event{},
-		claims: map[access.Tenant]map[string][]storage.Claim{},
+		claims: map[access.Tenant]map[string][]modelClaim{},
 	}
 }
 
@@ -49,6 +60,9 @@ func (m *model) append(t access.Tenant, changes []storage.Change) error {
 		versions[n]++
 		for _, want := range c.Claims {
 			for _, held := range m.claims[t][want.ID] {
+				if held.released() {
+					continue
+				}
 				differ := want.Value != held.Value && want.Value != "" && held.Value != ""
 				if want.Exclusive || !held.Exclusive && differ {
 					return storage.ErrConflict
@@ -56,7 +70,11 @@ func (m *model) append(t access.Tenant, changes []storage.Change) error {
 			}
 		}
 	}
+	if m.dangling(t, changes) {
+		return storage.ErrConflict
+	}
 	for _, c := range changes {
+		first := len(m.objects)
 		n := placeName{t, c.Stream}
 		m.versions[n]++
 		m.events[n] = append(m.events[n], c.Events...)
@@ -68,9 +86,15 @@ func (m *model) append(t access.Tenant, changes []storage.Change) error {
 		}
 		for _, claim := range c.Claims {
 			if m.claims[t] == nil {
-				m.claims[t] = map[string][]storage.Claim{}
+				m.claims[t] = map[string][]modelClaim{}
 			}
-			m.claims[t][claim.ID] = append(m.claims[t][claim.ID], claim)
+			held := modelClaim{Claim: claim}
+			for _, o := range m.objects[first:] {
+				if uniqueOf(o.Object) == claim.ID {
+					held.holders = append(held.holders, o)
+				}
+			}
+			m.claims[t][claim.ID] = append(m.claims[t][claim.ID], held)
 		}
 	}
 	for _, c := range changes {
@@ -78,6 +102,53 @@ func (m *model) append(t access.Tenant, changes []storage.Change) error {
 			for _, touch := range ev.Touched {
 				m.touch(t, touch)
 			}
+			for _, id := range ev.Removed {
+				m.object(t, id).Removed = true
+			}
+		}
+	}
+	return nil
+}
+
+// dangling tells whether something would lead to what is removed.
+func (m *model) dangling(t access.Tenant, changes []storage.Change) bool {
+	going := map[metadata.ID]bool{}
+	for _, c := range changes {
+		for _, ev := range c.Events {
+			for _, id := range ev.Removed {
+				if m.object(t, id).Removed {
+					return true
+				}
+				going[id] = true
+			}
+		}
+	}
+	gone := func(id metadata.ID) bool {
+		o := m.object(t, id)
+		return going[id] || o != nil && o.Removed
+	}
+	for _, c := range changes {
+		for _, ev := range c.Events {
+			for _, a := range ev.Added {
+				if l, ok := a.Object.(*metadata.Association); ok && (gone(l.Source) || gone(l.Target)) {
+					return true
+				}
+			}
+		}
+	}
+	for _, o := range m.objects {
+		l, ok := o.Object.(*metadata.Association)
+		if ok && o.t == t && !o.Removed && !going[l.ID] && (going[l.Source] || going[l.Target]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *model) object(t access.Tenant, id metadata.ID) *modelObject {
+	for _, o := range m.objects {
+		if o.t == t && o.Object.ObjectID() == id {
+			return o
 		}
 	}
 	return nil
@@ -88,11 +159,19 @@ func (m *model) touch(t access.Tenant, touch storage.Touch) {
 		if o.t != t || o.Object.ObjectID() != touch.ID {
 			continue
 		}
+		if touch.Succession != storage.Unchanged {
+			o.Superseded = touch.Succession == storage.Superseded
+		}
+		if touch.Unbind {
+			o.Document = ""
+		}
 		switch x := o.Object.(type) {
 		case *metadata.DocumentEntry:
-			x.Status = max(x.Status, touch.Status) // the suite only deprecates
+			x.Status = cmp.Or(touch.Status, x.Status)
+		case *metadata.Association:
+			x.Status = cmp.Or(touch.Status, x.Status)
 		case *metadata.Folder:
-			x.Status = max(x.Status, touch.Status)
+			x.Status = cmp.Or(touch.Status, x.Status)
 			x.LastUpdateTime = max(x.LastUpdateTime, touch.LastUpdateTime) // and time goes forward
 		}
 	}
@@ -100,10 +179,10 @@ func (m *model) touch(t access.Tenant, touch storage.Touch) {
 
 func (m *model) lookup(t access.Tenant, refs storage.Refs) (st storage.State) {
 	for _, o := range m.objects {
-		if o.t != t {
+		if o.t != t || o.Removed && !refs.WithRemoved {
 			continue
 		}
-		if slices.Contains(refs.IDs, o.Object.ObjectID()) || uniqueOf(o.Object) != "" && slices.Contains(refs.UniqueIDs, uniqueOf(o.Object)) {
+		if lid := logicalOf(o.Object); lid != "" && slices.Contains(refs.LogicalIDs, lid) || slices.Contains(refs.IDs, o.Object.ObjectID()) || uniqueOf(o.Object) != "" && slices.Contains(refs.UniqueIDs, uniqueOf(o.Object)) {
 			st.Objects = append(st.Objects, o.Placed)
 		}
 		if a, ok := o.Object.(*metadata.Association); ok && (slices.Contains(refs.AssociationsOf, a.Source) || slices.Contains(refs.AssociationsOf, a.Target)) {
@@ -115,7 +194,7 @@ func (m *model) lookup(t access.Tenant, refs storage.Refs) (st storage.State) {
 
 func (m *model) find(t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) (list []storage.Placed) {
 	for _, o := range m.objects {
-		if o.t != t || o.Stream != s {
+		if o.t != t || o.Stream != s || o.Removed {
 			continue
 		}
 		ok := f.Associations
@@ -189,9 +268,14 @@ func (w *world) step(t *testing.T, l LogIndex) {
 	t.Helper()
 	of := w.tenants[w.rng.IntN(len(w.tenants))]
 	changes := []storage.Change{w.change(of)}
+	if w.rng.IntN(4) == 0 {
+		if changes = w.lifeCycle(of); changes == nil {
+			return
+		}
+	}
 	if w.rng.IntN(5) == 0 {
 		changes = append(changes, w.change(of))
-		if changes[0].Stream == changes[1].Stream && w.rng.IntN(3) > 0 {
+		if len(changes) == 2 && changes[0].Stream == changes[1].Stream && w.rng.IntN(3) > 0 {
 			changes[1].Expect++
 		}
 	}
@@ -200,6 +284,9 @@ func (w *world) step(t *testing.T, l LogIndex) {
 		t.Fatalf("Append: %v, want %v", got, want)
 	}
 	refs := refsOf(changes...)
+	if len(refs.IDs) == 0 {
+		return
+	}
 	w.compareRefs(t, l, of, storage.Refs{IDs: refs.IDs[:1], UniqueIDs: refs.UniqueIDs[:1], AssociationsOf: refs.AssociationsOf[len(refs.AssociationsOf)-1:]})
 	for _, c := range changes {
 		same(t, "Find", find(t, l, of, c.Stream, documents, access.Restriction{}), w.model.find(of, c.Stream, documents, access.Restriction{}))
@@ -297,11 +384,13 @@ func (w *world) compare(t *testing.T, l LogIndex) {
 		for _, o := range w.model.objects { // of both tenants: the other's are not found
 			id := o.Object.ObjectID()
 			refs.IDs, refs.AssociationsOf = append(refs.IDs, id), append(refs.AssociationsOf, id)
-			one := storage.Refs{IDs: []metadata.ID{id}, AssociationsOf: []metadata.ID{id}}
+			one := storage.Refs{IDs: []metadata.ID{id}, AssociationsOf: []metadata.ID{id}, LogicalIDs: []metadata.ID{logicalOf(o.Object)}}
 			if u := uniqueOf(o.Object); u != "" {
 				refs.UniqueIDs = append(refs.UniqueIDs, u)
 				one.UniqueIDs = []string{u}
 			}
+			w.compareRefs(t, l, of, one)
+			one.WithRemoved = true
 			w.compareRefs(t, l, of, one)
 		}
 		w.compareRefs(t, l, of, refs)
