@@ -70,6 +70,10 @@ func (t *table) protection() {
 	t.add("encryption", "on|off", "on", "Encrypts events and documents at rest (AES-256-GCM, one data key each). Settled when the data folder is made; off is for comparison only.", set, get)
 	set, get = secret(func(c *Config) *Secret { return &c.MasterKey })
 	t.add("master-key", "KEY", "", "Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.", set, get).Secret = true
+	set, get = secret(func(c *Config) *Secret { return &c.LedgerKey })
+	t.add("ledger-key", "KEY", "", "Private key that signs the ledger's checkpoints, as samdok ledger new-key makes it. Without one, a key is made once and kept in the data folder, sealed by the master key. Keep it elsewhere when whoever can change the folder must not be able to sign what was changed.", set, get).Secret = true
+	set, get = duration(func(c *Config) *time.Duration { return &c.CheckpointInterval }, 100*time.Millisecond)
+	t.add("ledger.checkpoint-interval", "DURATION", "10s", "How often the ledger's newest records are covered by a signed checkpoint. Records are durable before each answer at any interval.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Malware.Kind }, "off", "clamd", "icap")
 	t.add("malware.scanner", "off|clamd|icap", "off", "Scanner that sees each document before it is stored. A document that it refuses is not stored.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Malware.Address })
