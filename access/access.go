@@ -96,6 +96,15 @@ const (
 	ItemAssociation
 )
 
+var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association"}
+
+func (k ItemKind) String() string {
+	if int(k) < len(itemKindNames) {
+		return itemKindNames[k]
+	}
+	return itemKindNames[0]
+}
+
 // Effect is allow or deny; the zero value denies.
 type Effect uint8
 
