@@ -65,6 +65,14 @@ func (t *T) Register(s *Submission) *Answer {
 	return t.Post(t.target.Registry, soapType, []byte(Envelope(ActionRegister, NewUUID(), "", s.xml())))
 }
 
+// RegisterBody is the body of ITI-42, to be sent reworded.
+func RegisterBody(s *Submission) string { return s.xml() }
+
+// RegisterXML sends ITI-42 with a body as it is.
+func (t *T) RegisterXML(body string) *Answer {
+	return t.SOAP(Envelope(ActionRegister, NewUUID(), "", body))
+}
+
 // SOAP sends an envelope to the registry.
 func (t *T) SOAP(envelope string) *Answer {
 	return t.Post(t.target.Registry, soapType, []byte(envelope))

@@ -12,34 +12,85 @@ const (
 	AvailabilityOffline = "urn:ihe:iti:2010:DocumentAvailability:Offline"
 )
 
-// Match is SQL LIKE over the whole of s.
+// Match is SQL LIKE over the whole of s. What stands between two % is looked for
+// from left to right, once: the time is that of reading s, times the length of the
+// longest piece that has a _.
 func (l Like) Match(s string) bool {
-	p := string(l)
-	// After a % the rest is tried at every place until it fits: mark is the
-	// pattern after the last %, again is where in s to try it next.
-	mark, again := -1, 0
-	i, j := 0, 0
-	for j < len(s) {
-		switch {
-		case i < len(p) && p[i] == '%':
-			mark, again = i+1, j
-			i++
-			continue
-		case i < len(p) && p[i] == '_':
-			_, n := utf8.DecodeRuneInString(s[j:])
-			i, j = i+1, j+n
-			continue
-		case i < len(p) && p[i] == s[j]:
-			i, j = i+1, j+1
-			continue
-		case mark < 0:
+	piece, rest, more := strings.Cut(string(l), "%")
+	n := leads(piece, s)
+	if n < 0 || !more {
+		return n == len(s)
+	}
+	for s = s[n:]; ; s = s[n:] {
+		if piece, rest, more = strings.Cut(rest, "%"); !more {
+			return ends(piece, s)
+		}
+		if n = after(piece, s); n < 0 {
 			return false
 		}
-		_, n := utf8.DecodeRuneInString(s[again:])
-		again += n
-		i, j = mark, again
 	}
-	return strings.Trim(p[i:], "%") == ""
+}
+
+// leads is how many octets of s a piece without % takes at its start; -1: it does
+// not fit.
+func leads(piece, s string) int {
+	j := 0
+	for i := range len(piece) {
+		switch {
+		case j == len(s):
+			return -1
+		case piece[i] == '_' && s[j] < utf8.RuneSelf:
+			j++
+		case piece[i] == '_':
+			_, n := utf8.DecodeRuneInString(s[j:])
+			j += n
+		case piece[i] == s[j]:
+			j++
+		default:
+			return -1
+		}
+	}
+	return j
+}
+
+// ends tells whether a piece fits at the end of s.
+func ends(piece, s string) bool {
+	j := len(s)
+	for i := len(piece) - 1; i >= 0; i-- {
+		switch {
+		case j == 0:
+			return false
+		case piece[i] == '_':
+			_, n := utf8.DecodeLastRuneInString(s[:j])
+			j -= n
+		case piece[i] == s[j-1]:
+			j--
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// after is where s goes on behind the first place at which the piece fits; -1: none.
+func after(piece, s string) int {
+	if strings.IndexByte(piece, '_') < 0 {
+		i := strings.Index(s, piece)
+		if i < 0 {
+			return -1
+		}
+		return i + len(piece)
+	}
+	for i := 0; ; {
+		if n := leads(piece, s[i:]); n >= 0 {
+			return i + n
+		}
+		if len(s)-i <= len(piece) { // each octet of it takes at least one
+			return -1
+		}
+		_, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+	}
 }
 
 // IsExact tells whether the pattern has no wildcard.

@@ -74,7 +74,7 @@ func (c *check) ofSet(a *metadata.Association) bool { return a.Source == c.sub.S
 func (c *check) membership(a *metadata.Association, target end) {
 	switch {
 	case a.Membership == metadata.MembershipNone:
-		c.report(fault.RegistryMetadataError, "Association '%s': the slot SubmissionSetStatus is missing; write Original for a document of this submission and Reference for a registered one.", c.name(a.ID))
+		c.report(fault.RegistryMetadataError, "Association '%s': the slot SubmissionSetStatus says neither Original nor Reference; write Original for a document of this submission and Reference for a registered one.", c.name(a.ID))
 	case a.Membership == metadata.Original && !target.local:
 		c.report(fault.RegistryMetadataError, "Association '%s': SubmissionSetStatus is Original, but the DocumentEntry '%s' is not in the submission; write Reference.", c.name(a.ID), target.id)
 	case a.Membership == metadata.Reference && target.local:

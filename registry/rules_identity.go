@@ -71,25 +71,37 @@ func (c *check) sameContent() {
 			if !ok {
 				continue
 			}
-			if code, what := differ(old, e); code != "" {
-				c.report(code, "DocumentEntry '%s': the uniqueId '%s' is registered for a document with another %s; new content needs a new uniqueId.",
-					c.name(e.ID), e.UniqueID, what)
+			found := differ(old, e)
+			for _, d := range found {
+				c.report(d.code, "DocumentEntry '%s': the uniqueId '%s' is registered for a document with another %s; new content needs a new uniqueId.",
+					c.name(e.ID), e.UniqueID, d.what)
+			}
+			if len(found) > 0 {
 				break
 			}
 		}
 	}
 }
 
-func differ(old, e *metadata.DocumentEntry) (fault.Code, string) {
-	switch {
-	case e.Kind == metadata.OnDemand && old.Kind == metadata.Stable:
-		return fault.DuplicateUniqueID, "type (stable)"
-	case e.Hash != "" && old.Hash != "" && !strings.EqualFold(e.Hash, old.Hash):
-		return fault.NonIdenticalHash, "hash"
-	case e.Size.Given && old.Size.Given && e.Size != old.Size:
-		return fault.NonIdenticalSize, "size"
+// difference is a code and the attribute that it is about.
+type difference struct {
+	code fault.Code
+	what string
+}
+
+// differ names all that keeps e from being the document that old describes: other
+// bytes are mostly of another length too, and then both codes belong in the answer.
+func differ(old, e *metadata.DocumentEntry) (found []difference) {
+	if e.Kind == metadata.OnDemand && old.Kind == metadata.Stable {
+		return []difference{{fault.DuplicateUniqueID, "type (stable)"}}
 	}
-	return "", ""
+	if e.Hash != "" && old.Hash != "" && !strings.EqualFold(e.Hash, old.Hash) {
+		found = append(found, difference{fault.NonIdenticalHash, "hash"})
+	}
+	if e.Size.Given && old.Size.Given && e.Size != old.Size {
+		found = append(found, difference{fault.NonIdenticalSize, "size"})
+	}
+	return found
 }
 
 // patients: all objects of the submission are of one patient (rule 8,

@@ -143,6 +143,12 @@ var identityRules = []rule{
 		e.UniqueID, e.Hash, e.Size = old.UniqueID, old.Hash, metadata.Octets(old.Size.Octets+1)
 		return w.with(e)
 	}, one(fault.NonIdenticalSize)},
+	{"5 another hash and size", func(w *world) *metadata.Submission {
+		old, e := w.registered(), w.entry()
+		e.UniqueID, e.Size = old.UniqueID, metadata.Octets(old.Size.Octets+1)
+		e.Hash = strings.Repeat("a", 40)
+		return w.with(e)
+	}, []fault.Code{fault.NonIdenticalHash, fault.NonIdenticalSize}},
 	{"5 an on-demand entry again", func(w *world) *metadata.Submission {
 		a, b := w.onDemand(), w.onDemand()
 		b.UniqueID = a.UniqueID

@@ -22,9 +22,6 @@ const (
 	waveBytes = 4 << 20
 	// scanWave is the same when each document has a connection to a scanner.
 	scanWave = 8
-	// maxIntake is how long after its start an intake may still be registered. It
-	// keeps a slow sender away from the sweep, which deletes at SweepAge.
-	maxIntake = SweepAge / 2
 	// deleteTime bounds the deletion of a refused intake; the sweep does the rest.
 	deleteTime = time.Minute
 )
@@ -50,12 +47,16 @@ func (in *Intake) Keys() map[metadata.ID]storage.DocumentKey { return in.keys }
 // Fresh is nil while the intake may be registered. Bytes that took too long to
 // arrive may be met by the sweep before the log binds them.
 func (in *Intake) Fresh() error {
-	if d := in.r.clock().Sub(in.started); d > maxIntake {
+	if d, most := in.r.clock().Sub(in.started), in.r.maxIntake(); d > most {
 		return fault.New(fault.TooLarge, "repository.Fresh", fault.RepositoryOutOfResources,
-			"The documents took %v to arrive; at most %v are allowed. Send fewer or smaller documents in one submission.", d.Round(time.Second), maxIntake)
+			"The documents took %v to arrive; at most %v are allowed, half of sweep.age. Send fewer or smaller documents in one submission.", d.Round(time.Second), most)
 	}
 	return nil
 }
+
+// maxIntake is how long after its start an intake may still be registered. It
+// keeps a slow sender away from the sweep.
+func (r *Repository) maxIntake() time.Duration { return r.sweepAge / 2 }
 
 // Delete removes the bytes. What cannot be deleted now is left to the sweep. It
 // works although ctx is cancelled.

@@ -53,6 +53,9 @@ type Options struct {
 	// AdmitUnscanned lets documents in that the scanner had no verdict on. Without
 	// it they are held back: the sender is told to try again later.
 	AdmitUnscanned bool
+	// SweepAge "sweep.age": how old unbound bytes are before the sweep deletes them;
+	// default DefaultSweepAge. A submission must arrive within half of it.
+	SweepAge time.Duration
 	// Log of the operator; nil: none.
 	Logger *slog.Logger
 }
@@ -67,6 +70,7 @@ type Repository struct {
 	scan      func(context.Context, malware.Document) (*malware.Scan, error)
 	admit     bool
 	logger    *slog.Logger
+	sweepAge  time.Duration
 
 	sweeping sync.Mutex
 	swept    time.Time // everything committed before it has been swept; guarded by sweeping
@@ -77,9 +81,12 @@ func New(o Options) *Repository {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.SweepAge <= 0 {
+		o.SweepAge = DefaultSweepAge
+	}
 	return &Repository{
 		documents: o.Documents, log: o.Log, id: o.ID, clock: o.Clock, limits: o.Limits.withDefaults(),
-		scan: o.Scan, admit: o.AdmitUnscanned, logger: o.Logger,
+		scan: o.Scan, admit: o.AdmitUnscanned, logger: o.Logger, sweepAge: o.SweepAge,
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"samdok/storage"
 )
 
-// SweepAge is how old unbound bytes are before the sweep deletes them. Nothing
-// younger is touched: its submission may still be on its way into the log.
-const SweepAge = 24 * time.Hour
+// DefaultSweepAge is how old unbound bytes are before the sweep deletes them.
+// Nothing younger is touched: its submission may still be on its way into the log.
+const DefaultSweepAge = 24 * time.Hour
 
 const (
 	sweepBatch = 256
@@ -26,7 +26,7 @@ const (
 type Swept struct{ Seen, Bound, Deleted, Unreadable int }
 
 // Sweep deletes the bytes that no entry was registered for: leftovers of crashes
-// and of lost replies, at least SweepAge old. The log is asked about each; when
+// and of lost replies, at least Options.SweepAge old. The log is asked about each; when
 // the log cannot answer, nothing is deleted. A document that was found bound is
 // not looked at again by this Repository.
 //
@@ -39,7 +39,7 @@ func (r *Repository) Sweep(ctx context.Context, force bool) (Swept, error) {
 	if err := r.log.Ready(ctx); err != nil {
 		return s, fmt.Errorf("repository: no sweep while the log is not ready: %w", err)
 	}
-	before := r.clock().Add(-SweepAge)
+	before := r.clock().Add(-r.sweepAge)
 	unbound, err := r.unbound(ctx, &s, before)
 	if err != nil {
 		return s, err

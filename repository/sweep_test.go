@@ -3,9 +3,11 @@ package repository_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"samdok/fault"
 	"samdok/repository"
 	"samdok/storage"
 )
@@ -43,7 +45,7 @@ func TestSweep(t *testing.T) {
 	w.log.bind("1.2.3.bound", keys["bound"])
 	w.log.bind("1.2.3.loose", "another key")
 
-	w.time = w.time.Add(repository.SweepAge - time.Second)
+	w.time = w.time.Add(repository.DefaultSweepAge - time.Second)
 	w.sweep(t, repository.Swept{})
 	if len(w.keys(t)) != 2 {
 		t.Fatal("the sweep took something younger than its age")
@@ -63,7 +65,7 @@ func TestSweep(t *testing.T) {
 	}
 
 	// Next day: what was found bound is not looked at again, the rest is.
-	w.time = w.time.Add(repository.SweepAge)
+	w.time = w.time.Add(repository.DefaultSweepAge)
 	w.sweep(t, repository.Swept{Seen: 1, Deleted: 1})
 	if _, err := w.docs.Stat(t.Context(), young["young"]); err == nil {
 		t.Error("the second sweep left something")
@@ -79,7 +81,7 @@ func TestSweep(t *testing.T) {
 func TestSweepWithoutLog(t *testing.T) {
 	w := newWorld(t, nil)
 	w.stored(t, "1", "2")
-	w.time = w.time.Add(2 * repository.SweepAge)
+	w.time = w.time.Add(2 * repository.DefaultSweepAge)
 	w.log.err = errors.New("database is locked")
 	if s, err := w.Sweep(t.Context(), true); err == nil || s.Deleted != 0 || len(w.keys(t)) != 2 {
 		t.Errorf("swept %+v, %v", s, err)
@@ -102,7 +104,7 @@ func TestSweepBrake(t *testing.T) {
 		}
 		w.stored(t, ids...)
 	}
-	w.time = w.time.Add(2 * repository.SweepAge)
+	w.time = w.time.Add(2 * repository.DefaultSweepAge)
 	if s, err := w.Sweep(t.Context(), false); err == nil || s.Deleted != 0 || s.Seen != 1200 || len(w.keys(t)) != 1200 {
 		t.Errorf("swept %+v, %v", s, err)
 	}
@@ -112,4 +114,29 @@ func TestSweepBrake(t *testing.T) {
 	if s, err := w.Sweep(t.Context(), true); err != nil || s.Deleted != 1200 || len(w.keys(t)) != 0 {
 		t.Errorf("forced: %+v, %v", s, err)
 	}
+}
+
+// The age is a setting, and an intake may only take half of it: what is not
+// registered by then may be swept before it is.
+func TestSweepAge(t *testing.T) {
+	const age = 2 * time.Hour
+	w := newWorld(t, func(o *repository.Options) { o.SweepAge = age })
+	w.stored(t, "loose")
+	in, err := w.Take(t.Context(), tenant, submission("slow"), &parts{list: []part{bytesPart("slow", "x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Delete(t.Context())
+	w.time = w.time.Add(age / 2)
+	if err := in.Fresh(); err != nil {
+		t.Error(err)
+	}
+	w.time = w.time.Add(time.Second)
+	if err := in.Fresh(); err == nil || !strings.Contains(fault.ProblemsOf(err)[0].Context, "at most 1h0m0s are allowed, half of sweep.age") {
+		t.Errorf("an intake that took more than half: %v", err)
+	}
+	w.time = w.time.Add(age/2 - 2*time.Second)
+	w.sweep(t, repository.Swept{})
+	w.time = w.time.Add(2 * time.Second)
+	w.sweep(t, repository.Swept{Seen: 1, Deleted: 1})
 }

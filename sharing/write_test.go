@@ -165,7 +165,7 @@ func TestUnknownOutcome(t *testing.T) {
 			if n := len(w.keys()); n != 2 {
 				t.Fatalf("%d documents right after", n)
 			}
-			w.pass(repository.SweepAge - time.Minute)
+			w.pass(repository.DefaultSweepAge - time.Minute)
 			if s, err := w.repo.Sweep(t.Context(), true); err != nil || s != (repository.Swept{}) {
 				t.Errorf("too early: %+v, %v", s, err)
 			}

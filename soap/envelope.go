@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 
 	"samdok/internal/xmlscan"
@@ -116,9 +117,20 @@ func Malformed(err error) *Fault {
 		return Refuse("The message is refused: "+x.Error()+".", "Meldingen avvises fordi en grense er overskredet: "+x.Error()+".").WithStatus(http.StatusRequestEntityTooLarge).Because(err)
 	}
 	if x == nil {
-		return Fail("The message could not be read from the connection.", "Meldingen kunne ikke leses fra forbindelsen.").WithStatus(http.StatusRequestTimeout).Because(err)
+		return Unreadable(err)
 	}
 	return Refuse("The message is not well-formed XML, or not of the kind SOAP allows: "+x.Error()+".", "Meldingen er ikke gyldig XML: "+x.Error()+".").Because(err)
+}
+
+// Unreadable is the fault for a message that the connection did not bring whole:
+// it stalled, it broke, or its HTTP chunks are malformed.
+func Unreadable(err error) *Fault {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return Fail("The message stopped coming before it was complete, for longer than this server waits (http.stall-timeout).",
+			"Meldingen stanset før den var komplett.").WithStatus(http.StatusRequestTimeout).Because(err)
+	}
+	return Fail("The message could not be read from the connection: it broke, or its transfer coding is malformed.",
+		"Meldingen kunne ikke leses fra forbindelsen.").WithStatus(http.StatusBadRequest).Because(err)
 }
 
 // The WS-Addressing headers that may stand once, as bits.
@@ -200,7 +212,11 @@ func readAddressing(sc *xmlscan.Scanner, h *Header, seen *uint16) error {
 		return nil
 	}
 	text, err := sc.ElementText()
-	*to = strings.TrimSpace(text)
+	if text = strings.TrimSpace(text); len(text) > maxReason && name != "Action" { // it would be sent back, and recorded
+		return &Fault{Code: Sender, Sub: InvalidAddressingHeader, Problem: name,
+			Text: fmt.Sprintf("The header wsa:%s is longer than %d characters.", name, maxReason), Norsk: "Headeren wsa:" + name + " er for lang."}
+	}
+	*to = text
 	return err
 }
 

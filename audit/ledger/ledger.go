@@ -144,13 +144,26 @@ func (l *Ledger) Record(ctx context.Context, e *audit.Event) (audit.Receipt, err
 	return receipt, nil
 }
 
-// Ready says why records fail; nil while they do not.
-func (l *Ledger) Ready(context.Context) error {
-	if err := l.broken.Load(); err != nil {
-		return fmt.Errorf("the ledger takes no records, so requests are refused: %w; it recovers by itself when its disk does", *err)
+// Ready is nil when records can be written; the error names the action that mends
+// it. After a record has failed, it begins a segment to see whether the next one
+// would succeed.
+func (l *Ledger) Ready(ctx context.Context) error {
+	if l.broken.Load() == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.closed {
+			return errLedgerClosed
+		}
+		return nil
 	}
+	if _, err := l.active(ctx); err != nil {
+		return fmt.Errorf("audit records cannot be written, so no request is answered: %w; make room on the disk of %s, or see that it is there and writable", err, l.dir)
+	}
+	l.broken.Store(nil)
 	return nil
 }
+
+var errLedgerClosed = errors.New("ledger closed: the server is stopping")
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
 
@@ -226,7 +239,7 @@ func (l *Ledger) active(ctx context.Context) (*segment, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return nil, errors.New("ledger closed")
+		return nil, errLedgerClosed
 	}
 	if l.act != nil && l.act.log.Err() == nil {
 		return l.act, nil
@@ -308,11 +321,16 @@ func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
 	if err == nil {
 		err = errors.Join(f.Sync(), l.FS.SyncDir(l.dir))
 	}
+	// After the header is durable: what cannot hold the first records is no segment.
+	ahead := max(0, l.Ahead)
+	if err == nil && ahead > 0 {
+		_, err = f.WriteAt(make([]byte, ahead), headSize)
+	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), l.FS.Remove(path))
 	}
 	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
-	log := groupsync.NewLog(f, headSize, headSize, groupsync.Options{Ahead: max(0, l.Ahead)})
+	log := groupsync.NewLog(f, headSize, headSize+ahead, groupsync.Options{Ahead: ahead})
 	return &segment{number: n, made: h.made, log: log, aead: aead, next: h.first + 1}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -228,19 +229,23 @@ func TestFailsClosedAndRecovers(t *testing.T) {
 	o := Options{Ring: ring(t, t.TempDir()), FS: fsys}
 	r := open(t, dir, o)
 	record(t, r, "before")
+	ready(t, r, true)
 	fsys.full.Store(true)
 	for range 2 {
 		_, err := r.Record(context.Background(), smallEvent())
 		if fault.KindOf(err) != fault.Unavailable || fault.ProblemsOf(err)[0].Code != fault.RegistryOutOfResources {
 			t.Fatalf("full disk: %v", err)
 		}
+		ready(t, r, false)
 	}
 	fsys.full.Store(false)
+	ready(t, r, true)
 	record(t, r, "between")
 	fsys.broken.Store(true)
 	if _, err := r.Record(context.Background(), smallEvent()); fault.KindOf(err) != fault.Internal || !errors.Is(err, syscall.EIO) {
 		t.Fatalf("broken disk: %v", err)
 	}
+	ready(t, r, false)
 	fsys.broken.Store(false)
 	record(t, r, "after")
 	if err := r.Close(); err != nil {
@@ -249,8 +254,21 @@ func TestFailsClosedAndRecovers(t *testing.T) {
 	if _, err := r.Record(context.Background(), smallEvent()); err == nil {
 		t.Fatal("recorded after Close")
 	}
+	if err := r.Ready(t.Context()); err == nil {
+		t.Error("ready after Close")
+	}
 	if ids, altered := read(t, dir, o); fmt.Sprint(ids) != "[before between after]" || altered != nil {
 		t.Fatalf("%v %v", ids, altered)
+	}
+}
+
+func ready(t *testing.T, r *Ledger, want bool) {
+	t.Helper()
+	switch err := r.Ready(t.Context()); {
+	case want && err != nil:
+		t.Errorf("not ready: %v", err)
+	case !want && (err == nil || !strings.Contains(err.Error(), "make room on the disk")):
+		t.Errorf("readiness while nothing can be recorded: %v", err)
 	}
 }
 

@@ -75,6 +75,19 @@ type partCheck struct {
 	b      []byte
 	leaves []tlog.Hash // what the tree says, from the header on
 	index  int64       // of the next leaf
+	known  map[tlog.Hash]int64
+}
+
+// signed are the leaves that the tree knows, for records that are not signed yet.
+// Sealed records are never alike.
+func (c *partCheck) signed() map[tlog.Hash]int64 {
+	if c.known == nil && c.p.header.keyID != 0 {
+		c.known = make(map[tlog.Hash]int64, len(c.leaves))
+		for j, h := range c.leaves {
+			c.known[h] = c.p.first + int64(j)
+		}
+	}
+	return c.known
 }
 
 func (c *partCheck) tell(kind Kind, off int64, format string, args ...any) {
@@ -122,7 +135,15 @@ func (c *partCheck) leaf(h tlog.Hash, off int64) bool {
 		c.tell(kind, off, "%s", text)
 		return false
 	}
-	if i >= int64(len(c.leaves)) || c.leaves[i] == h {
+	if i >= int64(len(c.leaves)) {
+		if j, twice := c.signed()[h]; twice {
+			c.tell(Duplicated, off, "it is record %d once more", j)
+			return false
+		}
+		c.index++
+		return true
+	}
+	if c.leaves[i] == h {
 		c.index++
 		return true
 	}

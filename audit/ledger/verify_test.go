@@ -175,9 +175,6 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		case "replay":
 			b = slices.Concat(b, b[at[0]:at[1]])
 			index = h.first + 1 + int64(len(frames))
-			if n == numbers[len(numbers)-1] {
-				index = -3
-			}
 		case "segment gone":
 			if err := os.Remove(path); err != nil {
 				rt.Fatal(err)
@@ -209,13 +206,6 @@ func TestEveryTamperingIsFound(t *testing.T) {
 				return
 			}
 			rt.Fatal(err)
-		}
-		if op == "replay" && n == numbers[len(numbers)-1] && len(r.Findings) == 0 {
-			// Behind the last signed record: unsigned, and said to be so.
-			if r.Leaves <= r.Signed {
-				rt.Fatalf("%s: not seen: %+v", op, r)
-			}
-			return
 		}
 		if index == -4 {
 			if len(r.Findings) == 0 && !r.Torn && r.Signed == r.Leaves {

@@ -16,6 +16,7 @@ type benchFlags struct {
 	bench.Options
 	target, against bench.Target
 	json            bool
+	tls             tlsFlags
 }
 
 func (c *cli) benchCommand() *cobra.Command {
@@ -60,12 +61,14 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 	fl.DurationVar(&f.Round, "round", 5*time.Second, c.tr("length of a round for each server", "lengden av en runde for hver tjener"))
 	fl.DurationVar(&f.WarmUp, "warm-up", 10*time.Second, c.tr("warm-up of each server", "oppvarming av hver tjener"))
 	fl.IntVar(&f.Patients, "patients", 20000, c.tr("patients", "pasienter"))
-	fl.IntVar(&f.Hits, "hits", 10, c.tr("entries of each patient before the load", "oppføringer for hver pasient før belastningen"))
+	fl.IntVar(&f.Hits, "hits", 10, c.tr("entries of each patient that a search finds", "oppføringer for hver pasient som et søk finner"))
+	fl.IntVar(&f.Others, "others", 0, c.tr("further entries of each patient, of a class that is not searched for", "flere oppføringer for hver pasient, av en klasse som det ikke søkes etter"))
 	fl.IntVar(&f.Docs, "docs", 1, c.tr("documents in a submission of register and provide", "dokumenter i en innsending for register og provide"))
 	fl.Int64Var(&f.Size, "size", 10240, c.tr("bytes of a document", "byte i et dokument"))
 	fl.Float64Var(&f.Writes, "writes", 0.1, c.tr("share of writes among reads", "andel skriving mellom lesningene"))
 	fl.Uint64Var(&f.Seed, "seed", 1, c.tr("seed of the choices", "frø for valgene"))
 	fl.BoolVar(&f.json, "json", false, c.tr("print JSON", "skriv JSON"))
+	c.tlsFlags(fl, &f.tls)
 	return cmd
 }
 
@@ -90,6 +93,11 @@ func (c *cli) bench(ctx context.Context, f benchFlags, op string) error {
 			return c.usage("%q is no operation; choose one of %v or all", "%q er ingen operasjon; velg en av %v eller all", op, opNames())
 		}
 	}
+	secure, err := c.clientTLS(f.tls)
+	if err != nil {
+		return err
+	}
+	f.TLS = secure
 	f.Targets = []bench.Target{f.target}
 	if f.against.URL != "" {
 		f.Targets = append(f.Targets, f.against)

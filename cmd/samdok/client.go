@@ -23,6 +23,7 @@ const defaultURL = "http://127.0.0.1:8080"
 type serverFlags struct {
 	url, registry, repository string
 	wait                      time.Duration
+	tls                       tlsFlags
 }
 
 func (c *cli) serverFlags(f *pflag.FlagSet) *serverFlags {
@@ -31,6 +32,7 @@ func (c *cli) serverFlags(f *pflag.FlagSet) *serverFlags {
 	f.StringVar(&s.registry, "registry", "", c.tr("registry endpoint of any XDS.b server, instead of --url (also SAMDOK_REGISTRY)", "registerendepunkt hos en hvilken som helst XDS.b-tjener, i stedet for --url (også SAMDOK_REGISTRY)"))
 	f.StringVar(&s.repository, "repository", "", c.tr("repository endpoint, instead of --url (also SAMDOK_REPOSITORY)", "arkivendepunkt, i stedet for --url (også SAMDOK_REPOSITORY)"))
 	f.DurationVar(&s.wait, "wait", 30*time.Second, c.tr("how long the server may take to begin its answer", "hvor lenge tjeneren kan bruke på å begynne å svare"))
+	c.tlsFlags(f, &s.tls)
 	return s
 }
 
@@ -46,8 +48,13 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 			return nil, c.usage("%q is not the address of a server; write one like %s", "%q er ikke adressen til en tjener; skriv en som %s", u, defaultURL)
 		}
 	}
+	secure, err := c.clientTLS(s.tls)
+	if err != nil {
+		return nil, err
+	}
 	o.HTTP = &http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
+		TLSClientConfig:       secure,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ResponseHeaderTimeout: s.wait,
@@ -76,6 +83,8 @@ func (c *cli) explain(ctx context.Context, err error) error {
 		return exit(exitRefused, fmt.Errorf("%w%s", err, c.tr("; is this the right address?", "; er dette riktig adresse?")))
 	case errors.As(err, &network) && network.Timeout():
 		return exit(exitUnreachable, fmt.Errorf("%s: %w", c.tr("the server did not answer in time", "tjeneren svarte ikke i tide"), err))
+	case isCertificate(err):
+		return exit(exitUnreachable, c.explainCertificate(err))
 	case isNetwork(err):
 		return exit(exitUnreachable, fmt.Errorf("%w\n%s", err, c.tr("Is the server running? `samdok serve` starts one; --url or SAMDOK_URL says where it is.", "Kjører tjeneren? `samdok serve` starter en; --url eller SAMDOK_URL sier hvor den er.")))
 	}

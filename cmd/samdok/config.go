@@ -15,12 +15,12 @@ import (
 func (c *cli) settingFlags(f *pflag.FlagSet) {
 	f.String("config", "", c.tr("configuration file in YAML (also SAMDOK_CONFIG)", "konfigurasjonsfil i YAML (også SAMDOK_CONFIG)"))
 	for _, s := range config.Settings() {
-		form, usage := s.Form, s.Summary()
+		form, usage := s.FormIn(c.bokmal), s.Summary(c.bokmal)
 		if s.Secret {
-			form, usage = "FILE", "file that holds "+s.Name+": "+usage
+			form, usage = c.tr("FILE", "FIL"), c.tr("file that holds ", "fil med ")+s.Name+": "+usage
 		}
 		if s.Default != "" {
-			usage += " (default " + s.Default + ")"
+			usage += c.tr(" (default ", " (standard ") + s.Default + ")"
 		}
 		f.String(s.Flag(), "", "`"+form+"` "+usage)
 		f.Lookup(s.Flag()).Usage = "`" + form + "`: " + usage
@@ -55,7 +55,7 @@ func (c *cli) configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return config.Print(c.out, conf)
+			return config.Print(c.out, conf, c.bokmal)
 		})
 	check := c.command("check", c.tr("Say what is wrong with the settings; exit code 2 when anything is", "Si hva som er galt med innstillingene; sluttkode 2 når noe er galt"), "",
 		"  samdok config check --config /etc/samdok.yaml", func(cmd *cobra.Command, _ []string) error {

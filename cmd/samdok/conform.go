@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type conformFlags struct {
 	only, disable     []string
 	json, junit, html string
 	list              bool
+	tls               tlsFlags
 }
 
 func (c *cli) conformCommand() *cobra.Command {
@@ -58,6 +60,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.junit, "junit", "", c.tr("write the report as JUnit XML to this file", "skriv rapporten som JUnit-XML til denne filen"))
 	fl.StringVar(&f.html, "html", "", c.tr("write the report as a page to this file", "skriv rapporten som en side til denne filen"))
 	fl.BoolVar(&f.list, "list", false, c.tr("list the cases and run nothing", "list prøvene og kjør ingenting"))
+	c.tlsFlags(fl, &f.tls)
 	return cmd
 }
 
@@ -73,6 +76,13 @@ func (c *cli) conform(ctx context.Context, f conformFlags) error {
 	}
 	if len(chosen) == 0 {
 		return c.usage("no case begins with %v; --list shows them", "ingen prøve begynner med %v; --list viser dem", f.only)
+	}
+	secure, err := c.clientTLS(f.tls)
+	if err != nil {
+		return err
+	}
+	if secure != nil {
+		f.target.HTTP = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure}}
 	}
 	progress := c.out
 	if f.json == "-" {

@@ -38,8 +38,9 @@ standardverdier; klassen følger typen. Id-ene som skrives ut, finner dokumentet
 
 Pasienten er et norsk nummer på 11 siffer eller en CX. På kommandolinjen kan alle på
 maskinen lese det mens kommandoen kjører: --patient-file - leser det fra standard inn.`),
-		`  samdok put epikrise.pdf --patient-file pasient.txt --type Epikrise --title "Epikrise, medisinsk avdeling"
-  samdok put svar.xml --patient 13911699123 --type C01-2 --author "Kari Nordmann;9144889" --organisation "Sykehuset Øst HF;974706490"
+		`  samdok put epikrise.pdf --patient-file pasient.txt --type Epikrise --title "Epikrise, medisin"
+  samdok put svar.xml --patient 13911699123 --type C01-2 \
+      --author "Kari Nordmann;9144889" --organisation "Sykehuset Øst HF;974706490"
   samdok put ny.pdf --patient-file - --type A03-2 --replace urn:uuid:... < pasient.txt
   samdok put *.png --patient-file pasient.txt --type E01-2 --folder "Undersøkelse 2026" --json`,
 		func(cmd *cobra.Command, args []string) error {
@@ -61,22 +62,21 @@ maskinen lese det mens kommandoen kjører: --patient-file - leser det fra standa
 	flags := cmd.Flags()
 	c.patientFlags(flags, &patient)
 	c.factFlags(flags, &f)
-	flags.StringVar(&profileName, "profile", "norway", c.tr("whose codes and defaults: norway or base", "profilen som koder og standardverdier kommer fra: norway eller base"))
+	flags.StringVar(&profileName, "profile", "norway", c.tr("`norway|base`: whose codes and defaults", "`norway|base`: profilen som koder og standardverdier kommer fra"))
 	flags.BoolVar(&asJSON, "json", false, c.tr("print JSON", "skriv JSON"))
 	server = c.serverFlags(flags)
 	return cmd
 }
 
 func (c *cli) patientFlags(f *pflag.FlagSet, p *patientFlags) {
-	f.StringVar(&p.patient, "patient", "", c.tr("patient: 11 digits, or a CX 'ID^^^&OID&ISO'", "pasient: 11 siffer, eller en CX 'ID^^^&OID&ISO'"))
+	f.StringVar(&p.patient, "patient", "", c.tr("`PATIENT`: 11 digits, or a CX 'ID^^^&OID&ISO'", "`PASIENT`: 11 siffer, eller en CX 'ID^^^&OID&ISO'"))
 	f.StringVar(&p.file, "patient-file", "", c.tr("`FILE` with the patient, - for standard input", "`FIL` med pasienten, - for standard inn"))
 }
 
 // factFlags adds one flag per row of the table of facts.
 func (c *cli) factFlags(flags *pflag.FlagSet, f *facts) {
 	for _, row := range factTable() {
-		flags.StringVar(row.field(f), row.name, "", "`"+row.form+"` "+c.tr(row.en, row.nb))
-		flags.Lookup(row.name).Usage = "`" + row.form + "`: " + c.tr(row.en, row.nb)
+		flags.StringVar(row.field(f), row.name, "", "`"+row.form+"`: "+c.tr(row.en, row.nb))
 	}
 }
 
@@ -155,6 +155,10 @@ func (c *cli) showSent(b builder, s *metadata.Submission, paths []string, asJSON
 
 // examine reads a file once: its type, size and hash.
 func examine(ctx context.Context, path string) (fileFacts, error) {
+	// Opening a pipe waits for its writer, and no signal ends that.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fileFacts{}, fmt.Errorf("%s is not a file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return fileFacts{}, err

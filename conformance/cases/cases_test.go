@@ -58,7 +58,7 @@ func TestIDs(t *testing.T) {
 			t.Errorf("%s lacks a title, a section or a transaction", c.ID)
 		}
 	}
-	if len(seen) < 80 {
+	if len(seen) < 250 {
 		t.Errorf("only %d cases", len(seen))
 	}
 }

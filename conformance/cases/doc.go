@@ -1,4 +1,4 @@
-// Package cases holds the conformance cases, one file per transaction, each case
+// Package cases holds the conformance cases by transaction and theme, each case
 // with the section of the standard that it tests and a mutant that breaks it.
 //
 // It imports conformance and conformance/mutant. cmd/samdok runs All.
@@ -12,5 +12,6 @@ import (
 
 // All are the cases in the order in which they run.
 func All() []conformance.Case {
-	return slices.Concat(SOAP(), Register(), Relationships(), Query(), QueryGet(), Provide(), Retrieve())
+	return slices.Concat(SOAP(), Headers(), Register(), Wording(), Objects(), Relationships(), Memberships(),
+		Query(), QueryForms(), QueryGet(), QueryEach(), Provide(), Packages(), Retrieve(), RetrieveForms())
 }

@@ -16,13 +16,13 @@ const (
 	tf42          = "ITI TF-2 3.42.4.1.3"
 )
 
-// refused is a case whose submission must be refused with the code and must leave
-// nothing behind.
+// refused is a case whose submission must be refused with the code (or one of them,
+// separated by |) and must leave nothing behind.
 func refused(id, title, section, code string, build func(*conformance.T) *conformance.Submission) conformance.Case {
 	return conformance.Case{ID: "ITI-42/" + id, Title: title, Section: section, Mutant: mutant.Accepts(),
 		Run: func(t *conformance.T) {
 			s := build(t)
-			t.Refused(t.Register(s), code)
+			t.Refused(t.Register(s), strings.Split(code, "|")...)
 			for _, d := range s.Docs {
 				o := t.ObjectsOf(t.Query("ObjectRef", getDocuments, conformance.P("$XDSDocumentEntryUniqueId", conformance.Quote(d.UniqueID))))
 				for _, ref := range o.Refs {

@@ -118,7 +118,8 @@ func (a *App) useCases() error {
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
 		Scan: scanner(c.Malware), AdmitUnscanned: c.Malware.AdmitUnscanned,
-		Limits: repository.Limits{DocumentBytes: c.Limits.DocumentBytes, Documents: max(c.Limits.Documents, c.Limits.RetrieveDocuments)},
+		Limits:   repository.Limits{DocumentBytes: c.Limits.DocumentBytes, Documents: max(c.Limits.Documents, c.Limits.RetrieveDocuments), DrainBytes: c.Limits.DrainBytes},
+		SweepAge: c.Sweep.Age,
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID,
@@ -164,13 +165,11 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 func (a *App) listen() (err error) {
 	c := a.Config
 	door := a.door()
-	var certificate *tls.Certificate
+	var secure *tls.Config
 	if c.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-		if err != nil {
-			return fmt.Errorf("settings tls.cert and tls.key: %w", err)
+		if secure, err = httpd.Secure(c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
+			return err
 		}
-		certificate = &pair
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: []httpd.Endpoint{
@@ -179,22 +178,25 @@ func (a *App) listen() (err error) {
 		},
 		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
-		StallTimeout: c.HTTP.StallTimeout, TLS: certificate != nil, Clock: a.Clock, Log: a.Log,
+		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
 	if err != nil {
 		return err
 	}
 	manners := httpd.Manners{HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, HeaderBytes: c.HTTP.HeaderBytes}
-	if a.outside, err = httpd.Listen(c.Listen, certificate, a.public, manners, a.Log); err != nil {
+	if a.outside, err = httpd.Listen(c.Listen, secure, a.public, manners, a.Log); err != nil {
 		return fmt.Errorf("public listener: %w", err)
 	}
 	if c.InternalListen == "" {
 		return nil
 	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: []httpd.Dependency{{Name: "log", Check: a.data.log.Ready}, {Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace}},
-		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		Dependencies: []httpd.Dependency{
+			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
+			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+		},
+		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)

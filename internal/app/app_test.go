@@ -352,3 +352,29 @@ func TestBackupThroughTheServer(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+// A lost master key is never replaced by a new one, which could open nothing.
+func TestLostMasterKeyIsNotMadeAnew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	_, stop := serve(t, settings(t, dir), io.Discard)
+	stop()
+	master := filepath.Join(dir, masterName)
+	kept, err := os.ReadFile(master)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(master); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, settings(t, dir), io.Discard); err == nil || !strings.Contains(err.Error(), "put it back") {
+		t.Errorf("started without its master key: %v", err)
+	}
+	if _, err := os.Stat(master); !errors.Is(err, os.ErrNotExist) {
+		t.Error("another master key was made")
+	}
+	if err := os.WriteFile(master, kept, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stop = serve(t, settings(t, dir), io.Discard)
+	stop()
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -104,6 +105,9 @@ func openRing(dir string, c *config.Config, l *slog.Logger) (*keyring.Ring, erro
 			return nil, fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
 		}
 	} else {
+		if err := masterNotLost(dir); err != nil {
+			return nil, err
+		}
 		var created bool
 		if m, created, err = keyring.LoadOrCreateMaster(filepath.Join(dir, masterName)); err != nil {
 			return nil, err
@@ -113,6 +117,19 @@ func openRing(dir string, c *config.Config, l *slog.Logger) (*keyring.Ring, erro
 		}
 	}
 	return keyring.Open(filepath.Join(dir, keysFolder), m)
+}
+
+// masterNotLost refuses to make a new master key beside keys that another one
+// wrapped.
+func masterNotLost(dir string) error {
+	master := filepath.Join(dir, masterName)
+	if _, err := os.Stat(master); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, keysFolder)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("%s is missing, and the data keys in %s were wrapped with it: put it back from its copy, or give it by master-key-file", master, filepath.Join(dir, keysFolder))
 }
 
 // close closes what is open, last opened first.

@@ -46,6 +46,7 @@ var rules = map[string][]string{
 	"soap/xds":                        {"soap", "soap/mtom", "sharing", "access", "fault", "metadata", "metadata/ebrim", "internal/xmlscan", "internal/spool"},
 	"conformance/...":                 {"conformance/..."},
 	"internal/arch":                   {},
+	"internal/docs":                   {"fault"},
 	"internal/xmlscan":                {},
 	"internal/disk":                   {},
 	"internal/datadir":                {"internal/disk"},
@@ -58,8 +59,9 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
+	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
-	"internal/bench":                  {"metadata/...", "soap/...", "fault", "access"},
+	"internal/bench":                  {"metadata", "metadata/ebrim"},
 	"cmd/samdok":                      {"..."},
 	"interop":                         {"..."},
 }

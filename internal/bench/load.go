@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -35,11 +37,13 @@ type Options struct {
 	Round       time.Duration // of one target in one round
 	WarmUp      time.Duration // of each target, before the first round
 	Patients    int
-	Hits        int   // entries per patient before the load
+	Hits        int   // entries per patient before the load that the reads find
+	Others      int   // further entries per patient, of a class that the reads do not ask for
 	Docs        int   // documents per submission of Register and Provide
 	Size        int64 // bytes per document
 	Writes      float64
 	Seed        uint64
+	TLS         *tls.Config // for https targets; nil: the machine's own trust
 	// Progress is told how the preparation goes; may be nil.
 	Progress func(target string, done, total int)
 }
@@ -145,11 +149,11 @@ type slot struct {
 }
 
 func newRunner(o Options, t Target, n uint64) (*runner, error) {
-	msg, err := newMessages(o.Seed+n, t.RepositoryID, o.Size, 1, o.Docs, o.Hits)
+	msg, err := newMessages(o.Seed+n, t.RepositoryID, o.Size, o.Others, 1, o.Docs, o.Hits)
 	if err != nil {
 		return nil, err
 	}
-	return &runner{Options: o, target: t, http: client(o.Concurrency), msg: msg, slots: make([]slot, o.Patients)}, nil
+	return &runner{Options: o, target: t, http: client(o.Concurrency, o.TLS), msg: msg, slots: make([]slot, o.Patients)}, nil
 }
 
 // prepare registers what the reads will look for.
@@ -169,8 +173,25 @@ func (r *runner) prepare(ctx context.Context) error {
 		if r.Op == Retrieve {
 			return true, r.write(ctx, p, Provide, 1)
 		}
+		if err := r.others(ctx, p); err != nil {
+			return true, err
+		}
 		return true, r.write(ctx, p, Register, r.Hits)
 	})
+}
+
+// others registers what the reads shall not find.
+func (r *runner) others(ctx context.Context, p int) error {
+	if r.Others == 0 {
+		return nil
+	}
+	seq := r.seq.Add(uint64(r.Others)) - uint64(r.Others) + 1
+	b := r.msg.others.fill(nil, r.msg.run, p, seq)
+	answer, err := r.post(ctx, 42, soapType, bytes.NewReader(b), int64(len(b)))
+	if err == nil && !success(answer) {
+		err = fmt.Errorf("%s was refused: %s", Register, excerpt(answer))
+	}
+	return err
 }
 
 // workers runs f in Concurrency goroutines until it says false or fails.

@@ -30,6 +30,7 @@ type messages struct {
 	document   []byte // of up to maxHeld bytes; bigger ones are made of repeats of it
 	docSize    int64
 	register   map[int]template // by number of documents
+	others     template         // a register of entries of another class
 	provide    map[int]template
 	findRefs   template
 	findLeaf   template
@@ -39,7 +40,7 @@ type messages struct {
 // maxHeld bounds the document kept in memory.
 const maxHeld = 1 << 20
 
-func newMessages(seed uint64, repository string, size int64, counts ...int) (*messages, error) {
+func newMessages(seed uint64, repository string, size int64, others int, counts ...int) (*messages, error) {
 	m := &messages{
 		run: uint64(time.Now().UnixNano())/1000%100000*100 + seed%100, repository: repository, docSize: size,
 		document: document(min(size, maxHeld)),
@@ -59,7 +60,14 @@ func newMessages(seed uint64, repository string, size int64, counts ...int) (*me
 		body = append(body, "</xds:ProvideAndRegisterDocumentSetRequest>"...)
 		m.provide[n] = newTemplate(append([]byte(rootHeader), envelope("urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b", body)...), holes)
 	}
-	m.findRefs, m.findLeaf = find(metadata.ObjectRef), find(metadata.LeafClass)
+	if others > 0 {
+		s, holes := submission(others, size, sum, repository)
+		for _, e := range s.Entries {
+			e.ClassCode = code("B00-1", "2.16.578.1.12.4.1.1.9602", "Kontinuerlig/løpende journal")
+		}
+		m.others = newTemplate(envelope("urn:ihe:iti:2007:RegisterDocumentSet-b", ebrim.AppendSubmission(nil, s)), holes)
+	}
+	m.findRefs, m.findLeaf = find(metadata.ObjectRef, others > 0), find(metadata.LeafClass, others > 0)
 	holes := []hole{{holeMessage, 0}, {holeEntryUnique, 0}}
 	m.get = newTemplate(append(append([]byte(rootHeader), envelope("urn:ihe:iti:2007:RetrieveDocumentSet", fmt.Appendf(nil,
 		`<xds:RetrieveDocumentSetRequest xmlns:xds="urn:ihe:iti:xds-b:2007"><xds:DocumentRequest><xds:RepositoryUniqueId>%s</xds:RepositoryUniqueId><xds:DocumentUniqueId>%s</xds:DocumentUniqueId></xds:DocumentRequest></xds:RetrieveDocumentSetRequest>`,
@@ -120,9 +128,14 @@ func envelope(action string, body []byte) []byte {
 	return append(b, "</soap:Body></soap:Envelope>"...)
 }
 
-func find(r metadata.ReturnType) template {
+// find is FindDocuments of one patient; byClass asks for the class of submission.
+func find(r metadata.ReturnType, byClass bool) template {
 	patient := metadata.PatientID{ID: hole{holePatient, 0}.mark(), Authority: authority}
-	q := metadata.StoredQuery{Return: r, Query: &metadata.FindDocuments{Patient: patient.CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}
+	filter := metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}
+	if byClass {
+		filter.ClassCode = metadata.AnyOf[metadata.CodeRef]{{Value: "A00-1", Scheme: "2.16.578.1.12.4.1.1.9602"}}
+	}
+	q := metadata.StoredQuery{Return: r, Query: &metadata.FindDocuments{Patient: patient.CX(), Filter: filter}}
 	return newTemplate(envelope("urn:ihe:iti:2007:RegistryStoredQuery", ebrim.AppendQuery(nil, q)), []hole{{holeMessage, 0}, {holePatient, 0}})
 }
 

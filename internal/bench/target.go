@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -74,8 +75,9 @@ func (t Target) rss() int64 {
 }
 
 // client keeps one connection per worker open.
-func client(workers int) *http.Client {
+func client(workers int, secure *tls.Config) *http.Client {
 	return &http.Client{Transport: &http.Transport{
+		TLSClientConfig:     secure,
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 		MaxIdleConns:        workers * 2,
 		MaxIdleConnsPerHost: workers * 2,

@@ -10,6 +10,7 @@ type Config struct {
 	PublicURL      string // "" means: made from Listen
 	TLSCert        string
 	TLSKey         string
+	TLSClientCA    string // "" means: clients need no certificate
 
 	Tenant             string
 	HomeCommunityID    string // "" means: generated once per data folder
@@ -67,6 +68,7 @@ type Limits struct {
 	QueryLeafClass     int   // objects in one LeafClass answer
 	QueryObjectRefs    int   // references in one ObjectRef answer
 	RetrieveDocuments  int   // documents in one retrieval
+	DrainBytes         int64 // still read of a submission that is refused
 	ConcurrentRequests int
 }
 
@@ -94,6 +96,7 @@ type Malware struct {
 // Sweep removes documents that no submission ever registered.
 type Sweep struct {
 	Interval time.Duration
+	Age      time.Duration // of what is removed
 }
 
 // Log is the operator's log on stderr.
@@ -119,16 +122,19 @@ const (
 )
 
 // String is for people.
-func (s Source) String() string {
+func (s Source) String() string { return s.In(false) }
+
+// In is String in a language.
+func (s Source) In(bokmal bool) string {
 	switch s.Kind {
 	case FromFile:
-		return "file " + s.Name
+		return Text{"file ", "filen "}.In(bokmal) + s.Name
 	case FromEnvironment:
-		return "environment " + s.Name
+		return Text{"environment ", "miljøvariabelen "}.In(bokmal) + s.Name
 	case FromFlag:
-		return "flag " + s.Name
+		return Text{"flag ", "flagget "}.In(bokmal) + s.Name
 	}
-	return "default"
+	return Text{"default", "standard"}.In(bokmal)
 }
 
 // Source tells where the value of a setting came from.

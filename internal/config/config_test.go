@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -63,6 +64,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"two mistakes at once", "profile: sweden\nencryption: maybe\n", nil, nil, []string{"profile", "base, norway", "encryption", "neither on nor off"}},
 		{"remote and open", "", nil, map[string]string{"listen": "0.0.0.0:8080"}, []string{"access.allow-remote-open", "access.decider deny"}},
 		{"half of TLS", "", nil, map[string]string{"tls-cert": "x"}, []string{"belong together"}},
+		{"client certificates without TLS", "", nil, map[string]string{"tls-client-ca": "x"}, []string{"tls.client-ca", "needs TLS"}},
+		{"sweeps that catch what is on its way", "", []string{"SAMDOK_SWEEP_AGE=5m"}, nil, []string{"sweep.age", "at least 1h"}},
 		{"scanner without address", "malware: {scanner: clamd}\n", nil, nil, []string{"malware.address"}},
 		{"bad OID", "", nil, map[string]string{"home-community-id": "2.016"}, []string{"not an OID"}},
 		{"known patients are not there yet", "patients: known\n", nil, nil, []string{"not one of open"}},
@@ -104,12 +107,36 @@ func TestSecretsStayHidden(t *testing.T) {
 			t.Errorf("%s: the key was not read", name)
 		}
 		var b strings.Builder
-		if err := Print(&b, c); err != nil {
+		if err := Print(&b, c, false); err != nil {
 			t.Fatal(err)
 		}
 		if shown := b.String() + fmt.Sprintf("%v %+v %#v", c.MasterKey, c, *c); strings.Contains(shown, key) {
 			t.Errorf("%s: the key is shown", name)
 		}
+	}
+}
+
+func TestPrintInBokmal(t *testing.T) {
+	c, err := Load(Input{Flags: map[string]string{"profile": "norway"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := Print(&b, c, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"# Mappen som holder alt", "# MAPPE; standard samdok-data; nå fra standard", "nå fra flagget --profile", "profile: 'norway'"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+	for line := range strings.Lines(b.String()) {
+		if utf8.RuneCountInString(line) > 102 {
+			t.Errorf("a long line: %s", line)
+		}
+	}
+	if _, err := Load(Input{File: write(t, b.String())}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -119,7 +146,7 @@ func TestPrintedConfigurationLoadsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := Print(&b, c); err != nil {
+	if err := Print(&b, c, false); err != nil {
 		t.Fatal(err)
 	}
 	again, err := Load(Input{File: write(t, b.String())})
@@ -136,8 +163,13 @@ func TestPrintedConfigurationLoadsAgain(t *testing.T) {
 func TestEverySettingExplainsItself(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range Settings() {
-		if len(s.Help) < 15 || !strings.HasSuffix(s.Help, ".") || s.Form == "" || s.Group == "" {
-			t.Errorf("%s: help, form or group is missing", s.Name)
+		for _, help := range []string{s.Help.English, s.Help.Bokmal} {
+			if len(help) < 15 || !strings.HasSuffix(help, ".") {
+				t.Errorf("%s: an explanation is missing: %q", s.Name, help)
+			}
+		}
+		if s.Help.English == s.Help.Bokmal || s.Form == "" || s.Group == "" {
+			t.Errorf("%s: a translation, form or group is missing", s.Name)
 		}
 		for _, n := range []string{s.Flag(), s.Env()} {
 			if seen[n] {

@@ -159,7 +159,9 @@ func (l *loader) environment(environ []string) {
 // choice of file and language, see `samdok help`.
 func clientVariable(name string) bool {
 	switch name {
-	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY":
+	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY", "SAMDOK_CA", "SAMDOK_CERT", "SAMDOK_KEY":
+		return true
+	case "SAMDOK_BIN", "SAMDOK_LONG": // of the tests, whose servers inherit them
 		return true
 	}
 	return false
@@ -195,6 +197,9 @@ func (l *loader) check() {
 	c := l.config
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		l.fail("tls.cert", c.from["tls.cert"], "tls.cert and tls.key belong together; give both or none")
+	}
+	if c.TLSClientCA != "" && c.TLSCert == "" {
+		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // Print writes the configuration as a YAML file with an explanation, the source
-// and the default of every setting. What it prints can be used as a file;
-// secrets are left out.
-func Print(w io.Writer, c *Config) error {
+// and the default of every setting, in English or bokmål. What it prints can be
+// used as a file; secrets are left out.
+func Print(w io.Writer, c *Config, bokmal bool) error {
+	facts := Text{"%s; default %s; now from %s", "%s; standard %s; nå fra %s"}.In(bokmal)
 	var b strings.Builder
 	section := ""
 	for _, s := range Settings() {
@@ -26,10 +28,10 @@ func Print(w io.Writer, c *Config) error {
 			fmt.Fprintf(&b, "%s:\n", group)
 		}
 		section = group
-		for _, line := range wrap(s.Help, 96) {
+		for _, line := range wrap(s.Help.In(bokmal), 96) {
 			fmt.Fprintf(&b, "%s# %s\n", indent, line)
 		}
-		fmt.Fprintf(&b, "%s# %s; default %s; now from %s\n", indent, s.Form, orNone(s.Default), c.Source(s.Name))
+		fmt.Fprintf(&b, "%s# "+facts+"\n", indent, s.FormIn(bokmal), orNone(s.Default, bokmal), c.Source(s.Name).In(bokmal))
 		if s.Secret {
 			fmt.Fprintf(&b, "%s# %s-file: /run/secrets/samdok-%s\n", indent, key, key)
 			continue
@@ -40,9 +42,9 @@ func Print(w io.Writer, c *Config) error {
 	return err
 }
 
-func orNone(s string) string {
+func orNone(s string, bokmal bool) string {
 	if s == "" {
-		return "none"
+		return Text{"none", "ingen"}.In(bokmal)
 	}
 	return s
 }
@@ -56,7 +58,7 @@ func wrap(s string, width int) []string {
 	var lines []string
 	line := ""
 	for _, word := range strings.Fields(s) {
-		if line != "" && len(line)+1+len(word) > width {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			lines = append(lines, line)
 			line = ""
 		}
@@ -97,7 +99,7 @@ from, ` + "`samdok config check`" + ` says what is wrong.
 		if s.Default != "" {
 			def = "`" + s.Default + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", s.Name, strings.ReplaceAll(s.Form, "|", "\\|"), def, s.Help)
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", s.Name, strings.ReplaceAll(s.Form, "|", "\\|"), def, s.Help.English)
 	}
 	b.WriteString(`
 ## Variables of the client commands
@@ -108,6 +110,8 @@ from, ` + "`samdok config check`" + ` says what is wrong.
 | ` + "`SAMDOK_URL`" + ` | ` + "`--url`" + ` | server that put, find, get and import talk to |
 | ` + "`SAMDOK_REGISTRY`" + ` | ` + "`--registry`" + ` | registry endpoint, when it is not URL/services/registry |
 | ` + "`SAMDOK_REPOSITORY`" + ` | ` + "`--repository`" + ` | repository endpoint, when it is not URL/services/repository |
+| ` + "`SAMDOK_CA`" + ` | ` + "`--ca`" + ` | certificates in PEM that the server's certificate must come from |
+| ` + "`SAMDOK_CERT`" + `, ` + "`SAMDOK_KEY`" + ` | ` + "`--cert`, `--key`" + ` | own certificate and private key in PEM, for servers that ask for one (mutual TLS) |
 | ` + "`SAMDOK_LANG`" + ` | ` + "`--lang`" + ` | language of messages: en or nb |
 `)
 	return b.String()

@@ -10,12 +10,35 @@ type Setting struct {
 	Name    string // "limits.root-bytes"
 	Form    string // what a value looks like: "HOST:PORT", "SIZE", "on|off" ...
 	Default string // in the form that a person writes
-	Help    string // one or more sentences; the first is also the flag's help
+	Help    Text   // one or more sentences; the first is also the flag's help
 	Secret  bool   // never printed, never given as a plain flag
 	Group   string // heading in docs/config.md
 
 	set func(*Config, string) error
 	get func(*Config) string
+}
+
+// Text is the same in English and bokmål, side by side so that neither is
+// forgotten.
+type Text struct{ English, Bokmal string }
+
+// In chooses the language.
+func (t Text) In(bokmal bool) string {
+	if bokmal {
+		return t.Bokmal
+	}
+	return t.English
+}
+
+// forms are the words of Form that bokmål has its own for.
+var forms = strings.NewReplacer("DIR", "MAPPE", "FILE", "FIL", "SIZE", "STØRRELSE", "NUMBER", "TALL", "DURATION", "VARIGHET", "HOST:PORT", "VERT:PORT", "NAME", "NAVN", "KEY", "NØKKEL", "ADDRESS", "ADRESSE")
+
+// FormIn is Form in a language. Words that a person must write stay as they are.
+func (s *Setting) FormIn(bokmal bool) string {
+	if bokmal {
+		return forms.Replace(s.Form)
+	}
+	return s.Form
 }
 
 // Flag is the long flag without dashes. A secret has no flag of its own: it
@@ -52,11 +75,9 @@ func (s *Setting) Value(c *Config) string {
 }
 
 // Summary is the first sentence of the help.
-func (s *Setting) Summary() string {
-	if i := strings.Index(s.Help, ". "); i >= 0 {
-		return s.Help[:i]
-	}
-	return strings.TrimSuffix(s.Help, ".")
+func (s *Setting) Summary(bokmal bool) string {
+	first, _, _ := strings.Cut(s.Help.In(bokmal), ". ")
+	return strings.TrimSuffix(first, ".")
 }
 
 // Error says which setting is wrong, where it came from and what it should be.

@@ -20,8 +20,8 @@ type table struct {
 	rows  []*Setting
 }
 
-func (t *table) add(name, form, def, help string, set func(*Config, string) error, get func(*Config) string) *Setting {
-	s := &Setting{Name: name, Form: form, Default: def, Help: help, Group: t.group, set: set, get: get}
+func (t *table) add(name, form, def, en, nb string, set func(*Config, string) error, get func(*Config) string) *Setting {
+	s := &Setting{Name: name, Form: form, Default: def, Help: Text{en, nb}, Group: t.group, set: set, get: get}
 	t.rows = append(t.rows, s)
 	return s
 }
@@ -29,121 +29,227 @@ func (t *table) add(name, form, def, help string, set func(*Config, string) erro
 func (t *table) general() {
 	t.group = "General"
 	set, get := text(func(c *Config) *string { return &c.Data })
-	t.add("data", "DIR", "samdok-data", "Folder that holds everything: log, index, documents, keys, records. It is made when missing; only one server at a time may use it.", set, get)
+	t.add("data", "DIR", "samdok-data",
+		"Folder that holds everything: log, index, documents, keys, records. It is made when missing; only one server at a time may use it.",
+		"Mappen som holder alt: logg, indeks, dokumenter, nøkler og registreringer av innsyn. Den lages når den mangler; bare én tjener om gangen kan bruke den.", set, get)
 	set, get = address(func(c *Config) *string { return &c.Listen }, false)
-	t.add("listen", "HOST:PORT", "127.0.0.1:8080", "Public listener: the SOAP endpoints and the landing page. Port 0 picks a free port; the printed address shows it.", set, get)
+	t.add("listen", "HOST:PORT", "127.0.0.1:8080",
+		"Public listener: the SOAP endpoints and the landing page. Port 0 picks a free port; the printed address shows it.",
+		"Åpen adresse: SOAP-endepunktene og forsiden. Port 0 velger en ledig port; adressen som skrives ut, viser hvilken.", set, get)
 	set, get = address(func(c *Config) *string { return &c.InternalListen }, true)
-	t.add("internal-listen", "HOST:PORT|off", "127.0.0.1:8081", "Internal listener: /healthz, /readyz, /metrics and the backup stream. It has no access control of its own; keep it on a network that only operators reach.", set, get)
+	t.add("internal-listen", "HOST:PORT|off", "127.0.0.1:8081",
+		"Internal listener: /healthz, /readyz and /metrics. It has no access control of its own; keep it on a network that only operators reach.",
+		"Intern adresse: /healthz, /readyz og /metrics. Den har ingen egen tilgangskontroll; hold den på et nett som bare driftspersonell når.", set, get)
 	set, get = webAddress(func(c *Config) *string { return &c.PublicURL })
-	t.add("public-url", "URL", "", "Address under which clients reach the public listener, when that differs from listen (behind a proxy). It is only printed and shown on the landing page.", set, get)
+	t.add("public-url", "URL", "",
+		"Address under which clients reach the public listener, when that differs from listen (behind a proxy). It is only printed and shown on the landing page.",
+		"Adressen som klientene når tjeneren på, når den er en annen enn listen (bak en proxy). Den blir bare skrevet ut og vist på forsiden.", set, get)
 	set, get = text(func(c *Config) *string { return &c.TLSCert })
-	t.add("tls.cert", "FILE", "", "Certificate chain in PEM for the public listener. With tls.key it turns TLS 1.2 or later on; without both the listener speaks plain HTTP.", set, get)
+	t.add("tls.cert", "FILE", "",
+		"Certificate chain in PEM for the public listener. With tls.key it turns TLS 1.2 or later on; without both the listener speaks plain HTTP.",
+		"Sertifikatkjede i PEM for den åpne adressen. Sammen med tls.key slår den på TLS 1.2 eller nyere; uten begge brukes vanlig HTTP.", set, get)
 	set, get = text(func(c *Config) *string { return &c.TLSKey })
-	t.add("tls.key", "FILE", "", "Private key in PEM that belongs to tls.cert.", set, get)
+	t.add("tls.key", "FILE", "",
+		"Private key in PEM that belongs to tls.cert.",
+		"Privat nøkkel i PEM som hører til tls.cert.", set, get)
+	set, get = text(func(c *Config) *string { return &c.TLSClientCA })
+	t.add("tls.client-ca", "FILE", "",
+		"Certificates in PEM of the authorities that client certificates must come from. When it is given no client is let in without such a certificate (mutual TLS); it needs tls.cert and tls.key.",
+		"Sertifikater i PEM for utstederne som klientsertifikater må komme fra. Når den er satt, slipper ingen klient inn uten et slikt sertifikat (gjensidig TLS); det krever tls.cert og tls.key.", set, get)
 }
 
 func (t *table) identity() {
 	t.group = "Identity and profile"
 	set, get := text(func(c *Config) *string { return &c.Tenant })
-	t.add("tenant", "NAME", "default", "Name of the affinity domain whose documents this server holds. Choose it before the first submission and never change it.", set, get)
+	t.add("tenant", "NAME", "default",
+		"Name of the affinity domain whose documents this server holds. Choose it before the first submission and never change it.",
+		"Navnet på dokumentdelingsfellesskapet (affinity domain) som tjeneren holder dokumenter for. Velg det før første innsending, og endre det aldri.", set, get)
 	set, get = oid(func(c *Config) *string { return &c.HomeCommunityID }, true)
-	t.add("home-community-id", "OID", "", "homeCommunityId of this community. Without one, an OID under 2.25 is made once and kept in the data folder, so that no two installations share it.", set, get)
+	t.add("home-community-id", "OID", "",
+		"homeCommunityId of this community. Without one, an OID under 2.25 is made once and kept in the data folder, so that no two installations share it.",
+		"homeCommunityId for fellesskapet. Uten den lages én OID under 2.25 som beholdes i datamappen, slik at ingen to installasjoner deler den.", set, get)
 	set, get = oid(func(c *Config) *string { return &c.RepositoryUniqueID }, false)
-	t.add("repository-unique-id", "OID", "", "repositoryUniqueId of the Document Repository. Without one, an OID under 2.25 is made once and kept in the data folder.", set, get)
+	t.add("repository-unique-id", "OID", "",
+		"repositoryUniqueId of the Document Repository. Without one, an OID under 2.25 is made once and kept in the data folder.",
+		"repositoryUniqueId for dokumentarkivet. Uten den lages én OID under 2.25 som beholdes i datamappen.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Profile }, "base", "norway")
-	t.add("profile", "base|norway", "base", "Rules and value sets that submissions must keep. base accepts any code; norway asks for the Norwegian code lists (9602, 9603, 8655 and more).", set, get)
+	t.add("profile", "base|norway", "base",
+		"Rules and value sets that submissions must keep. base accepts any code; norway asks for the Norwegian code lists (9602, 9603, 8655 and more).",
+		"Regler og kodeverk som innsendinger må følge. base godtar alle koder; norway krever de norske kodeverkene (9602, 9603, 8655 og flere).", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Patients }, "open")
-	t.add("patients", "open", "open", "Which patients may have documents. open accepts every well-formed patient id.", set, get)
+	t.add("patients", "open", "open",
+		"Which patients may have documents. open accepts every well-formed patient id.",
+		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id.", set, get)
 }
 
 func (t *table) access() {
 	t.group = "Access"
 	set, get := choice(func(c *Config) *string { return &c.Decider }, "open", "deny")
-	t.add("access.decider", "open|deny", "open", "Who decides about access. open allows everything that comes from this machine; deny refuses everything.", set, get)
+	t.add("access.decider", "open|deny", "open",
+		"Who decides about access. open allows everything that comes from this machine; deny refuses everything.",
+		"Hvem som avgjør tilgang. open tillater alt som kommer fra denne maskinen; deny avslår alt.", set, get)
 	set, get = onOff(func(c *Config) *bool { return &c.AllowRemoteOpen })
-	t.add("access.allow-remote-open", "on|off", "off", "Lets the open decider answer other machines too. Only for closed test networks: everybody who reaches the listener can read and write everything.", set, get)
+	t.add("access.allow-remote-open", "on|off", "off",
+		"Lets the open decider answer other machines too. Only for closed test networks: everybody who reaches the listener can read and write everything.",
+		"Lar open svare andre maskiner også. Bare for lukkede testnett: alle som når adressen, kan lese og skrive alt.", set, get)
 }
 
 func (t *table) protection() {
 	t.group = "Encryption and malware"
 	set, get := onOff(func(c *Config) *bool { return &c.Encryption })
-	t.add("encryption", "on|off", "on", "Encrypts events and documents at rest (AES-256-GCM, one data key each). Settled when the data folder is made; off is for comparison only.", set, get)
+	t.add("encryption", "on|off", "on",
+		"Encrypts events and documents at rest (AES-256-GCM, one data key each). Settled when the data folder is made; off is for comparison only.",
+		"Krypterer hendelser og dokumenter i lagringen (AES-256-GCM, en datanøkkel til hver). Avgjøres når datamappen lages; off er bare til sammenligning.", set, get)
 	set, get = secret(func(c *Config) *Secret { return &c.MasterKey })
-	t.add("master-key", "KEY", "", "Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.", set, get).Secret = true
+	t.add("master-key", "KEY", "",
+		"Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.",
+		"Hovednøkkelen som pakker inn alle datanøkler: 32 byte i base64 (head -c 32 /dev/urandom | base64). Uten den lages én nøkkel som beholdes i datamappen som master.key; oppbevar den et annet sted når mappen forlater deg. Mistes den, er alle dokumenter tapt.", set, get).Secret = true
 	set, get = secret(func(c *Config) *Secret { return &c.LedgerKey })
-	t.add("ledger-key", "KEY", "", "Private key that signs the ledger's checkpoints, as samdok ledger new-key makes it. Without one, a key is made once and kept in the data folder, sealed by the master key. Keep it elsewhere when whoever can change the folder must not be able to sign what was changed.", set, get).Secret = true
+	t.add("ledger-key", "KEY", "",
+		"Private key that signs the ledger's checkpoints, as samdok ledger new-key makes it. Without one, a key is made once and kept in the data folder, sealed by the master key. Keep it elsewhere when whoever can change the folder must not be able to sign what was changed.",
+		"Privat nøkkel som signerer loggens sjekkpunkter, slik samdok ledger new-key lager den. Uten den lages en nøkkel én gang og beholdes i datamappen, forseglet med hovednøkkelen. Hold den et annet sted når den som kan endre mappen, ikke skal kunne signere endringen.", set, get).Secret = true
 	set, get = duration(func(c *Config) *time.Duration { return &c.CheckpointInterval }, 100*time.Millisecond)
-	t.add("ledger.checkpoint-interval", "DURATION", "10s", "How often the ledger's newest records are covered by a signed checkpoint. Records are durable before each answer at any interval.", set, get)
+	t.add("ledger.checkpoint-interval", "DURATION", "10s",
+		"How often the ledger's newest records are covered by a signed checkpoint. Records are durable before each answer at any interval.",
+		"Hvor ofte de nyeste oppføringene i loggen dekkes av et signert sjekkpunkt. Oppføringer er trygt lagret før hvert svar uansett.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Malware.Kind }, "off", "clamd", "icap")
-	t.add("malware.scanner", "off|clamd|icap", "off", "Scanner that sees each document before it is stored. A document that it refuses is not stored.", set, get)
+	t.add("malware.scanner", "off|clamd|icap", "off",
+		"Scanner that sees each document before it is stored. A document that it refuses is not stored.",
+		"Skanneren som ser hvert dokument før det lagres. Et dokument som den avviser, blir ikke lagret.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Malware.Address })
-	t.add("malware.address", "ADDRESS", "", "Where the scanner is: /run/clamav/clamd.ctl or HOST:PORT for clamd, icap://HOST:PORT/SERVICE for ICAP.", set, get)
+	t.add("malware.address", "ADDRESS", "",
+		"Where the scanner is: /run/clamav/clamd.ctl or HOST:PORT for clamd, icap://HOST:PORT/SERVICE for ICAP.",
+		"Hvor skanneren er: /run/clamav/clamd.ctl eller HOST:PORT for clamd, icap://HOST:PORT/SERVICE for ICAP.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.Malware.Timeout }, time.Second)
-	t.add("malware.timeout", "DURATION", "30s", "How long the scanner may take for each step of a document.", set, get)
+	t.add("malware.timeout", "DURATION", "30s",
+		"How long the scanner may take for each step of a document.",
+		"Hvor lenge skanneren kan bruke på hvert trinn for et dokument.", set, get)
 	set, get = onOff(func(c *Config) *bool { return &c.Malware.AdmitUnscanned })
-	t.add("malware.admit-unscanned", "on|off", "off", "Stores documents that the scanner had no verdict on, because it was away or gave up. off refuses them: the sender is told to try again.", set, get)
+	t.add("malware.admit-unscanned", "on|off", "off",
+		"Stores documents that the scanner had no verdict on, because it was away or gave up. off refuses them: the sender is told to try again.",
+		"Lagrer dokumenter som skanneren ikke uttalte seg om, fordi den var borte eller ga opp. off avviser dem: avsenderen får beskjed om å prøve igjen.", set, get)
 }
 
 func (t *table) limits() {
 	t.group = "Limits of one request"
 	set, get := size(func(c *Config) *int64 { return &c.Limits.RootBytes })
-	t.add("limits.root-bytes", "SIZE", "16MiB", "Largest SOAP envelope, documents not counted.", set, get)
+	t.add("limits.root-bytes", "SIZE", "16MiB",
+		"Largest SOAP envelope, documents not counted.",
+		"Største SOAP-konvolutt, dokumentene ikke medregnet.", set, get)
 	set, get = size(func(c *Config) *int64 { return &c.Limits.DocumentBytes })
-	t.add("limits.document-bytes", "SIZE", "5GiB", "Largest document.", set, get)
+	t.add("limits.document-bytes", "SIZE", "5GiB",
+		"Largest document.",
+		"Største dokument.", set, get)
 	set, get = size(func(c *Config) *int64 { return &c.Limits.SubmissionBytes })
-	t.add("limits.submission-bytes", "SIZE", "20GiB", "All documents of one submission together.", set, get)
+	t.add("limits.submission-bytes", "SIZE", "20GiB",
+		"All documents of one submission together.",
+		"Alle dokumentene i én innsending til sammen.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Documents })
-	t.add("limits.documents", "NUMBER", "500", "Documents in one submission.", set, get)
+	t.add("limits.documents", "NUMBER", "500",
+		"Documents in one submission.",
+		"Antall dokumenter i én innsending.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Objects })
-	t.add("limits.objects", "NUMBER", "20000", "Entries, folders and associations in one submission.", set, get)
+	t.add("limits.objects", "NUMBER", "20000",
+		"Entries, folders and associations in one submission.",
+		"Antall oppføringer, mapper og assosiasjoner i én innsending.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Depth })
-	t.add("limits.depth", "NUMBER", "256", "XML elements inside one another.", set, get)
+	t.add("limits.depth", "NUMBER", "256",
+		"XML elements inside one another.",
+		"Antall XML-elementer inni hverandre.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Attributes })
-	t.add("limits.attributes", "NUMBER", "64", "XML attributes of one element, namespace declarations among them.", set, get)
+	t.add("limits.attributes", "NUMBER", "64",
+		"XML attributes of one element, namespace declarations among them.",
+		"Antall XML-attributter på ett element, navneromsdeklarasjoner medregnet.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Slots })
-	t.add("limits.slots", "NUMBER", "10000", "Slots of one object.", set, get)
+	t.add("limits.slots", "NUMBER", "10000",
+		"Slots of one object.",
+		"Antall slots i ett objekt.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.Values })
-	t.add("limits.values", "NUMBER", "100000", "Values of one slot, such as ids in a query.", set, get)
+	t.add("limits.values", "NUMBER", "100000",
+		"Values of one slot, such as ids in a query.",
+		"Antall verdier i én slot, som id-er i et søk.", set, get)
 	set, get = smallSize(func(c *Config) *int { return &c.Limits.ValueBytes })
-	t.add("limits.value-bytes", "SIZE", "1MiB", "Largest single XML attribute or text.", set, get)
+	t.add("limits.value-bytes", "SIZE", "1MiB",
+		"Largest single XML attribute or text.",
+		"Største enkelte XML-attributt eller tekst.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.QueryLeafClass })
-	t.add("limits.query-leafclass", "NUMBER", "10000", "Objects in one answer with returnType LeafClass; more is XDSTooManyResults.", set, get)
+	t.add("limits.query-leafclass", "NUMBER", "10000",
+		"Objects in one answer with returnType LeafClass; more is XDSTooManyResults.",
+		"Antall objekter i ett svar med returnType LeafClass; flere gir XDSTooManyResults.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.QueryObjectRefs })
-	t.add("limits.query-objectrefs", "NUMBER", "100000", "References in one answer with returnType ObjectRef; more is XDSTooManyResults.", set, get)
+	t.add("limits.query-objectrefs", "NUMBER", "100000",
+		"References in one answer with returnType ObjectRef; more is XDSTooManyResults.",
+		"Antall referanser i ett svar med returnType ObjectRef; flere gir XDSTooManyResults.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.RetrieveDocuments })
-	t.add("limits.retrieve-documents", "NUMBER", "500", "Documents in one retrieval.", set, get)
+	t.add("limits.retrieve-documents", "NUMBER", "500",
+		"Documents in one retrieval.",
+		"Antall dokumenter i én henting.", set, get)
+	set, get = size(func(c *Config) *int64 { return &c.Limits.DrainBytes })
+	t.add("limits.drain-bytes", "SIZE", "16MiB",
+		"How much is still read of a submission that is already refused, to report what else is wrong with it.",
+		"Hvor mye som fortsatt leses av en innsending som alt er avvist, for å melde hva mer som er galt med den.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Limits.ConcurrentRequests })
-	t.add("limits.concurrent-requests", "NUMBER", "256", "Requests in work at the same time; one more is answered 503 with Retry-After.", set, get)
+	t.add("limits.concurrent-requests", "NUMBER", "256",
+		"Requests in work at the same time; one more is answered 503 with Retry-After.",
+		"Antall forespørsler i arbeid samtidig; én til får svaret 503 med Retry-After.", set, get)
 }
 
 func (t *table) listeners() {
 	t.group = "Listeners"
 	set, get := duration(func(c *Config) *time.Duration { return &c.HTTP.HeaderTimeout }, time.Second)
-	t.add("http.header-timeout", "DURATION", "10s", "Time for a client to send the header of a request.", set, get)
+	t.add("http.header-timeout", "DURATION", "10s",
+		"Time for a client to send the header of a request.",
+		"Tid en klient har til å sende hodet i en forespørsel.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.HTTP.IdleTimeout }, time.Second)
-	t.add("http.idle-timeout", "DURATION", "2m", "Time that a connection may rest between two requests.", set, get)
+	t.add("http.idle-timeout", "DURATION", "2m",
+		"Time that a connection may rest between two requests.",
+		"Tid en forbindelse kan hvile mellom to forespørsler.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.HTTP.StallTimeout }, time.Second)
-	t.add("http.stall-timeout", "DURATION", "1m", "Time without a single byte, in or out, after which a request is given up. A slow upload that still moves is never cut.", set, get)
+	t.add("http.stall-timeout", "DURATION", "1m",
+		"Time without a single byte, in or out, after which a request is given up. A slow upload that still moves is never cut.",
+		"Tid uten en eneste byte, inn eller ut, før en forespørsel gis opp. En langsom opplasting som fortsatt beveger seg, avbrytes aldri.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.HTTP.DrainTimeout }, 0)
-	t.add("http.drain-timeout", "DURATION", "30s", "Time for requests in work to end after SIGTERM or Ctrl-C. A second signal ends at once.", set, get)
+	t.add("http.drain-timeout", "DURATION", "30s",
+		"Time for requests in work to end after SIGTERM or Ctrl-C. A second signal ends at once.",
+		"Tid forespørsler i arbeid får til å bli ferdige etter SIGTERM eller Ctrl-C. Et signal til avslutter straks.", set, get)
 	set, get = smallSize(func(c *Config) *int { return &c.HTTP.HeaderBytes })
-	t.add("http.header-bytes", "SIZE", "64KiB", "Largest header of a request.", set, get)
+	t.add("http.header-bytes", "SIZE", "64KiB",
+		"Largest header of a request.",
+		"Største hode i en forespørsel.", set, get)
 	set, get = rate(func(c *Config) *float64 { return &c.HTTP.Rate })
-	t.add("http.rate", "NUMBER", "1000", "Requests per second from one client address (one IPv6 /64), 0 for no limit; one more is answered 429 with Retry-After. This machine itself is not limited.", set, get)
+	t.add("http.rate", "NUMBER", "1000",
+		"Requests per second from one client address (one IPv6 /64), 0 for no limit; one more is answered 429 with Retry-After. This machine itself is not limited.",
+		"Forespørsler i sekundet fra én klientadresse (ett /64-nett i IPv6), 0 for ingen grense; én til får svaret 429 med Retry-After. Maskinen selv har ingen grense.", set, get)
 	set, get = count(func(c *Config) *int { return &c.HTTP.Burst })
-	t.add("http.burst", "NUMBER", "2000", "Requests that a client may send at once before http.rate counts.", set, get)
+	t.add("http.burst", "NUMBER", "2000",
+		"Requests that a client may send at once before http.rate counts.",
+		"Forespørsler som en klient kan sende på én gang før http.rate gjelder.", set, get)
 	set, get = count(func(c *Config) *int { return &c.HTTP.Clients })
-	t.add("http.clients", "NUMBER", "10000", "Client addresses whose rate is remembered.", set, get)
+	t.add("http.clients", "NUMBER", "10000",
+		"Client addresses whose rate is remembered.",
+		"Antall klientadresser som takten huskes for.", set, get)
 }
 
 func (t *table) operation() {
 	t.group = "Operation"
 	set, get := duration(func(c *Config) *time.Duration { return &c.Sweep.Interval }, time.Minute)
-	t.add("sweep.interval", "DURATION", "1h", "Time between two sweeps. A sweep removes stored bytes that no submission registered within 24 hours: leftovers of crashes and broken uploads.", set, get)
+	t.add("sweep.interval", "DURATION", "1h",
+		"Time between two sweeps. A sweep removes stored bytes that no submission registered within sweep.age: leftovers of crashes and broken uploads.",
+		"Tid mellom to oppryddinger. En opprydding fjerner lagrede byte som ingen innsending registrerte innen sweep.age: rester etter krasj og avbrutte opplastinger.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Sweep.Age }, time.Hour)
+	t.add("sweep.age", "DURATION", "24h",
+		"How old unregistered bytes must be before a sweep removes them. A submission must arrive within half of it, so a short age means short uploads.",
+		"Hvor gamle uregistrerte byte må være før oppryddingen fjerner dem. En innsending må komme fram på halve denne tiden, så kort tid betyr korte opplastinger.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")
-	t.add("log.level", "debug|info|warn|error", "info", "Least severity that is logged to stderr.", set, get)
+	t.add("log.level", "debug|info|warn|error", "info",
+		"Least severity that is logged to stderr.",
+		"Laveste alvorlighet som logges til standard feil.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Log.Format }, "json", "text")
-	t.add("log.format", "json|text", "json", "Form of the log. It never holds a document, a token or an identity number.", set, get)
+	t.add("log.format", "json|text", "json",
+		"Form of the log. It never holds a document, a token or an identity number.",
+		"Loggens form. Den inneholder aldri et dokument, et token eller et fødselsnummer.", set, get)
 	set, get = onOff(func(c *Config) *bool { return &c.Profiling })
-	t.add("profiling", "on|off", "off", "Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.", set, get)
+	t.add("profiling", "on|off", "off",
+		"Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.",
+		"Tilbyr /debug/profile?seconds=N på den interne adressen: en prosessorprofil for go tool pprof. Den nevner funksjoner, aldri data.", set, get)
 }

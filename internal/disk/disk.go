@@ -113,7 +113,7 @@ func (f osFile) Size() (int64, error) {
 
 // IsFull tells whether an error means that no space is left.
 func IsFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // zeros overwrites a range where holes cannot be punched.

@@ -30,17 +30,17 @@ type Listener struct {
 }
 
 // Listen opens the address, so that a port in use is known at once; Serve then
-// answers. certificate is nil for plain HTTP.
-func Listen(address string, certificate *tls.Certificate, h http.Handler, m Manners, l *slog.Logger) (*Listener, error) {
+// answers. secure is nil for plain HTTP.
+func Listen(address string, secure *tls.Config, h http.Handler, m Manners, l *slog.Logger) (*Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, explainListen(address, err)
 	}
-	return ListenOn(ln, certificate, h, m, l), nil
+	return ListenOn(ln, secure, h, m, l), nil
 }
 
 // ListenOn is Listen on a listener that is already there, such as a Unix socket.
-func ListenOn(ln net.Listener, certificate *tls.Certificate, h http.Handler, m Manners, l *slog.Logger) *Listener {
+func ListenOn(ln net.Listener, secure *tls.Config, h http.Handler, m Manners, l *slog.Logger) *Listener {
 	base, cancel := context.WithCancel(context.Background())
 	s := &http.Server{
 		Handler:           h,
@@ -50,10 +50,8 @@ func ListenOn(ln net.Listener, certificate *tls.Certificate, h http.Handler, m M
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          log.New(errorLog{l}, "", 0),
 	}
-	if certificate != nil {
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
-	}
-	return &Listener{listener: ln, server: s, cancel: cancel, tls: certificate != nil}
+	s.TLSConfig = secure
+	return &Listener{listener: ln, server: s, cancel: cancel, tls: secure != nil}
 }
 
 func explainListen(address string, err error) error {

@@ -4,30 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// Build builds the samdok binary once for the test process and returns its path.
-// The folder is the test's first TempDir user's; it lives as long as the process.
-var Build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "samdok-servertest-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "samdok")
-	cmd := exec.Command("go", "build", "-o", path, "samdok/cmd/samdok")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
 
 // Announcement is what `samdok serve --json` prints when it is ready.
 type Announcement struct {
@@ -57,6 +39,7 @@ func Start(t testing.TB, data string, args ...string) *Server {
 	}
 	s := &Server{done: make(chan error, 1)}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"}, args...)...)
+	s.cmd.Args[0] = "samdok"
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {

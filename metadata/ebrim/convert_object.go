@@ -3,6 +3,7 @@ package ebrim
 import (
 	"strings"
 
+	"samdok/fault"
 	"samdok/metadata"
 )
 
@@ -253,7 +254,9 @@ func (r *reader) association(o *raw) *metadata.Association {
 }
 
 // membership reads SubmissionSetStatus, which counts between a SubmissionSet and a
-// DocumentEntry only.
+// DocumentEntry only (ITI TF-3 4.2.2.1.1). What lies at the ends is not known here,
+// so that an unknown value is not an error yet: where it counts, the registry then
+// finds none.
 func (r *reader) membership(o *raw, s *rawSlot) metadata.Membership {
 	var text string
 	r.one(o, s, &text)
@@ -263,7 +266,8 @@ func (r *reader) membership(o *raw, s *rawSlot) metadata.Membership {
 	case text == membershipReference:
 		return metadata.Reference
 	case text != "" && metadata.AssociationType(o.assocType) == metadata.HasMember:
-		r.report(o, slotSetStatus, quote(text)+" is neither Original nor Reference.")
+		r.problem(fault.SeverityWarning, fault.ExtraMetadataNotSaved, className(o)+" "+quote(string(o.id))+", "+slotSetStatus+": "+
+			quote(text)+" is neither Original nor Reference and is not saved.")
 	}
 	return metadata.MembershipNone
 }

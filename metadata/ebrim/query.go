@@ -243,7 +243,7 @@ func (p *params) sets() metadata.SubmissionSetFilter {
 		ContentType: p.codeList(setPrefix + "ContentType"),
 	}
 	if person := p.one(setPrefix + "AuthorPerson"); person != "" {
-		f.AuthorPerson = metadata.AnyOf[metadata.Like]{metadata.Like(person)}
+		f.AuthorPerson = p.patterns(setPrefix+"AuthorPerson", []string{person})
 	}
 	return f
 }

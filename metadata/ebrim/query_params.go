@@ -13,6 +13,7 @@ type params struct {
 	query    string
 	slots    []param
 	problems []fault.Problem
+	wild     int // octets of the patterns with wildcards
 }
 
 type param struct {
@@ -153,13 +154,31 @@ func (p *params) codes(name string, values []string) metadata.AnyOf[metadata.Cod
 }
 
 func (p *params) likes(name string) metadata.AnyOf[metadata.Like] {
-	return convert[metadata.Like](p.list(name))
+	return p.patterns(name, p.list(name))
+}
+
+// maxPatterns bounds the octets of all patterns of one query that have wildcards:
+// each is tried on every value of every object that is looked at.
+const maxPatterns = 16 << 10
+
+func (p *params) patterns(name string, values []string) metadata.AnyOf[metadata.Like] {
+	list := convert[metadata.Like](values)
+	before := p.wild
+	for _, l := range list {
+		if !l.IsExact() {
+			p.wild += len(l)
+		}
+	}
+	if before <= maxPatterns && p.wild > maxPatterns {
+		p.wrong(fault.RegistryOutOfResources, "the patterns of "+name+" are longer than "+number(maxPatterns)+" characters together, the limit query.patterns (fixed); send fewer or shorter ones.")
+	}
+	return list
 }
 
 func (p *params) likeLists(name string) metadata.AllOf[metadata.Like] {
 	var out metadata.AllOf[metadata.Like]
 	for _, values := range p.all(name) {
-		out = append(out, convert[metadata.Like](values))
+		out = append(out, p.patterns(name, values))
 	}
 	return out
 }

@@ -139,7 +139,7 @@ func TestProblems(t *testing.T) {
 		{"unknown identifier", entry(external(schemeSetUnique, "D", "1")), "unknown identificationScheme"},
 		{"identifier without scheme", entry(`<ExternalIdentifier value="1"/>`), "has no identificationScheme"},
 		{"identifier of an association", aSet + `<Association id="A">` + external(schemeEntryUnique, "A", "1") + `</Association>`, "has no meaning in an association"},
-		{"membership", aSet + `<Association id="A" associationType="` + string(metadata.HasMember) + `">` + slot("SubmissionSetStatus", "original") + `</Association>`, "'original' is neither Original nor Reference"},
+		{"membership", aSet + `<Association id="A" associationType="` + string(metadata.HasMember) + `">` + slot("SubmissionSetStatus", "original") + `</Association>`, "warning XDSExtraMetadataNotSaved Association 'A', SubmissionSetStatus: 'original' is neither Original nor Reference"},
 		{"documentation twice", aSet + `<Association id="A">` + strings.Repeat(class(schemeDocumentation, "A", "c", slot("codingScheme", "s")), 2) + `</Association>`, "relationship documentation: stands twice"},
 		{"objectType of an association", aSet + `<Association id="A" objectType="urn:x"/>`, "objectType: 'urn:x' is not that of an Association"},
 		{"objectType of a package", strings.Replace(aSet, `id="S"`, `id="S" objectType="urn:x"`, 1), "objectType: 'urn:x' is not that of a RegistryPackage"},

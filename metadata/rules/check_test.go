@@ -115,6 +115,8 @@ func TestBad(t *testing.T) {
 		{"two birth dates", e(func(e *de) { e.SourcePatientInfo = []string{"PID-7|1950", "PID-7|1951"} }), "more than one PID-7"},
 		{"no repositoryUniqueId", e(func(e *de) { e.RepositoryID = "" }), "repositoryUniqueId: is missing"},
 		{"repositoryUniqueId", e(func(e *de) { e.RepositoryID = "urn:oid:1.2.3" }), "not an OID"},
+		{"uniqueId with a blank", e(func(e *de) { e.UniqueID = "1.2.3 " }), "begins or ends with a blank"},
+		{"author of many pages", e(func(e *de) { e.Authors[0].Person = metadata.XCN("1^" + strings.Repeat("a", 10_000)) }), "longer than 10000"},
 		{"no uniqueId", e(func(e *de) { e.UniqueID = " " }), "uniqueId: is missing"},
 		{"home", e(func(e *de) { e.Home = "1.2.3" }), "homeCommunityId"},
 		{"limited", e(func(e *de) { e.Limited = true }), "limitedMetadata"},

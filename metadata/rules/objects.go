@@ -66,6 +66,9 @@ func (r *report) document(e *metadata.DocumentEntry, actor Actor) {
 	if e.RepositoryID != "" || complete {
 		r.oid("repositoryUniqueId", e.RepositoryID, asSlot)
 	}
+	if e.UniqueID != strings.Trim(e.UniqueID, " \t\r\n") && strings.TrimSpace(e.UniqueID) != "" {
+		r.add("uniqueId", "%s begins or ends with a blank, so that nobody could retrieve the document by it; remove the blank.", quote(e.UniqueID))
+	}
 	if strings.TrimSpace(e.UniqueID) == "" {
 		r.missing("uniqueId", asIdentifier)
 	}
@@ -101,6 +104,7 @@ func (r *report) references(e *metadata.DocumentEntry) {
 	for _, id := range e.ReferenceIDs {
 		_, err := id.Parse()
 		r.form("referenceIdList", string(id), err)
+		r.searched("referenceIdList", string(id))
 	}
 }
 

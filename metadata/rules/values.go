@@ -41,6 +41,16 @@ func (r *report) form(attribute, value string, err error) {
 	}
 }
 
+// maxSearched bounds the octets of values that queries compare with patterns. HL7's
+// limits are far lower and not enforced (ITI TF-3 4.2.3.1.7).
+const maxSearched = 10_000
+
+func (r *report) searched(attribute, value string) {
+	if len(value) > maxSearched {
+		r.add(attribute, "%s is longer than %d characters, the limit metadata.searched (fixed).", quote(value), maxSearched)
+	}
+}
+
 func (r *report) patient(attribute string, cx metadata.CX, how string) {
 	if cx == "" {
 		r.missing(attribute, how)
@@ -110,6 +120,7 @@ func (r *report) authors(authors []metadata.Author) {
 		if a.Person != "" {
 			_, err := a.Person.Parse()
 			r.form("authorPerson", string(a.Person), err)
+			r.searched("authorPerson", string(a.Person))
 		}
 		for _, x := range a.Institutions {
 			_, err := x.Parse()

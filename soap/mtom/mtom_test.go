@@ -71,6 +71,7 @@ func TestReader(t *testing.T) {
 		"bare start":    {`Multipart/Related;boundary=b;start=root@x`, sample},
 		"cid start":     {`multipart/related; boundary=b; start=cid:root%40x`, sample},
 		"root last":     {`multipart/related; boundary=b; start="<root@x>"`, swapped},
+		"bare type":     {`multipart/related; boundary=b`, strings.Replace(sample, "application/xop+xml\r\n", "application/xop+xml; type=application/soap+xml; charset=\"utf-8\"\r\n", 1)},
 		"no epilogue":   {`multipart/related; boundary=b`, strings.TrimSuffix(sample, "\r\nepilogue")},
 		"bare newlines": {`multipart/related; boundary=b`, strings.Replace(strings.ReplaceAll(sample, "\r\n", "\n"), "\none\n--bx\n\n", "\none\r\n--bx\r\n\n", 1)},
 	} {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"io"
-	"mime"
 	"strings"
 
 	"samdok/internal/spool"
@@ -285,23 +284,20 @@ func (r *Reader) whyPart(err error) error {
 }
 
 // rootType checks the media type of the root part, leniently: an absent one and
-// a plain SOAP one are fine.
+// a plain SOAP one are fine, and so is a type parameter without its quotes.
 func rootType(s string) error {
 	if s == "" {
 		return nil
 	}
-	t, params, err := mime.ParseMediaType(s)
-	if err != nil {
-		return broken("the Content-Type of the root part is malformed")
-	}
-	if charset, ok := params["charset"]; ok && !soap.IsUTF8(charset) {
+	c := soap.ParseContent(s)
+	if charset := c.Params["charset"]; !soap.IsUTF8(charset) {
 		return broken("the root part is in %q; UTF-8 is the one encoding of IHE messages", clip(charset))
 	}
-	switch t {
+	switch c.Media {
 	case RootMediaType, soap.MediaType, soap.MediaType11, "application/xml":
 		return nil
 	}
-	return broken("the root part is %q; %s was expected", clip(t), RootMediaType)
+	return broken("the root part is %q; %s was expected", clip(c.Media), RootMediaType)
 }
 
 func clip(s string) string {

@@ -1,11 +1,13 @@
 package xds
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
 
+	"samdok/fault"
 	"samdok/internal/spool"
 	"samdok/metadata"
 	"samdok/soap"
@@ -65,5 +67,9 @@ func (x *exchange) abort(err error) {
 	if derr := http.NewResponseController(x.w).SetWriteDeadline(time.Unix(1, 0)); derr != nil {
 		x.d.o.Log.Debug("an answer was cut off, and the connection may linger", "error", derr.Error())
 	}
-	x.d.o.Log.Debug("an answer was cut off", "action", x.header.Action, "error", err.Error())
+	log := x.d.o.Log.Debug
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		log = x.d.o.Log.Error // ours, such as a damaged document; not a client that left
+	}
+	log("an answer was cut off", "action", x.header.Action, "error", err.Error())
 }

@@ -29,6 +29,8 @@ func (x *exchange) problems(err error) []fault.Problem {
 			list = append([]fault.Problem(nil), list...)
 			list[0].Context += " (reference " + id + " in the server's log)"
 		}
+	} else if f := (*fault.Error)(nil); errors.As(err, &f) && f.Err != nil && (kind == fault.Unavailable || kind == fault.TooLarge) {
+		x.report(kind, err) // a full disk, a record that could not be made: the operator's to mend
 	}
 	return x.forActor(list)
 }

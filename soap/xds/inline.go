@@ -171,5 +171,5 @@ func (m *message) finish() error {
 
 func trimmedText(sc *xmlscan.Scanner) (string, error) {
 	s, err := sc.ElementText()
-	return strings.TrimSpace(s), err
+	return strings.Trim(s, " \t\r\n"), err // XML's blanks; an id may end with another
 }

@@ -188,5 +188,5 @@ func asFault(err error) *soap.Fault {
 	if errors.As(err, &large) {
 		return soap.Refuse("The message is larger than this server takes.", "Meldingen er større enn tjeneren tar imot.").WithStatus(http.StatusRequestEntityTooLarge).Because(err)
 	}
-	return soap.Fail("The message could not be read from the connection.", "Meldingen kunne ikke leses fra forbindelsen.").WithStatus(http.StatusRequestTimeout).Because(err)
+	return soap.Unreadable(err)
 }

@@ -56,6 +56,8 @@ type Store struct {
 
 	del  sync.Mutex     // held while states change and packs go
 	live map[uint32]int // live records of full packs, counted at their first deletion
+
+	probing sync.Mutex // held by Ready
 }
 
 var _ storage.Documents = (*Store)(nil)

@@ -63,6 +63,7 @@ type Ring struct {
 	ready  []numbered // durable and not handed out
 	next   uint64     // slot that the next key goes to
 	making *making    // a run of makeAhead
+	failed error      // of the last run; nil when it succeeded
 	closed bool
 
 	cache cache
@@ -212,6 +213,38 @@ func (r *Ring) New(ctx context.Context) (id uint64, key Key, err error) {
 	}
 }
 
+// Ready is nil when keys can be handed out; the error names the action that mends
+// it. After keys could not be written, it tries again. A nil ring is ready.
+func (r *Ring) Ready(ctx context.Context) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return ErrClosed
+	}
+	if r.failed == nil {
+		r.mu.Unlock()
+		return nil
+	}
+	if r.making == nil {
+		r.making = &making{done: make(chan struct{})}
+		go r.makeAhead(r.making, r.next)
+	}
+	m := r.making
+	r.mu.Unlock()
+	select {
+	case <-m.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if m.err != nil {
+		return fmt.Errorf("%w; make room on its disk, or see that the disk is there and writable", m.err)
+	}
+	return nil
+}
+
 // makeAhead makes keys durable from a slot on. When that fails, the next try
 // writes the same slots: none of their keys was handed out.
 func (r *Ring) makeAhead(m *making, first uint64) {
@@ -223,6 +256,7 @@ func (r *Ring) makeAhead(m *making, first uint64) {
 	} else {
 		m.err = fmt.Errorf("keyring %s: new keys cannot be written: %w", r.path, err)
 	}
+	r.failed = m.err
 	r.making = nil
 	r.mu.Unlock()
 	close(m.done)

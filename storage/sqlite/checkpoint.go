@@ -2,10 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"sync/atomic"
 	"unsafe"
 
 	"modernc.org/libc"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"samdok/fault"
 )
 
 const (
@@ -22,11 +25,12 @@ const (
 // between two transactions, so that no submission waits long and the log can
 // start over.
 type checkpointer struct {
-	db    *DB
-	c     *conn
-	work  chan struct{}
-	ended chan struct{}
-	err   error
+	db     *DB
+	c      *conn
+	work   chan struct{}
+	quit   chan struct{}
+	ended  chan struct{}
+	failed atomic.Pointer[error] // why the last try failed
 }
 
 func startCheckpointer(db *DB) (*checkpointer, error) {
@@ -34,16 +38,19 @@ func startCheckpointer(db *DB) (*checkpointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &checkpointer{db: db, c: c, work: make(chan struct{}, 1), ended: make(chan struct{})}
+	k := &checkpointer{db: db, c: c, work: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{})}
 	go k.run()
 	return k, nil
 }
 
 // wake is called by the writer after a commit.
 func (k *checkpointer) wake(w *writer) {
-	if w.walPages() < w.db.walLimit.Load() {
-		return
+	if w.walPages() >= w.db.walLimit.Load() {
+		k.poke()
 	}
+}
+
+func (k *checkpointer) poke() {
 	select {
 	case k.work <- struct{}{}:
 	default: // it is at work
@@ -52,28 +59,36 @@ func (k *checkpointer) wake(w *writer) {
 
 func (k *checkpointer) run() {
 	defer close(k.ended)
-	for range k.work {
-		if !k.once() {
-			continue // the next commit wakes us again
+	for {
+		select {
+		case <-k.work:
+			if err := k.once(); err != nil {
+				k.failed.Store(&err) // the next commit, or Ready, tries again
+			} else {
+				k.failed.Store(nil)
+			}
+		case <-k.quit:
+			return
 		}
 	}
 }
 
-// once tells whether the whole log is in the file.
-func (k *checkpointer) once() bool {
-	all, err := k.c.checkpoint()
-	if err != nil || all {
-		return all && err == nil
+func (k *checkpointer) once() error {
+	if all, err := k.c.checkpoint(); err != nil || all {
+		return err
 	}
-	err = k.db.writer.between(context.Background(), "sqlite.checkpoint", func() error {
-		all, err = k.db.writer.checkpoint()
+	err := k.db.writer.between(context.Background(), "sqlite.checkpoint", func() error {
+		_, err := k.db.writer.checkpoint()
 		return err
 	})
-	return all && err == nil
+	if fault.KindOf(err) == fault.Busy {
+		return nil // the commits that wait wake us again
+	}
+	return err
 }
 
 func (k *checkpointer) stop() error {
-	close(k.work)
+	close(k.quit)
 	<-k.ended
 	return k.c.close()
 }

@@ -251,6 +251,10 @@ func (db *DB) Ready(ctx context.Context) error {
 	if db.broken.Load() {
 		return wrap(op, errProjection, "")
 	}
+	if err := db.checkpoint.failed.Load(); err != nil {
+		db.checkpoint.poke()
+		return wrap(op, *err, "")
+	}
 	if db.sick.Load() == nil {
 		return nil
 	}

@@ -341,6 +341,9 @@ func TestBusy(t *testing.T) {
 		t.Fatalf("kinds %v, want one Busy and two Canceled", kinds)
 	}
 	close(hang)
+	for len(db.writer.queue) > 0 {
+		time.Sleep(time.Millisecond)
+	}
 	store(t, db, g, g.Patient(), 0) // goes on
 	for _, p := range patients {
 		mustCount(t, db, p, 0)

@@ -102,11 +102,18 @@ func newSession(db *DB, c *conn, prefix string) (*session, error) {
 
 // read reads in one snapshot of the file.
 func (s *session) read(body func() error) error {
+	if s.inTransaction() { // a commit failed
+		if err := s.exec("ROLLBACK"); err != nil {
+			return err
+		}
+	}
 	if err := s.begin.run(); err != nil {
 		return err
 	}
-	err := body()
-	return errors.Join(err, s.commit.run())
+	if err := body(); err != nil {
+		return errors.Join(err, s.commit.run())
+	}
+	return s.commit.run()
 }
 
 // named finds a stream by its name; nil when there is none.

@@ -206,7 +206,7 @@ func run(t *testing.T, write func(w int) error) {
 // large: a patient with 50,000 documents is searched in bounded memory (P4), and
 // the search does not stop the writer.
 func (e LogEngine) large(t *testing.T) {
-	const total, each = 50_000, 500
+	const total, each = 50_000 / slower, 500
 	l, g := e.open(t), metadatatest.New(23)
 	p := g.Patient()
 	for v := range storage.Version(total / each) {
@@ -247,21 +247,22 @@ func heap() uint64 {
 func (e LogEngine) largeSubmission(t *testing.T) {
 	l, g := e.open(t), metadatatest.New(24)
 	p := g.Patient()
-	c := submission(g, p, 1000, 0)
+	const many = 1000 / slower
+	c := submission(g, p, many, 0)
 	appendAll(t, l, c)
 	refs := refsOf(c)
 	st := lookup(t, l, tenant, refs)
-	if len(st.Objects) != 2001 || len(st.Associations) != 1000 {
+	if len(st.Objects) != 2*many+1 || len(st.Associations) != many {
 		t.Fatalf("%d objects and %d associations", len(st.Objects), len(st.Associations))
 	}
 	// All of them are replaced in another.
-	again := submission(g, p, 1000, 1)
+	again := submission(g, p, many, 1)
 	for i, d := range entries(again) {
 		relate(&again, metadata.Replaces, d.ID, entries(c)[i].ID)
 		again.Events[0].Touched = append(again.Events[0].Touched, storage.Touch{ID: entries(c)[i].ID, Status: metadata.Deprecated})
 	}
 	appendAll(t, l, again)
-	if n := len(find(t, l, tenant, streamOf(p), documents, access.Restriction{})); n != 1000 {
+	if n := len(find(t, l, tenant, streamOf(p), documents, access.Restriction{})); n != many {
 		t.Fatalf("%d approved documents", n)
 	}
 }
@@ -272,7 +273,7 @@ func (e LogEngine) rebuild(t *testing.T) {
 	l, g := e.open(t), metadatatest.New(25)
 	var streams []storage.Stream
 	var changes []storage.Change
-	for i := range 300 {
+	for i := range 300 / slower {
 		p := g.Patient()
 		c := submission(g, p, 1+i%3, 0)
 		if i > 0 {

@@ -35,7 +35,7 @@ func tracedChild(t *testing.T, dir string, count int, more ...string) (log, outp
 // missing fsync.
 func PowerCuts(t *testing.T, e LogEngine, submissions int) error {
 	t.Helper()
-	dir := t.TempDir()
+	dir, submissions := t.TempDir(), max(10, submissions/slower)
 	log, _ := tracedChild(t, dir, submissions)
 	rng := rand.New(rand.NewPCG(1, uint64(submissions)))
 	var acked []metadata.ID

@@ -3,7 +3,6 @@ package storagetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -408,6 +407,6 @@ func (e LogEngine) canceled(t *testing.T) {
 		t.Errorf("%d documents after a canceled rebuild", n)
 	}
 	if err := l.Ready(context.Background()); err != nil {
-		t.Error(fmt.Errorf("Ready: %w", err))
+		t.Errorf("Ready: %v", err)
 	}
 }

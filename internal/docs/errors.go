@@ -1,0 +1,151 @@
+package docs
+
+import (
+	"strings"
+
+	"samdok/fault"
+)
+
+// entry explains one code. A repository's own name of a code stands in the row
+// of the registry's name.
+type entry struct {
+	code fault.Code
+	in   string // transactions that answer it; "" when this version never does
+	when string
+	do   string // for the sender
+}
+
+// entries holds every code of package fault once, warnings last.
+var entries = []entry{
+	{fault.RegistryMetadataError, "ITI-41, ITI-42; ITI-18 for `limits.slots` and `limits.values`",
+		"The metadata breaks a rule: a required attribute is missing, a value has a wrong form or is outside the value set of the profile, an association does not fit, there are more objects, slots or values than the limits allow, the stated hash or size is not that of the bytes, a submitted UUID is taken.",
+		"Mend what codeContext names. All errors that were found are listed. Sending the same again changes nothing."},
+	{fault.DuplicateInMessage, "ITI-41, ITI-42",
+		"Two objects of the message have the same uniqueId.",
+		"Give each its own."},
+	{fault.DuplicateUniqueID, "ITI-41, ITI-42",
+		"The uniqueId of the submission set or of a folder is registered already; or an on-demand entry has the uniqueId of a stable one.",
+		"If this is the same message sent again, it was accepted the first time: stop. Otherwise use a new uniqueId."},
+	{fault.NonIdenticalHash, "ITI-41, ITI-42",
+		"The document's uniqueId is registered for bytes with another SHA-1.",
+		"New content needs a new uniqueId; register it as a replacement."},
+	{fault.NonIdenticalSize, "ITI-41, ITI-42",
+		"The document's uniqueId is registered for bytes of another length.",
+		"New content needs a new uniqueId; register it as a replacement."},
+	{fault.PatientIDDoesNotMatch, "ITI-41, ITI-42",
+		"Objects of one submission, or what they refer to, are of different patients.",
+		"Send one submission for each patient. Only a submission set's Reference may lead to another patient's document."},
+	{fault.UnknownPatientID, "ITI-42, ITI-41",
+		"The patient was never announced by a patient identity feed. The only value of the setting `patients`, open, knows every patient, so this is not answered yet.",
+		"Check the patient id, or let the feed announce the patient first."},
+	{fault.UnresolvedReference, "ITI-41, ITI-42",
+		"An association leads to an object that is neither in the submission nor in the registry, or a relationship does not start at a document of the submission.",
+		"Check the ids at both ends."},
+	{fault.DeprecatedDocument, "ITI-41, ITI-42",
+		"The document to be replaced, transformed, appended to or put into a folder is deprecated, or becomes so by this submission.",
+		"Ask which document took its place (GetRelatedDocuments) and relate to that one."},
+	{fault.MissingDocument, "ITI-41",
+		"A DocumentEntry has no Document, or the attachment that it refers to did not come.",
+		"Send the document, or leave the entry out."},
+	{fault.MissingDocumentMetadata, "ITI-41",
+		"A Document or an attachment has no DocumentEntry.",
+		"Describe it, or leave it out."},
+	{fault.InvalidDocumentContent, "ITI-41",
+		"The malware scanner found something in the document. codeContext begins with its uniqueId.",
+		"Do not send the document again; ask whoever made it."},
+	{fault.StoredQueryMissingParam, "ITI-18",
+		"A required parameter is missing, or none of its values can be understood (statuses).",
+		"Give the parameter that codeContext names."},
+	{fault.StoredQueryParamNumber, "ITI-18",
+		"A parameter has too many values, stands twice, excludes another one that was given, or cannot be read (a code without scheme, a date).",
+		"Mend the parameter that codeContext names."},
+	{fault.UnknownStoredQuery, "ITI-18",
+		"No stored query has this id.",
+		"Check the id; multi-patient queries (ITI-51) are not offered."},
+	{fault.TooManyResults, "ITI-18, ITI-43",
+		"The answer or the request is larger than `limits.query-leafclass`, `limits.query-objectrefs` or the number of documents in one retrieval.",
+		"Narrow the search, ask for ObjectRef first, or ask in several requests."},
+	{fault.ResultNotSinglePatient, "ITI-18",
+		"A LeafClass answer would hold metadata of several patients.",
+		"Ask for ObjectRef, or for one patient's objects at a time."},
+	{fault.DocumentUniqueIDError, "ITI-43",
+		"There is no such document here, or the caller may not see it: the answer is the same on purpose. location is the uniqueId.",
+		"Ask the registry again; check repositoryUniqueId and uniqueId."},
+	{fault.UnknownRepositoryID, "ITI-43",
+		"The repositoryUniqueId is not this repository's. location is the uniqueId.",
+		"Send the request to the repository that the entry names."},
+	{fault.UnknownCommunity, "ITI-43",
+		"The homeCommunityId is not this community's. location is the uniqueId.",
+		"Ask that community, or a gateway."},
+	{fault.RegistryBusy, "all",
+		"Nothing is wrong with the request: others wrote for the same patient, too much waits for the disk, access could not be decided, the malware scanner is away, or the audit record could not be written.",
+		"Send the same message again after a pause. A submission that was stored all the same is then refused with XDSDuplicateUniqueIdInRegistry."},
+	{fault.RegistryOutOfResources, "all",
+		"A limit was passed, which codeContext names, or the server's disk is full.",
+		"Send less in one message; if the disk is full, send again when the operator has made room."},
+	{fault.RegistryError, "all",
+		"Nothing more exact fits: the stored data cannot be read, the patient id of a query cannot be read, the returnType is unknown, the caller may not submit, or something failed inside.",
+		"Read codeContext. If it names a reference, give it to the server's operator."},
+	{fault.MissingHomeCommunityID, "", "Gateways will answer it.", "Give the homeCommunityId of the community to ask."},
+	{fault.UnavailableCommunity, "", "Gateways will answer it.", "Ask again later; the answers of the other communities hold."},
+	{fault.RegistryNotAvailable, "", "A repository with a registry on another server will answer it.", "Send the submission again later."},
+	{fault.ExtraMetadataNotSaved, "ITI-41, ITI-42 (warning)",
+		"A Slot of a Classification was not stored. Extra Slots of entries, sets, folders and associations are.",
+		"Nothing: the submission was accepted."},
+}
+
+const errorsHead = `# Errors
+
+This page is made from the table in internal/docs; do not edit it by hand (` + "`go test ./internal/docs -update`" + ` writes it anew).
+
+A request that fails for a reason of its own is answered with HTTP 200 and a RegistryResponse or AdhocQueryResponse of the status
+Failure, or of PartialSuccess when a retrieval has some documents. Each RegistryError has an errorCode of this table
+and a codeContext in plain English that names the object, the rule and what to do. A submission is never stored in part.
+
+A repository (ITI-41, ITI-43) uses the second name of a code that has two.
+
+| code | transactions | when | what to do |
+| --- | --- | --- | --- |
+`
+
+const errorsTail = `
+## SOAP faults
+
+What is wrong with HTTP, SOAP, WS-Addressing or the package is a SOAP fault, in English and bokmål, or plain text when the
+request was not let in at all.
+
+| HTTP | fault | when | what to do |
+| --- | --- | --- | --- |
+| 400 | Sender | The XML is malformed, the package is broken or ends early, the body is not the transaction's, two headers stand where one may | Mend the message |
+| 400 | Sender, MessageAddressingHeaderRequired | wsa:Action or wsa:MessageID is missing | Send it |
+| 400 | Sender, ActionNotSupported | The wsa:Action is none of this endpoint's | Check action and address |
+| 400 | Sender, OnlyAnonymousAddressSupported | wsa:ReplyTo or wsa:FaultTo asks for an asynchronous answer, which is not offered yet | Leave it out or use the anonymous address |
+| 500 | MustUnderstand | A header is marked mustUnderstand and not known here | Leave it out |
+| 500 | VersionMismatch | The envelope is not SOAP 1.2 | Send SOAP 1.2 |
+| 405 | Sender | The method is not POST | Use POST |
+| 408 | Receiver | The connection broke or stalled while the message was read | Send it again |
+| 413 | Sender | A limit of the envelope or of the package was passed; the text names the limit | Send less |
+| 415 | Sender | The Content-Type or Content-Encoding is not supported | Send application/soap+xml or multipart/related, uncompressed |
+| 429 | plain text | More requests from one address than ` + "`http.rate`" + ` | Wait as Retry-After says |
+| 503 | plain text or Receiver | More requests or larger messages at the same time than the server takes | Wait as Retry-After says |
+| 500 | Receiver | Something failed inside the server | Give the operator the reference in the text |
+`
+
+// errorsPage is docs/errors.md.
+func errorsPage() string {
+	var b strings.Builder
+	b.WriteString(errorsHead)
+	for _, e := range entries {
+		b.WriteString("| `" + string(e.code) + "`")
+		if other := e.code.ForRepository(); other != e.code {
+			b.WriteString(", `" + string(other) + "`")
+		}
+		in := e.in
+		if in == "" {
+			in = "not yet"
+		}
+		b.WriteString(" | " + in + " | " + e.when + " | " + e.do + " |\n")
+	}
+	b.WriteString(errorsTail)
+	return b.String()
+}

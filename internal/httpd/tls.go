@@ -1,0 +1,39 @@
+package httpd
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+)
+
+// Secure is TLS 1.2 or later with a certificate chain and its key, both files in
+// PEM. With clientCA, a file of certificates in PEM, clients must show a
+// certificate from one of those authorities.
+func Secure(cert, key, clientCA string) (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("settings tls.cert and tls.key: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	if clientCA == "" {
+		return c, nil
+	}
+	if c.ClientCAs, err = authorities(clientCA); err != nil {
+		return nil, fmt.Errorf("setting tls.client-ca: %w", err)
+	}
+	c.ClientAuth = tls.RequireAndVerifyClientCert
+	return c, nil
+}
+
+func authorities(path string) (*x509.CertPool, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", path)
+	}
+	return pool, nil
+}
