@@ -62,8 +62,8 @@ func openNotes(fsys disk.FS, dir, name string) (*notes, [][]byte, error) {
 		if end == len(b) {
 			return &notes{f, int64(end)}, all, nil
 		}
-		// Zeros are left when the size was durable and the octets were not.
-		if torn || zeros(b[end:]) {
+		// Only the last one can be torn: each was durable before the next was written.
+		if torn || !bytes.Contains(b[end+1:], []byte("note ")) {
 			if err = errors.Join(f.Truncate(int64(end)), f.Sync()); err == nil {
 				return &notes{f, int64(end)}, all, nil
 			}
@@ -72,6 +72,16 @@ func openNotes(fsys disk.FS, dir, name string) (*notes, [][]byte, error) {
 		}
 	}
 	return nil, nil, errors.Join(err, f.Close())
+}
+
+// cut takes a note off the end, which a power failure left unsound.
+func (n *notes) cut(note []byte) error {
+	end := n.end - int64(len(fmt.Appendf(nil, "note %d\n", len(note)))+len(note))
+	if err := errors.Join(n.f.Truncate(end), n.f.Sync()); err != nil {
+		return err
+	}
+	n.end = end
+	return nil
 }
 
 // append makes a note durable.
@@ -100,7 +110,7 @@ func readNotes(fsys disk.FS, dir, name string) (all [][]byte, torn bool, err err
 	}
 	all, end, torn := parseNotes(b)
 	if end < len(b) && !torn {
-		return all, false, fmt.Errorf("%s is altered or damaged at octet %d", name, end)
+		return all, false, fmt.Errorf("%s is altered or damaged at octet %d (a power failure can do that to the last note; the next start of the server mends it)", name, end)
 	}
 	return all, torn, nil
 }

@@ -32,14 +32,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	if l.signing, err = openSigning(ctx, dir, &l.Options); err != nil {
 		return nil, err
 	}
-	var all [][]byte
-	if l.checkpoints, all, err = openNotes(o.FS, dir, checkpointsName); err != nil {
+	if err := l.openCheckpoints(); err != nil {
 		return nil, err
-	}
-	if len(all) > 0 {
-		if l.last, err = openCheckpoint(all[len(all)-1], l.signing.chain); err != nil {
-			return nil, fmt.Errorf("the last checkpoint: %w; samdok verify ledger says what was altered", err)
-		}
 	}
 	if l.tree, err = openTree(o.FS, dir); err != nil {
 		return nil, err
@@ -57,6 +51,29 @@ func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	go l.work(ctx)
 	l.wake()
 	return l, nil
+}
+
+// openCheckpoints finds the last checkpoint. The very last note may be one that a
+// power failure left unsound.
+func (l *Ledger) openCheckpoints() error {
+	var all [][]byte
+	var err error
+	if l.checkpoints, all, err = openNotes(l.FS, l.dir, checkpointsName); err != nil || len(all) == 0 {
+		return err
+	}
+	n := len(all) - 1
+	last, err := openCheckpoint(all[n], l.signing.chain)
+	if err != nil {
+		l.Log.Warn("the last checkpoint of the ledger is unsound, as after a power failure; it is taken off", "why", err.Error())
+		if err := l.checkpoints.cut(all[n]); err != nil || n == 0 {
+			return err
+		}
+		if last, err = openCheckpoint(all[n-1], l.signing.chain); err != nil {
+			return fmt.Errorf("the last checkpoints: %w; samdok verify ledger says what was altered", err)
+		}
+	}
+	l.last = last
+	return nil
 }
 
 // Found is what Open found amiss in the last segment; Verify finds everything.

@@ -152,5 +152,11 @@ func TestFixtures(t *testing.T) {
 		if i != len(qs) {
 			t.Fatalf("%d records, want %d", i, len(qs))
 		}
+		l := open(t, dir, Options{Ring: ring(t, dir)})
+		record(t, l, "today")
+		l.Close()
+		if r := verify(t, dir, VerifyOptions{Trusted: l.PublicKeys()}); len(r.Findings) > 0 || r.Torn || r.Records != int64(i+1) {
+			t.Fatalf("%+v", r)
+		}
 	}
 }

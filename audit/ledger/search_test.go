@@ -27,7 +27,7 @@ func found(t testing.TB, l *Ledger, q Search) (ids []string) {
 // Searches answer the same by index, without one and by one made anew, and no
 // index shows whom it is about.
 func TestSearches(t *testing.T) {
-	dir, o := t.TempDir(), Options{Ring: ring(t, t.TempDir()), SegmentSize: 8000, CheckpointEvery: -1}
+	dir, o := t.TempDir(), Options{Ring: ring(t, t.TempDir()), SegmentSize: 5000, CheckpointEvery: -1}
 	l := open(t, dir, o)
 	patient := func(i int) metadata.PatientID {
 		return metadata.PatientID{ID: fmt.Sprintf("139200799%02d", i), Authority: "2.16.578.1.12.4.1.4.1"}
