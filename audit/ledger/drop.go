@@ -88,6 +88,8 @@ func (l *Ledger) Drop(ctx context.Context, n uint64, reason string) (Dropped, er
 			return d, err
 		}
 	}
+	l.index.mu.Lock() // no index may be made of it now
+	defer l.index.mu.Unlock()
 	errs := []error{l.FS.Remove(filepath.Join(l.dir, fileName(n, segmentSuffix)))}
 	if x, err := openSegmentIndex(l.FS, l.dir, n); err == nil {
 		errs = append(errs, x.close(), l.FS.Remove(filepath.Join(l.dir, fileName(n, indexSuffix))))

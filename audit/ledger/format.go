@@ -107,10 +107,11 @@ func nonce(off int64) (n [12]byte) {
 	return n
 }
 
-// bound is what a sealed record is bound to: segment, length and batch.
-func bound(number uint64, frame []byte) (b [16]byte) {
+// bound is what a sealed record is bound to: segment, length and batch. leaf is
+// the frame without its checksum.
+func bound(number uint64, leaf []byte) (b [16]byte) {
 	binary.LittleEndian.PutUint64(b[:], number)
-	copy(b[8:], frame[4:12])
+	copy(b[8:], leaf[:8])
 	return b
 }
 
@@ -130,7 +131,7 @@ func appendFrame(b []byte, record []byte, number uint64, aead cipher.AEAD, off, 
 	b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	b = binary.LittleEndian.AppendUint32(b, uint32(off-batch))
 	if aead != nil {
-		nonce, bound := nonce(off), bound(number, b[from:])
+		nonce, bound := nonce(off), bound(number, b[from+4:])
 		b = aead.Seal(b, nonce[:], record, bound[:])
 	} else {
 		b = append(b, record...)

@@ -51,7 +51,7 @@ const (
 // indexer makes keyed hashes. The key is made by the keyring when the first index
 // is made; each index says which key it was made with.
 type indexer struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // one maker of indexes at a time
 	keyID uint64
 	key   keyring.Key
 }
@@ -133,8 +133,6 @@ const indexKeyName = "index.key"
 
 // openIndex finds the key of the index, or has one made.
 func (l *Ledger) openIndex() error {
-	l.index.mu.Lock()
-	defer l.index.mu.Unlock()
 	b, err := loadFile(l.FS, l.dir, indexKeyName)
 	if err == nil && len(b) == 8 {
 		id := binary.LittleEndian.Uint64(b)
@@ -160,6 +158,8 @@ func (l *Ledger) openIndex() error {
 
 // makeIndexes makes the index of each full segment that has none.
 func (l *Ledger) makeIndexes(ctx context.Context) error {
+	l.index.mu.Lock()
+	defer l.index.mu.Unlock()
 	numbers, err := segments(l.FS, l.dir, segmentSuffix)
 	if err != nil {
 		return err
@@ -308,6 +308,8 @@ func (x *segmentIndex) close() error { return x.f.Close() }
 // RebuildIndex drops the index and makes it again. progress is called with
 // segments done and their total.
 func (l *Ledger) RebuildIndex(ctx context.Context, progress func(done, total int64)) error {
+	l.index.mu.Lock()
+	defer l.index.mu.Unlock()
 	have, err := segments(l.FS, l.dir, indexSuffix)
 	if err != nil {
 		return err

@@ -3,12 +3,16 @@ package ledger
 import (
 	"context"
 	"crypto/cipher"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
+	"path/filepath"
 
 	"samdok/audit"
+	"samdok/internal/disk"
 )
 
 // Record is an event and where it is recorded.
@@ -125,7 +129,7 @@ func (s *segmentReader) unlock() (err error) {
 func (s *segmentReader) open(f frame) (audit.Event, error) {
 	record := f.stored()
 	if s.aead != nil {
-		nonce, bound := nonce(f.off), bound(s.number, s.b[f.off:])
+		nonce, bound := nonce(f.off), bound(s.number, f.leaf)
 		var err error
 		if s.buf, err = s.aead.Open(s.buf[:0], nonce[:], record, bound[:]); err != nil {
 			return audit.Event{}, &Unreadable{Segment: s.number, Offset: f.off}
@@ -170,15 +174,49 @@ type recordAt struct {
 	ordinal int64 // the record's number in its segment, from 1
 }
 
-// at reads one record.
-func (s *segmentReader) at(at recordAt) (Record, error) {
-	if at.offset < headSize || at.offset > int64(len(s.b)) {
-		return Record{}, &Unreadable{Segment: s.number, Offset: at.offset}
+// at reads one record from the segment's file.
+func (s *segmentReader) at(f disk.File, at recordAt) (Record, error) {
+	frame, err := readFrame(f, at.offset)
+	if err != nil {
+		return Record{}, &Unreadable{s.number, at.offset, err}
 	}
-	leaf, back, ok := soundFrame(s.b[at.offset:])
-	if !ok {
-		return Record{}, &Unreadable{Segment: s.number, Offset: at.offset}
-	}
-	e, err := s.open(frame{at.offset, leaf, back})
+	e, err := s.open(frame)
 	return Record{audit.Receipt{Segment: s.number, Offset: at.offset, Index: s.first + at.ordinal}, e}, err
+}
+
+// readFrame reads the frame that an index says is at off.
+func readFrame(f disk.File, off int64) (frame, error) {
+	var head [frameHead]byte
+	if _, err := f.ReadAt(head[:], off); err != nil {
+		return frame{}, err
+	}
+	n := binary.LittleEndian.Uint32(head[4:])
+	if n == 0 || n > maxRecord+tagSize {
+		return frame{}, errRecord
+	}
+	b := make([]byte, frameHead+int(n))
+	if _, err := f.ReadAt(b, off); err != nil {
+		return frame{}, err
+	}
+	leaf, back, ok := soundFrame(b)
+	if !ok {
+		return frame{}, errRecord
+	}
+	return frame{off, leaf, back}, nil
+}
+
+// openHead opens a segment's file and reads its header and key, for at.
+func openHead(dir string, n uint64, o *Options) (*segmentReader, disk.File, error) {
+	f, err := o.FS.Open(filepath.Join(dir, fileName(n, segmentSuffix)), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, nil, &Unreadable{Segment: n, cause: err}
+	}
+	s := &segmentReader{number: n, o: o, b: make([]byte, headSize)}
+	if _, err = f.ReadAt(s.b, 0); err == nil {
+		err = s.unlock()
+	}
+	if err != nil {
+		return nil, nil, errors.Join(&Unreadable{Segment: n, cause: err}, f.Close())
+	}
+	return s, f, nil
 }

@@ -87,10 +87,6 @@ func (l *Ledger) findIn(ctx context.Context, n uint64, q *Search) ([]Record, err
 	if err != nil || indexed && len(places) == 0 {
 		return nil, err
 	}
-	s, err := openSegment(l.dir, n, &l.Options)
-	if err != nil {
-		return nil, err
-	}
 	var all []Record
 	var errs []error
 	keep := func(r Record, err error) {
@@ -101,10 +97,18 @@ func (l *Ledger) findIn(ctx context.Context, n uint64, q *Search) ([]Record, err
 		}
 	}
 	if indexed {
-		for _, p := range places {
-			keep(s.at(p))
+		s, f, err := openHead(l.dir, n, &l.Options)
+		if err != nil {
+			return nil, err
 		}
-		return all, errors.Join(errs...)
+		for _, p := range places {
+			keep(s.at(f, p))
+		}
+		return all, errors.Join(errors.Join(errs...), f.Close())
+	}
+	s, err := openSegment(l.dir, n, &l.Options)
+	if err != nil {
+		return nil, err
 	}
 	for r, err := range s.records(ctx) {
 		keep(r, err)
