@@ -48,6 +48,17 @@ func TestUnreachableIsError(t *testing.T) {
 	}
 }
 
+func TestEndpointByTransaction(t *testing.T) {
+	for action, want := range map[string]string{ActionRegister: "http://x/iti42", ActionProvide: "http://x/iti41", ActionQuery: "http://x/iti18", ActionRetrieve: "http://x/iti43"} {
+		if got := endpoint("http://x/{iti}", []byte(Envelope(action, "urn:x", "", ""))); got != want {
+			t.Errorf("%s goes to %s", action, got)
+		}
+	}
+	if got := endpoint("http://x/services", []byte(ActionRegister)); got != "http://x/services" {
+		t.Errorf("a fixed endpoint became %s", got)
+	}
+}
+
 func TestReports(t *testing.T) {
 	r := Run(t.Context(), Target{}, []Case{
 		{ID: "x/pass", Title: "fine", Run: func(*T) {}},

@@ -16,8 +16,10 @@ import (
 
 // Target is the server under test.
 type Target struct {
-	Registry   string // URL of ITI-18 and ITI-42
-	Repository string // URL of ITI-41 and ITI-43
+	// Registry is the URL of ITI-18 and ITI-42, Repository that of ITI-41 and
+	// ITI-43. In a server with an endpoint for each transaction {iti} stands for
+	// iti18, iti41, iti42 or iti43.
+	Registry, Repository string
 	// Home is the community's homeCommunityId as "urn:oid:..."; "" is learned from
 	// an answer, if the server gives one.
 	Home string
@@ -53,8 +55,20 @@ type Answer struct {
 	RootErr error
 }
 
+// endpoint fills {iti} in by the action that the message names.
+func endpoint(address string, body []byte) string {
+	iti := "iti18"
+	for action, name := range map[string]string{ActionRegister: "iti42", ActionProvide: "iti41", ActionRetrieve: "iti43"} {
+		if bytes.Contains(body, []byte(action)) {
+			iti = name
+		}
+	}
+	return strings.ReplaceAll(address, "{iti}", iti)
+}
+
 // Post sends a body as it is.
 func (t *T) Post(address, contentType string, body []byte) *Answer {
+	address = endpoint(address, body)
 	req, err := http.NewRequestWithContext(t.ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		t.Errorf("%v", err)

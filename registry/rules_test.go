@@ -266,6 +266,16 @@ var memberRules = []rule{
 		sub.Associations[0].Membership = metadata.MembershipNone
 		return sub
 	}, one(fault.RegistryMetadataError)},
+	{"11 SubmissionSetStatus where it does not count", func(w *world) *metadata.Submission {
+		sub := w.with(w.entry())
+		f := w.gen.Folder(w.patient, "f")
+		metadatatest.AddFolder(sub, f)
+		metadatatest.AddToFolder(sub, f.ID, sub.Entries[0].ID)
+		for _, a := range sub.Associations[1:] {
+			a.Membership = metadata.Reference
+		}
+		return sub
+	}, nil},
 	{"11 a document without association", func(w *world) *metadata.Submission {
 		sub := w.with(w.entry())
 		sub.Associations = nil

@@ -43,8 +43,9 @@ skrives (over 1: den første tjeneren er best).
 
 En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18 osv.`),
 		`  samdok bench find-entries --url http://127.0.0.1:8080 --server-pid $(pgrep -f 'samdok serve')
-  samdok bench all --url http://127.0.0.1:8080 --server-pid 4711 --against 'http://127.0.0.1:9090/{iti}' --against-pid 4712
-  samdok bench provide --url http://127.0.0.1:8080 --size 1073741824 --concurrency 1 --server-pid 4711`,
+  samdok bench all --url http://127.0.0.1:8080 --server-pid 4711 \
+      --against 'http://127.0.0.1:9090/{iti}' --against-pid 4712
+  samdok bench provide --size 1073741824 --concurrency 1 --server-pid 4711`,
 		func(cmd *cobra.Command, args []string) error { return c.bench(cmd.Context(), f, args[0]) })
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.ValidArgs = append([]string{"all"}, opNames()...)

@@ -28,11 +28,12 @@ type serverFlags struct {
 
 func (c *cli) serverFlags(f *pflag.FlagSet) *serverFlags {
 	s := &serverFlags{}
-	f.StringVar(&s.url, "url", "", c.tr("`URL` of a samdok server (also SAMDOK_URL; default "+defaultURL+")", "`URL` til en samdok-tjener (også SAMDOK_URL; ellers "+defaultURL+")"))
-	f.StringVar(&s.registry, "registry", "", c.tr("registry endpoint of any XDS.b server, instead of --url (also SAMDOK_REGISTRY)", "registerendepunkt hos en hvilken som helst XDS.b-tjener, i stedet for --url (også SAMDOK_REGISTRY)"))
-	f.StringVar(&s.repository, "repository", "", c.tr("repository endpoint, instead of --url (also SAMDOK_REPOSITORY)", "arkivendepunkt, i stedet for --url (også SAMDOK_REPOSITORY)"))
+	f.StringVar(&s.url, "url", "", c.tr("`URL` of a samdok server (also SAMDOK_URL; default "+defaultURL+")", "`URL` til en samdok-tjener (også SAMDOK_URL; standard "+defaultURL+")"))
+	f.StringVar(&s.registry, "registry", "", c.tr("`URL`: registry endpoint of any XDS.b server, instead of --url (also SAMDOK_REGISTRY)", "`URL`: registerendepunkt hos en hvilken som helst XDS.b-tjener, i stedet for --url (også SAMDOK_REGISTRY)"))
+	f.StringVar(&s.repository, "repository", "", c.tr("`URL`: repository endpoint, instead of --url (also SAMDOK_REPOSITORY)", "`URL`: arkivendepunkt, i stedet for --url (også SAMDOK_REPOSITORY)"))
 	f.DurationVar(&s.wait, "wait", 30*time.Second, c.tr("how long the server may take to begin its answer", "hvor lenge tjeneren kan bruke på å begynne å svare"))
 	c.tlsFlags(f, &s.tls)
+	grouped(c.tr("Where the server is, and trust", "Hvor tjeneren er, og tillit"), f, "url", "registry", "repository", "wait", "ca", "cert", "key")
 	return s
 }
 

@@ -13,7 +13,7 @@ import (
 
 // settingFlags adds --config and one flag per setting.
 func (c *cli) settingFlags(f *pflag.FlagSet) {
-	f.String("config", "", c.tr("configuration file in YAML (also SAMDOK_CONFIG)", "konfigurasjonsfil i YAML (også SAMDOK_CONFIG)"))
+	f.String("config", "", c.tr("`FILE`: configuration file in YAML (also SAMDOK_CONFIG)", "`FIL`: konfigurasjonsfil i YAML (også SAMDOK_CONFIG)"))
 	for _, s := range config.Settings() {
 		form, usage := s.FormIn(c.bokmal), s.Summary(c.bokmal)
 		if s.Secret {
@@ -22,8 +22,8 @@ func (c *cli) settingFlags(f *pflag.FlagSet) {
 		if s.Default != "" {
 			usage += c.tr(" (default ", " (standard ") + s.Default + ")"
 		}
-		f.String(s.Flag(), "", "`"+form+"` "+usage)
-		f.Lookup(s.Flag()).Usage = "`" + form + "`: " + usage
+		f.String(s.Flag(), "", "`"+form+"`: "+usage)
+		grouped(s.Group.In(c.bokmal), f, s.Flag())
 	}
 }
 

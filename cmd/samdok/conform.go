@@ -43,7 +43,8 @@ testtjener. En tjener som bare kjenner noen pasienter, trenger id-ene med --pati
 
 Utfall: pass; fail (tjeneren brøt regelen); error (prøven fant ikke ut av det);
 skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting feilet.`),
-		`  samdok conform --registry http://127.0.0.1:8080/services/registry --repository http://127.0.0.1:8080/services/repository
+		`  samdok conform --registry http://127.0.0.1:8080/services/registry \
+      --repository http://127.0.0.1:8080/services/repository
   samdok conform --registry URL --repository URL --only ITI-18 --html report.html
   samdok conform --list`,
 		func(cmd *cobra.Command, _ []string) error { return c.conform(cmd.Context(), f) })

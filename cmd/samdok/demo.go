@@ -35,6 +35,7 @@ eneste byte, forteller hva den gjorde og kjører til Ctrl-C. Meldingene er de ek
 }
 
 func (c *cli) demo(ctx context.Context, dir, listen string, once bool) (err error) {
+	c.say("samdok demo: a server of its own, made-up patients, real messages over HTTP.\n", "samdok demo: en egen tjener, oppdiktede pasienter, ekte meldinger over HTTP.\n")
 	temporary := dir == ""
 	if temporary {
 		if dir, err = os.MkdirTemp("", "samdok-demo-"); err != nil {
@@ -79,7 +80,6 @@ func (c *cli) demo(ctx context.Context, dir, listen string, once bool) (err erro
 }
 
 func (c *cli) introduce(i app.Info, temporary bool, took string) {
-	c.say("samdok demo: a server of its own, made-up patients, real messages over HTTP.\n", "samdok demo: en egen tjener, oppdiktede pasienter, ekte meldinger over HTTP.\n")
 	kept := c.tr("kept", "beholdes")
 	if temporary {
 		kept = c.tr("removed at the end", "fjernes til slutt")

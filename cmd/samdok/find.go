@@ -80,12 +80,12 @@ Tider er norske. Hold pasienten utenfor prosesslisten med --patient-file.`),
 	f.StringVar(&s.createdTo, "created-to", "", c.tr("`TIME`: written before this time; a date counts in full", "`TID`: skrevet før dette; en dato regnes med"))
 	f.StringVar(&s.serviceFrom, "service-from", "", c.tr("`TIME`: treatment that ended at this time or later", "`TID`: behandling som sluttet da eller senere"))
 	f.StringVar(&s.serviceTo, "service-to", "", c.tr("`TIME`: treatment that began before this time", "`TID`: behandling som begynte før dette"))
-	f.StringVar(&s.status, "status", "approved", c.tr("approved, deprecated or all", "approved (gjeldende), deprecated (erstattet) eller all"))
+	f.StringVar(&s.status, "status", "approved", c.tr("`STATUS`: approved (current), deprecated (replaced) or all", "`STATUS`: approved (gjeldende), deprecated (erstattet) eller all"))
 	f.StringVar(&s.title, "title", "", c.tr("`TEXT` in the title (looked for here, not by the server)", "`TEKST` i tittelen (letes etter her, ikke hos tjeneren)"))
 	f.BoolVar(&s.onDemand, "on-demand", false, c.tr("also documents that are made when they are opened", "også dokumenter som lages når de åpnes"))
 	f.BoolVar(&s.ids, "ids", false, c.tr("print only entryUUIDs, one a line", "skriv bare entryUUID-er, én per linje"))
 	f.BoolVar(&s.asJSON, "json", false, c.tr("print JSON", "skriv JSON"))
-	f.StringVar(&profileName, "profile", "norway", c.tr("whose codes and names: norway or base", "profilen som koder og navn kommer fra: norway eller base"))
+	f.StringVar(&profileName, "profile", "norway", c.tr("`norway|base`: whose codes and names", "`norway|base`: profilen som koder og navn kommer fra"))
 	server = c.serverFlags(f)
 	return cmd
 }

@@ -77,7 +77,7 @@ igjen neste gang.`),
 	flags.IntVar(&o.parallel, "parallel", 4, c.tr("documents sent at the same time", "dokumenter som sendes samtidig"))
 	flags.BoolVar(&o.dryRun, "dry-run", false, c.tr("check everything here, send nothing", "kontroller alt her, send ingenting"))
 	flags.BoolVar(&o.asJSON, "json", false, c.tr("print the summary as JSON", "skriv sammendraget som JSON"))
-	flags.StringVar(&o.profile, "profile", "norway", c.tr("whose codes and defaults: norway or base", "profilen som koder og standardverdier kommer fra: norway eller base"))
+	flags.StringVar(&o.profile, "profile", "norway", c.tr("`norway|base`: whose codes and defaults", "`norway|base`: profilen som koder og standardverdier kommer fra"))
 	c.patientFlags(flags, &patient)
 	c.factFlags(flags, &f)
 	server = c.serverFlags(flags)

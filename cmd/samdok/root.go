@@ -34,8 +34,10 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.PersistentFlags().String("lang", "", c.tr("language of messages: en or nb (also SAMDOK_LANG, LANG)", "språk i meldinger: en eller nb (også SAMDOK_LANG, LANG)"))
-	root.SetUsageTemplate(c.tr(usageEN, usageNB))
+	root.PersistentFlags().String("lang", "", c.tr("`en|nb`: language of messages (also SAMDOK_LANG, LANG)", "`en|nb`: språk i meldinger (også SAMDOK_LANG, LANG)"))
+	root.SetUsageFunc(c.usageFunc())
+	root.InitDefaultHelpFlag() // known before the command is looked for: --help --lang nb
+	root.InitDefaultVersionFlag()
 	root.AddGroup(
 		&cobra.Group{ID: "server", Title: c.tr("Server:", "Tjener:")},
 		&cobra.Group{ID: "documents", Title: c.tr("Documents:", "Dokumenter:")},
@@ -56,7 +58,8 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 	group("ledger", c.logCommand(), c.verifyCommand(), c.ledgerCommand())
 	root.SetHelpCommand(c.helpCommand(root))
 	root.InitDefaultCompletionCmd()
-	c.translateCompletion(root)
+	c.completionCommand(root)
+	c.completions(root)
 	return root
 }
 
@@ -72,14 +75,6 @@ func (c *cli) helpCommand(root *cobra.Command) *cobra.Command {
 			cmd.InitDefaultHelpFlag()
 			return cmd.Help()
 		},
-	}
-}
-
-func (c *cli) translateCompletion(root *cobra.Command) {
-	for _, cmd := range root.Commands() {
-		if cmd.Name() == "completion" {
-			cmd.Short = c.tr("Print the completion script for your shell (bash, zsh, fish)", "Skriv ut fullføringsskript for skallet ditt (bash, zsh, fish)")
-		}
 	}
 }
 
@@ -101,7 +96,7 @@ func version() string {
 }
 
 const usageEN = `Usage:{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{useline .UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
 
 Examples:
@@ -114,16 +109,16 @@ Examples:
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+{{flags .LocalFlags}}{{end}}{{if .HasAvailableInheritedFlags}}
 
 Flags of every command:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+{{flags .InheritedFlags}}{{end}}{{if .HasAvailableSubCommands}}
 
 "{{.CommandPath}} COMMAND --help" explains a command.{{end}}
 `
 
 const usageNB = `Bruk:{{if .Runnable}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}
+  {{useline .UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} KOMMANDO{{end}}{{if .HasExample}}
 
 Eksempler:
@@ -136,10 +131,10 @@ Eksempler:
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
 
 Flagg:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+{{flags .LocalFlags}}{{end}}{{if .HasAvailableInheritedFlags}}
 
 Flagg for alle kommandoer:
-{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+{{flags .InheritedFlags}}{{end}}{{if .HasAvailableSubCommands}}
 
 "{{.CommandPath}} KOMMANDO --help" forklarer en kommando.{{end}}
 `

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/pflag"
 )
@@ -15,9 +18,9 @@ import (
 type tlsFlags struct{ ca, cert, key string }
 
 func (c *cli) tlsFlags(f *pflag.FlagSet, t *tlsFlags) {
-	f.StringVar(&t.ca, "ca", "", c.tr("`FILE` in PEM: trust only servers with a certificate from these authorities (also SAMDOK_CA)", "`FIL` i PEM: stol bare på tjenere med sertifikat fra disse utstederne (også SAMDOK_CA)"))
-	f.StringVar(&t.cert, "cert", "", c.tr("`FILE` in PEM with your own certificate, for mutual TLS (also SAMDOK_CERT)", "`FIL` i PEM med eget sertifikat, for gjensidig TLS (også SAMDOK_CERT)"))
-	f.StringVar(&t.key, "key", "", c.tr("`FILE` in PEM with its private key (also SAMDOK_KEY)", "`FIL` i PEM med den private nøkkelen til det (også SAMDOK_KEY)"))
+	f.StringVar(&t.ca, "ca", "", c.tr("`FILE`: trust only servers with a certificate from these authorities (PEM; also SAMDOK_CA)", "`FIL`: stol bare på tjenere med sertifikat fra disse utstederne (PEM; også SAMDOK_CA)"))
+	f.StringVar(&t.cert, "cert", "", c.tr("`FILE`: your own certificate, for mutual TLS (PEM; also SAMDOK_CERT)", "`FIL`: eget sertifikat, for gjensidig TLS (PEM; også SAMDOK_CERT)"))
+	f.StringVar(&t.key, "key", "", c.tr("`FILE`: its private key (PEM; also SAMDOK_KEY)", "`FIL`: den private nøkkelen til det (PEM; også SAMDOK_KEY)"))
 }
 
 // clientTLS is nil when the machine's own trust is enough.
@@ -50,11 +53,20 @@ func (c *cli) clientTLS(t tlsFlags) (*tls.Config, error) {
 	return conf, nil
 }
 
-// isCertificate tells whether one side did not accept the other's certificate.
+// isCertificate tells whether one side did not accept the other's certificate. In
+// TLS 1.3 a server refuses a client after the handshake: what the client meets
+// first is its alert or a connection that is gone.
 func isCertificate(err error) bool {
 	var ours *tls.CertificateVerificationError
 	var theirs *net.OpError // crypto/tls has no type for the other side's alert
-	return errors.As(err, &ours) || errors.As(err, &theirs) && theirs.Op == "remote error"
+	var request *url.Error
+	switch {
+	case errors.As(err, &ours), errors.As(err, &theirs) && theirs.Op == "remote error":
+		return true
+	case errors.As(err, &request) && strings.HasPrefix(request.URL, "https:"):
+		return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
+	}
+	return false
 }
 
 func (c *cli) explainCertificate(err error) error {

@@ -49,13 +49,6 @@ func Memberships() []conformance.Case {
 			conformance.SetSlot(s.Others[0], "lokalFelt", "x")
 			return s
 		}),
-		taken("member-status-elsewhere", "SubmissionSetStatus on other memberships does no harm", "ITI TF-3 4.2.2.1", func(t *conformance.T) *conformance.Submission {
-			s := one(t, nil)
-			folder, _, _ := s.Folder(s.Patient)
-			s.Member(s.SetID, s.Member(folder, s.Docs[0].ID, "Original"), "Original")
-			conformance.SetSlot(s.Others[2], "SubmissionSetStatus", "Original")
-			return s
-		}),
 		takenAfter(1, "one-replaces-two", "One document may replace two", "ITI TF-2 3.42.4.1.3.5", func(t *conformance.T) *conformance.Submission {
 			old := registered(t, t.Patient(), 2)
 			s := t.NewSubmission(old.Patient)

@@ -47,22 +47,12 @@ func QueryForms() []conformance.Case {
 	// The title of selects names the parameter; these say which of its rules.
 	titled := func(title string, c conformance.Case) conformance.Case { c.Title = title; return c }
 	return []conformance.Case{
-		understood("list-of-one", "A single value may be written as a list", tf18+".5", func(t *T, s *S) *A {
-			p := findParams(s.Patient)
-			p[0].Values = []string{conformance.Quote(s.Patient)}
-			return t.Query("LeafClass", findDocuments, p...)
-		}),
 		understood("list-without-parentheses", "A list of one may come without parentheses", tf18+".5", with(event("'"+a+"'"))),
 		understood("list-blanks", "Blanks and line ends in a list mean nothing", tf18+".5", with(event("(\r\n  '"+b+"' ,\t'"+a+"'\r\n)"))),
 		understood("list-of-values", "Several values of a slot are one list", tf18+".5", func(t *T, s *S) *A {
 			p := event("('" + b + "')")
 			p.Values = append(p.Values, "('"+b+"')", "('"+a+"')")
 			return with(p)(t, s)
-		}),
-		understood("value-blanks", "Blanks around a value mean nothing", tf18+".5", func(t *T, s *S) *A {
-			p := findParams(s.Patient)
-			p[0].Values = []string{"\n   '" + s.Patient + "'\n"}
-			return t.Query("LeafClass", findDocuments, p...)
 		}),
 		understood("both-statuses", "Both statuses may be asked for", tf18, func(t *T, s *S) *A {
 			p := findParams(s.Patient)

@@ -68,8 +68,12 @@ func TestWrongAnswersAreCounted(t *testing.T) {
 			}))
 			defer s.Close()
 			o := options(FindRefs, Target{Name: "liar", URL: s.URL, RepositoryID: "1.2.3"})
-			if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "wrong answers") {
-				t.Errorf("a wrong server was measured: %v", err)
+			r, err := Run(t.Context(), o)
+			if err != nil && !strings.Contains(err.Error(), "wrong answers") {
+				t.Fatal(err)
+			}
+			if err == nil && r.Medians["liar"].Errors == 0 {
+				t.Error("a wrong server was measured and no answer counted as wrong")
 			}
 		})
 	}

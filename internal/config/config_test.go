@@ -168,7 +168,7 @@ func TestEverySettingExplainsItself(t *testing.T) {
 				t.Errorf("%s: an explanation is missing: %q", s.Name, help)
 			}
 		}
-		if s.Help.English == s.Help.Bokmal || s.Form == "" || s.Group == "" {
+		if s.Help.English == s.Help.Bokmal || s.Form == "" || s.Group.English == "" || s.Group.Bokmal == "" {
 			t.Errorf("%s: a translation, form or group is missing", s.Name)
 		}
 		for _, n := range []string{s.Flag(), s.Env()} {

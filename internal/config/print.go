@@ -91,8 +91,8 @@ from, ` + "`samdok config check`" + ` says what is wrong.
 `)
 	group := ""
 	for _, s := range Settings() {
-		if s.Group != group {
-			group = s.Group
+		if s.Group.English != group {
+			group = s.Group.English
 			fmt.Fprintf(&b, "\n## %s\n\n| setting | form | default | meaning |\n| --- | --- | --- | --- |\n", group)
 		}
 		def := "(none)"

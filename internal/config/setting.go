@@ -12,7 +12,7 @@ type Setting struct {
 	Default string // in the form that a person writes
 	Help    Text   // one or more sentences; the first is also the flag's help
 	Secret  bool   // never printed, never given as a plain flag
-	Group   string // heading in docs/config.md
+	Group   Text   // heading in docs/config.md and in the help
 
 	set func(*Config, string) error
 	get func(*Config) string

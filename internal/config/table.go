@@ -16,7 +16,7 @@ func Settings() []*Setting {
 }
 
 type table struct {
-	group string
+	group Text
 	rows  []*Setting
 }
 
@@ -27,7 +27,7 @@ func (t *table) add(name, form, def, en, nb string, set func(*Config, string) er
 }
 
 func (t *table) general() {
-	t.group = "General"
+	t.group = Text{"General", "Generelt"}
 	set, get := text(func(c *Config) *string { return &c.Data })
 	t.add("data", "DIR", "samdok-data",
 		"Folder that holds everything: log, index, documents, keys, records. It is made when missing; only one server at a time may use it.",
@@ -59,7 +59,7 @@ func (t *table) general() {
 }
 
 func (t *table) identity() {
-	t.group = "Identity and profile"
+	t.group = Text{"Identity and profile", "Identitet og profil"}
 	set, get := text(func(c *Config) *string { return &c.Tenant })
 	t.add("tenant", "NAME", "default",
 		"Name of the affinity domain whose documents this server holds. Choose it before the first submission and never change it.",
@@ -83,7 +83,7 @@ func (t *table) identity() {
 }
 
 func (t *table) access() {
-	t.group = "Access"
+	t.group = Text{"Access", "Tilgang"}
 	set, get := choice(func(c *Config) *string { return &c.Decider }, "open", "deny")
 	t.add("access.decider", "open|deny", "open",
 		"Who decides about access. open allows everything that comes from this machine; deny refuses everything.",
@@ -95,7 +95,7 @@ func (t *table) access() {
 }
 
 func (t *table) protection() {
-	t.group = "Encryption and malware"
+	t.group = Text{"Encryption and malware", "Kryptering og skadevare"}
 	set, get := onOff(func(c *Config) *bool { return &c.Encryption })
 	t.add("encryption", "on|off", "on",
 		"Encrypts events and documents at rest (AES-256-GCM, one data key each). Settled when the data folder is made; off is for comparison only.",
@@ -131,7 +131,7 @@ func (t *table) protection() {
 }
 
 func (t *table) limits() {
-	t.group = "Limits of one request"
+	t.group = Text{"Limits of one request", "Grenser for én forespørsel"}
 	set, get := size(func(c *Config) *int64 { return &c.Limits.RootBytes })
 	t.add("limits.root-bytes", "SIZE", "16MiB",
 		"Largest SOAP envelope, documents not counted.",
@@ -195,7 +195,7 @@ func (t *table) limits() {
 }
 
 func (t *table) listeners() {
-	t.group = "Listeners"
+	t.group = Text{"Listeners", "Nettforbindelser"}
 	set, get := duration(func(c *Config) *time.Duration { return &c.HTTP.HeaderTimeout }, time.Second)
 	t.add("http.header-timeout", "DURATION", "10s",
 		"Time for a client to send the header of a request.",
@@ -231,7 +231,7 @@ func (t *table) listeners() {
 }
 
 func (t *table) operation() {
-	t.group = "Operation"
+	t.group = Text{"Operation", "Drift"}
 	set, get := duration(func(c *Config) *time.Duration { return &c.Sweep.Interval }, time.Minute)
 	t.add("sweep.interval", "DURATION", "1h",
 		"Time between two sweeps. A sweep removes stored bytes that no submission registered within sweep.age: leftovers of crashes and broken uploads.",

@@ -169,6 +169,28 @@ func TestCallerMayGo(t *testing.T) {
 	}
 }
 
+// What an append has put into the buffer is written by Close, also when its
+// commit has not been asked for yet.
+func TestCloseTakesWhatIsBuffered(t *testing.T) {
+	name, f := newFile(t)
+	l := NewLog(f, 0, 0, Options{Ahead: 4096})
+	if _, err := l.add(context.Background(), 4, put([]byte("late"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.syncer.Sync(context.Background()); err != nil {
+		t.Errorf("the append that was late: %v", err)
+	}
+	if b, err := os.ReadFile(name); err != nil || string(b) != "late" {
+		t.Errorf("the file holds %q, %v", b, err)
+	}
+	if _, err := l.Append(context.Background(), 1, put([]byte("x"))); !errors.Is(err, ErrClosed) {
+		t.Errorf("append after Close: %v", err)
+	}
+}
+
 func benchmarkAppend(b *testing.B, size, callers int, ahead int64) {
 	_, f := newFile(b)
 	l := NewLog(f, 0, 0, Options{Ahead: ahead})

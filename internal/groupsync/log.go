@@ -114,6 +114,10 @@ func (l *Log) commit() error {
 		defer l.mu.Unlock()
 		return fmt.Errorf("%w: %w", ErrBroken, l.err)
 	}
+	if len(l.buf) == 0 { // an earlier run took the caller's bytes along, perhaps Close's
+		l.mu.Unlock()
+		return nil
+	}
 	buf, base, filled := l.buf, l.base, l.filled
 	l.buf, l.spare = l.spare[:0], nil
 	l.base += int64(len(buf))
@@ -176,6 +180,9 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	l.mu.Unlock()
+	// Bytes may be in the buffer whose append has not asked for its commit yet. An
+	// error is told to the appends that it hits.
+	_ = l.syncer.Sync(context.Background())
 	l.syncer.Wait()
 	l.mu.Lock()
 	end, cut := l.stable, l.err != nil || l.filled > l.stable

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"samdok/fault"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -372,6 +374,10 @@ func TestReadinessNamesWhatFails(t *testing.T) {
 	fail = bad
 	if s, b := get("/readyz"); s != 503 || !strings.Contains(b, "samdok reindex") || !strings.Contains(b, "documents: ready") {
 		t.Errorf("%d %s", s, b)
+	}
+	fail = fault.New(fault.Unavailable, "sqlite.Ready", fault.RegistryError, "Run samdok reindex.")
+	if s, b := get("/readyz"); s != 503 || !strings.Contains(b, "Run samdok reindex.") {
+		t.Errorf("an engine's remedy is not told: %d %s", s, b)
 	}
 	fail = nil
 	draining.Store(true)

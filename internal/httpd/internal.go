@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"samdok/fault"
 )
 
 // Dependency is one thing that readiness asks about. Check returns nil or an
@@ -56,10 +58,20 @@ func ready(o InternalOptions, w http.ResponseWriter, r *http.Request) {
 		b.WriteString(d.Name)
 		if err := d.Check(ctx); err != nil {
 			status = http.StatusServiceUnavailable
-			b.WriteString(": not ready: " + err.Error() + "\n")
+			b.WriteString(": not ready: " + remedy(err) + "\n")
 			continue
 		}
 		b.WriteString(": ready\n")
 	}
 	writeText(w, status, b.String())
+}
+
+// remedy is the text for the operator: an engine's error keeps the words that name
+// the remedy apart from its codes.
+func remedy(err error) string {
+	text := err.Error()
+	for _, p := range fault.ProblemsOf(err) {
+		text += ". " + p.Context
+	}
+	return text
 }

@@ -138,7 +138,7 @@ func faultyChild(t *testing.T, dir, inject string, files []string) (acked []meta
 		default:
 			after++
 		}
-		if before == 50 && tracer == nil {
+		if before == 50 && refused == 0 && tracer == nil {
 			tracer = startFaults(t, cmd.Process.Pid, inject, dir, files)
 		}
 		if refused == 20 {
