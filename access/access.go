@@ -23,6 +23,8 @@ type Caller struct {
 	Purpose      metadata.CodeRef
 	Basis        string // access basis, such as nhn-access-basis
 	DecisionRef  string
+	// Override is the reason given for passing a rule that may be passed in need.
+	Override string
 	// Door is the way in ("soap", "fhir", "cli"); Remote is the client's network
 	// address without port.
 	Door, Remote string
@@ -96,6 +98,15 @@ const (
 	ItemFolder
 	ItemAssociation
 )
+
+var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association"}
+
+func (k ItemKind) String() string {
+	if int(k) < len(itemKindNames) {
+		return itemKindNames[k]
+	}
+	return itemKindNames[0]
+}
 
 // Effect is allow or deny; the zero value denies.
 type Effect uint8

@@ -2,6 +2,6 @@
 // that makes it durable. No answer leaves before its record is durable (promise
 // P6).
 //
-// It imports metadata and access. The guard calls the Recorder; engines such as
-// audit/segment implement it.
+// It imports metadata and access. The guard calls the Recorder; audit/ledger
+// implements it.
 package audit

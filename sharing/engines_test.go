@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"samdok/audit/segment"
+	"samdok/audit/ledger"
 	"samdok/storage/files"
 	"samdok/storage/keyring"
 	"samdok/storage/sqlite"
@@ -16,7 +16,7 @@ import (
 type engines struct {
 	db      *sqlite.DB
 	files   *files.Store
-	records *segment.Recorder
+	records *ledger.Ledger
 }
 
 func openEngines(t testing.TB, now func() time.Time) engines {
@@ -47,7 +47,7 @@ func openEngines(t testing.TB, now func() time.Time) engines {
 	e.files, err = files.Open(filepath.Join(dir, "documents"), files.Options{Ring: ring, Clock: now})
 	must(err)
 	closing(e.files.Close)
-	e.records, err = segment.Open(filepath.Join(dir, "audit"), segment.Options{Ring: ring, Clock: now})
+	e.records, err = ledger.Open(t.Context(), filepath.Join(dir, "ledger"), ledger.Options{Ring: ring, Clock: now})
 	must(err)
 	closing(e.records.Close)
 	return e

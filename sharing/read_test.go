@@ -170,8 +170,11 @@ func TestRetrieveProblems(t *testing.T) {
 			t.Error("other bytes")
 		}
 	}
-	if e := w.last(); e.Outcome != audit.PartialSuccess || len(e.Items) != 2 || len(e.Codes) != 3 {
-		t.Errorf("record %+v", e)
+	if e := w.last(); e.Outcome != audit.Failed || e.Part != audit.PartThatDidNot || len(e.Items) != 0 || len(e.Codes) != 3 {
+		t.Errorf("second record %+v", e)
+	}
+	if e := w.records.events[len(w.records.events)-2]; e.Outcome != audit.Success || e.Part != audit.PartThatWorked || len(e.Items) != 2 || len(e.Codes) != 0 {
+		t.Errorf("first record %+v", e)
 	}
 
 	w.docs.fail = errEngine

@@ -151,8 +151,25 @@ func (p *Pass) close(ctx context.Context, err error) (failure error) {
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.g.timeout)
 	defer cancel()
+	if e.Outcome == audit.PartialSuccess {
+		return p.recordParts(ctx)
+	}
 	if _, err := p.g.recorder.Record(ctx, e); err != nil {
 		return unrecorded(err)
+	}
+	return nil
+}
+
+// recordParts records a partial success as a success and a failure (ITI TF-2
+// 3.18.5.1): the first has the items, the second the codes.
+func (p *Pass) recordParts(ctx context.Context) error {
+	worked, not := p.event, p.event
+	worked.Part, worked.Outcome, worked.Codes, worked.Hidden = audit.PartThatWorked, audit.Success, nil, 0
+	not.Part, not.Outcome, not.Items, not.Omitted = audit.PartThatDidNot, audit.Failed, nil, 0
+	for _, e := range []*audit.Event{&worked, &not} {
+		if _, err := p.g.recorder.Record(ctx, e); err != nil {
+			return unrecorded(err)
+		}
 	}
 	return nil
 }

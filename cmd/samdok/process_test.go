@@ -147,6 +147,39 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 	if err := p.wait(t); err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
+	checkRecorded(t, dir, all)
+}
+
+// checkRecorded looks for the record of every acknowledged document, and verifies
+// the ledger.
+func checkRecorded(t *testing.T, dir string, all []*writer) {
+	t.Helper()
+	out, err := exec.Command("samdok", "log", "--json", "--limit", "100000", "--data", dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[string]bool{}
+	for line := range bytes.Lines(out) {
+		var r app.LogRecord
+		if err := json.Unmarshal(line, &r); err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range r.Items {
+			if r.Event == "provide" && r.Outcome == "success" {
+				recorded[i.UniqueID] = true
+			}
+		}
+	}
+	for _, w := range all {
+		for _, d := range w.acknowledged {
+			if !recorded[d.Entry.UniqueID] {
+				t.Errorf("there is no record of %s, which was acknowledged", d.Entry.UniqueID)
+			}
+		}
+	}
+	if out, err := exec.Command("samdok", "verify", "ledger", "--data", dir).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func (w *writer) check(t *testing.T, client *xds.Client) {

@@ -42,6 +42,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 		&cobra.Group{ID: "server", Title: c.tr("Server:", "Tjener:")},
 		&cobra.Group{ID: "documents", Title: c.tr("Documents:", "Dokumenter:")},
 		&cobra.Group{ID: "measure", Title: c.tr("Test and measure:", "Prøv og mål:")},
+		&cobra.Group{ID: "ledger", Title: c.tr("Record of every use:", "Logg over all bruk:")},
 		&cobra.Group{ID: "data", Title: c.tr("Data folder:", "Datamappe:")},
 	)
 	group := func(id string, commands ...*cobra.Command) {
@@ -54,6 +55,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.importCommand())
 	group("measure", c.conformCommand(), c.benchCommand())
 	group("data", c.backupCommand(), c.restoreCommand(), c.reindexCommand())
+	group("ledger", c.logCommand(), c.verifyCommand(), c.ledgerCommand())
 	root.SetHelpCommand(c.helpCommand(root))
 	root.InitDefaultCompletionCmd()
 	c.completionCommand(root)

@@ -15,6 +15,7 @@ import (
 	"samdok/access"
 	"samdok/access/decider"
 	"samdok/access/guard"
+	"samdok/audit"
 	"samdok/internal/config"
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
@@ -52,6 +53,7 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
+	started  bool // the start is recorded
 }
 
 // Info is what a person or a script needs to know of a running server.
@@ -98,6 +100,10 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if a.control, err = listenControl(a.data, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
+	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
+		return nil, err
+	}
+	a.started = true
 	return a, nil
 }
 
@@ -121,7 +127,7 @@ func (a *App) useCases() error {
 	})
 	a.sharing = watch(sharing.New(sharing.Options{
 		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
-		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.records, Clock: a.Clock}),
+		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.ledger, Clock: a.Clock}),
 	}), a.metrics, a.Clock)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
@@ -188,7 +194,7 @@ func (a *App) listen() (err error) {
 	inside := httpd.NewInternal(httpd.InternalOptions{
 		Dependencies: []httpd.Dependency{
 			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-			{Name: "recorder", Check: a.data.records.Ready}, {Name: "disk", Check: a.diskSpace},
+			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
 		},
 		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
@@ -292,6 +298,10 @@ func (a *App) close() error {
 		a.jobs.Stop()
 	}
 	if a.data != nil {
+		if a.started {
+			a.started = false
+			errs = append(errs, a.data.record(context.WithoutCancel(ctx), a.data.event(audit.KindStop, a.Clock())))
+		}
 		errs = append(errs, a.data.close())
 	}
 	return errors.Join(errs...)

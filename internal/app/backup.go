@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"samdok/audit"
 	"samdok/internal/backup"
 	"samdok/internal/config"
 )
@@ -39,13 +40,24 @@ func Backup(ctx context.Context, c *config.Config, l *slog.Logger, clock func() 
 	return d.backup(ctx, to, clock, withKey, func(done, _ int64) { progress(done) })
 }
 
+// oldRecordsName holds the records that were made before there was a ledger. They
+// are kept as they are.
+const oldRecordsName = "audit"
+
 func (d *data) backup(ctx context.Context, to io.Writer, clock func() time.Time, withKey bool, progress backup.Progress) error {
+	d.copying.Lock()
+	defer d.copying.Unlock()
+	e := d.event(audit.KindExport, clock())
+	e.Details = []audit.Detail{{Name: "what", Value: "backup"}, {Name: "master key", Value: map[bool]string{true: "with", false: "without"}[withKey]}}
+	if err := d.record(ctx, e); err != nil {
+		return err
+	}
 	last := []string{keysFolder, identityName}
 	if withKey {
 		last = append(last, masterName)
 	}
 	_, err := backup.Write(ctx, backup.Source{
-		Dir: d.dir, Log: d.log, LogName: logName, Trees: []string{documentsName, recordsName}, Leave: []string{incomingName},
+		Dir: d.dir, Log: d.log, LogName: logName, Trees: []string{ledgerName + "/checkpoints", ledgerName + "/tree", documentsName, ledgerName, oldRecordsName}, Leave: []string{incomingName},
 		Last: last, Temp: filepath.Join(d.dir, spoolName), Clock: clock,
 	}, to, progress)
 	return err

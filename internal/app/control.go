@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"samdok/audit/ledger"
 	"samdok/internal/httpd"
 )
 
@@ -54,6 +55,9 @@ func listenControl(d *data, clock func() time.Time, l *slog.Logger) (*httpd.List
 		}
 		l.Info("a backup was made")
 	})
+	mux.Handle("POST /log", serveOperation(l, func(ctx context.Context, q LogRequest) (LogAnswer, error) { return d.readLog(ctx, q, clock) }))
+	mux.Handle("POST /ledger", serveOperation(l, func(ctx context.Context, q LedgerCommand) (LedgerState, error) { return d.ledgerState(ctx, q, clock) }))
+	mux.Handle("POST /ledger/prove", serveOperation(l, func(_ context.Context, index int64) (ledger.Proof, error) { return d.ledger.Prove(index) }))
 	return httpd.ListenOn(ln, nil, mux, httpd.Manners{HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 8 << 10}, l), nil
 }
 

@@ -8,9 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
-	"samdok/audit/segment"
+	"samdok/audit/ledger"
 	"samdok/internal/config"
 	"samdok/internal/datadir"
 	"samdok/storage/files"
@@ -25,7 +26,7 @@ const (
 	logName       = "log.db"
 	documentsName = "documents"
 	incomingName  = "documents/incoming"
-	recordsName   = "audit"
+	ledgerName    = "ledger"
 	spoolName     = "tmp"
 )
 
@@ -38,7 +39,10 @@ type data struct {
 	ring      *keyring.Ring // nil when encryption is off
 	log       *sqlite.DB
 	documents *files.Store
-	records   *segment.Recorder
+	ledger    *ledger.Ledger
+	// copying is held by a backup, so that the ledger's keys are not replaced
+	// meanwhile.
+	copying sync.Mutex
 }
 
 // openData takes the folder and opens what is in it, in the order in which one
@@ -74,7 +78,9 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if d.documents, err = files.Open(filepath.Join(dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
 		return nil, err
 	}
-	if d.records, err = segment.Open(filepath.Join(dir, recordsName), segment.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
+	if d.ledger, err = ledger.Open(ctx, filepath.Join(dir, ledgerName), ledger.Options{
+		Ring: d.ring, SigningKey: string(c.LedgerKey), CheckpointEvery: c.CheckpointInterval, Clock: clock, Log: l,
+	}); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -129,8 +135,8 @@ func masterNotLost(dir string) error {
 // close closes what is open, last opened first.
 func (d *data) close() error {
 	var errs []error
-	if d.records != nil {
-		errs = append(errs, d.records.Close())
+	if d.ledger != nil {
+		errs = append(errs, d.ledger.Close())
 	}
 	if d.documents != nil {
 		errs = append(errs, d.documents.Close())

@@ -78,7 +78,7 @@ func TestReadinessFollowsTheDisk(t *testing.T) {
 	if err := provide(); err != nil {
 		t.Fatal(err)
 	}
-	readyz(http.StatusOK, "log: ready", "keys: ready", "documents: ready", "recorder: ready", "disk: ready")
+	readyz(http.StatusOK, "log: ready", "keys: ready", "documents: ready", "ledger: ready", "disk: ready")
 
 	room := noRoom(t)
 	for name, use := range map[string]func() error{"a document was taken": provide, "a search was answered without a record": find} {
@@ -86,10 +86,10 @@ func TestReadinessFollowsTheDisk(t *testing.T) {
 			t.Error(name)
 		}
 	}
-	readyz(http.StatusServiceUnavailable, "documents: not ready: documents cannot be stored", "recorder: not ready: audit records cannot be written", "make room on the disk")
+	readyz(http.StatusServiceUnavailable, "documents: not ready: documents cannot be stored", "ledger: not ready: audit records cannot be written", "make room on the disk")
 
 	room()
-	readyz(http.StatusOK, "recorder: ready")
+	readyz(http.StatusOK, "ledger: ready")
 	if err := provide(); err != nil {
 		t.Error(err)
 	}

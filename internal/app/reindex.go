@@ -12,7 +12,8 @@ import (
 	"samdok/internal/config"
 )
 
-// Reindex makes the index of a data folder anew from its log. No server may run
+// Reindex makes the indexes of a data folder anew: that of the log and that of the
+// ledger. No server may run
 // on the folder. progress is called now and then with events done and their total.
 func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, progress func(done, total int64)) (err error) {
 	if err := hasData(c.Data); err != nil {
@@ -23,6 +24,9 @@ func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.ledger.RebuildIndex(ctx, func(int64, int64) {}); err != nil {
+		return err
+	}
 	return d.log.Rebuild(ctx, progress)
 }
 

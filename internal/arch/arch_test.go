@@ -30,7 +30,7 @@ var rules = map[string][]string{
 	"access/decider":                  {"access", "fault", "metadata"},
 	"access/guard":                    {"access", "audit", "fault", "metadata"},
 	"audit":                           {"access", "metadata"},
-	"audit/segment":                   {"audit", "access", "metadata", "fault", "storage/keyring", "internal/groupsync", "internal/disk"},
+	"audit/ledger":                    {"audit", "access", "metadata", "fault", "storage/keyring", "internal/groupsync", "internal/disk"},
 	"storage":                         {"access", "fault", "metadata"},
 	"storage/encoding":                {"storage", "metadata"},
 	"storage/keyring":                 {"fault", "internal/groupsync", "internal/disk"},
@@ -56,7 +56,7 @@ var rules = map[string][]string{
 	"internal/telemetry":              {"fault"},
 	"internal/jobs":                   {"fault"},
 	"internal/httpd":                  {"fault", "internal/telemetry"},
-	"internal/backup":                 {"storage/...", "audit/segment", "fault", "internal/..."},
+	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
 	"internal/hostile":                {},
@@ -75,6 +75,7 @@ var frameworks = map[string][]string{
 	"github.com/spf13/cobra":               {"cmd/samdok"},
 	"modernc.org/sqlite":                   {"storage/sqlite"},
 	"github.com/minio/sio":                 {"storage/files"},
+	"golang.org/x/mod/":                    {"audit/ledger"},
 	"github.com/prometheus/client_golang/": {"internal/telemetry", "internal/httpd", "internal/app"},
 }
 

@@ -18,7 +18,7 @@ import (
 
 	"samdok/access"
 	"samdok/audit"
-	"samdok/audit/segment"
+	"samdok/audit/ledger"
 	"samdok/internal/datadir"
 	"samdok/metadata"
 	"samdok/storage"
@@ -36,7 +36,7 @@ type node struct {
 	ring    *keyring.Ring
 	log     *sqlite.DB
 	docs    *files.Store
-	records *segment.Recorder
+	records *ledger.Ledger
 }
 
 func start(t *testing.T, dir string) *node {
@@ -53,7 +53,7 @@ func start(t *testing.T, dir string) *node {
 		n.docs, err = files.Open(filepath.Join(dir, "documents"), files.Options{Ring: n.ring, PackSize: 1 << 20})
 	}
 	if err == nil {
-		n.records, err = segment.Open(filepath.Join(dir, "audit"), segment.Options{Ring: n.ring, SegmentSize: 20_000})
+		n.records, err = ledger.Open(context.Background(), filepath.Join(dir, "ledger"), ledger.Options{Ring: n.ring, SegmentSize: 20_000, CheckpointEvery: 50 * time.Millisecond})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +70,7 @@ func (n *node) stop(t *testing.T) {
 
 func (n *node) source() Source {
 	return Source{
-		Dir: n.dir, Log: n.log, LogName: "log.db", Trees: []string{"documents", "audit"}, Leave: []string{"documents/incoming"},
+		Dir: n.dir, Log: n.log, LogName: "log.db", Trees: []string{"ledger/checkpoints", "ledger/tree", "documents", "ledger"}, Leave: []string{"documents/incoming"},
 		Last: []string{"keys", "identity.json", "master.key"}, Temp: filepath.Dir(n.dir), Clock: time.Now,
 	}
 }
@@ -219,7 +219,7 @@ func checkRestored(t *testing.T, b io.Reader, before []submitted, writers int) {
 		t.Fatalf("%d entries restored, %d were acknowledged", entries, len(before))
 	}
 	seen := map[string]bool{}
-	for r, err := range segment.Read(context.Background(), filepath.Join(dir, "audit"), segment.Options{Ring: n.ring}) {
+	for r, err := range ledger.Read(context.Background(), filepath.Join(dir, "ledger"), ledger.Options{Ring: n.ring}) {
 		if err != nil {
 			t.Fatal(err)
 		}

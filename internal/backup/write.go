@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -45,8 +46,10 @@ type Source struct {
 		Backup(ctx context.Context, path string) error
 	}
 	LogName string
-	// Trees are folders below Dir whose files are only appended to, replaced never
-	// and deleted only when nothing needs them: documents, audit records.
+	// Trees are folders or files below Dir whose files are only appended to, replaced
+	// never and deleted only when nothing needs them: documents, the ledger. A file
+	// belongs to the first that names it: what must not be newer than the rest comes
+	// first, such as the ledger's checkpoints.
 	Trees []string
 	// Leave are folders below Dir that are left out: uncommitted intakes, spools.
 	Leave []string
@@ -114,12 +117,20 @@ func (w *writer) all(s Source) (err error) {
 	// Names and sizes now: what is appended later belongs to entries that are not
 	// in the copied log.
 	files := log
+	var early []string // single files
 	for _, tree := range s.Trees {
 		more, err := list(s.Dir, tree, s.Leave)
 		if err != nil {
 			return err
 		}
-		files = append(files, more...)
+		for _, f := range more {
+			if !slices.Contains(early, f.name) {
+				files = append(files, f)
+			}
+		}
+		if len(more) == 1 && more[0].name == tree {
+			early = append(early, tree)
+		}
 	}
 	for _, f := range files {
 		w.total += f.size

@@ -24,6 +24,9 @@ type Config struct {
 	Encryption bool
 	MasterKey  Secret // "" means: kept in the data folder
 
+	LedgerKey          Secret // "" means: kept in the data folder
+	CheckpointInterval time.Duration
+
 	Limits  Limits
 	HTTP    HTTP
 	Malware Malware

@@ -104,6 +104,14 @@ func (t *table) protection() {
 	t.add("master-key", "KEY", "",
 		"Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.",
 		"Hovednøkkelen som pakker inn alle datanøkler: 32 byte i base64 (head -c 32 /dev/urandom | base64). Uten den lages én nøkkel som beholdes i datamappen som master.key; oppbevar den et annet sted når mappen forlater deg. Mistes den, er alle dokumenter tapt.", set, get).Secret = true
+	set, get = secret(func(c *Config) *Secret { return &c.LedgerKey })
+	t.add("ledger-key", "KEY", "",
+		"Private key that signs the ledger's checkpoints, as samdok ledger new-key makes it. Without one, a key is made once and kept in the data folder, sealed by the master key. Keep it elsewhere when whoever can change the folder must not be able to sign what was changed.",
+		"Privat nøkkel som signerer loggens sjekkpunkter, slik samdok ledger new-key lager den. Uten den lages en nøkkel én gang og beholdes i datamappen, forseglet med hovednøkkelen. Hold den et annet sted når den som kan endre mappen, ikke skal kunne signere endringen.", set, get).Secret = true
+	set, get = duration(func(c *Config) *time.Duration { return &c.CheckpointInterval }, 100*time.Millisecond)
+	t.add("ledger.checkpoint-interval", "DURATION", "10s",
+		"How often the ledger's newest records are covered by a signed checkpoint. Records are durable before each answer at any interval.",
+		"Hvor ofte de nyeste oppføringene i loggen dekkes av et signert sjekkpunkt. Oppføringer er trygt lagret før hvert svar uansett.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Malware.Kind }, "off", "clamd", "icap")
 	t.add("malware.scanner", "off|clamd|icap", "off",
 		"Scanner that sees each document before it is stored. A document that it refuses is not stored.",

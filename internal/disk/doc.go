@@ -4,5 +4,5 @@
 // them.
 //
 // It imports the standard library and x/sys. storage/keyring, storage/files and
-// audit/segment call it.
+// audit/ledger call it.
 package disk

@@ -4,5 +4,5 @@
 // second with an fsync each, about 10,000 with a shared one.
 //
 // It imports the standard library and internal/disk. storage/keyring,
-// storage/files and audit/segment call it.
+// storage/files and audit/ledger call it.
 package groupsync

@@ -1,5 +1,5 @@
 // Package keyring keeps the data keys of the embedded engines: one per patient
-// stream, document or audit segment. Erasing a thing for good is destroying its
+// stream, document or segment of the ledger. Erasing a thing for good is destroying its
 // key, wherever copies of its bytes may lie.
 //
 // The file "keyring" is a header and slots of 64 bytes. A slot holds a random
@@ -11,5 +11,5 @@
 // A nil *Ring means that encryption is off.
 //
 // It imports internal/disk and internal/groupsync. storage/sqlite,
-// storage/files, audit/segment and internal/app call it.
+// storage/files, audit/ledger and internal/app call it.
 package keyring

@@ -1,4 +1,4 @@
-package segment
+package ledger
 
 import (
 	"crypto/aes"
@@ -11,17 +11,29 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"samdok/storage/keyring"
 )
 
 // Header of a segment: magic 8, version 2, zeros 6, number 8, time made 8, number
-// of the data key 8, zeros 20, CRC-32C 4. Numbers are little-endian.
+// of the data key 8, index of its own leaf 8, zeros 12, CRC-32C 4. Numbers are
+// little-endian.
 const (
-	magic    = "samdokAU"
+	magic    = "samdokLG"
 	version  = 1
 	headSize = 64
-	suffix   = ".segment"
 
+	segmentSuffix = ".segment"
+	indexSuffix   = ".index"
+	droppedSuffix = ".dropped"
+)
+
+// Frame of a record: CRC-32C 4, length 4, distance to the beginning of the batch
+// 4, the sealed event, zeros up to a multiple of 8. A length of 0 is the end. The
+// checksum and the leaf's hash are over everything after the checksum, without the
+// zeros.
+const (
 	frameHead = 12
 	frameStep = 8 // frames begin at its multiples
 	maxRecord = 4 << 20
@@ -34,6 +46,7 @@ type header struct {
 	number uint64
 	made   time.Time
 	keyID  uint64
+	first  int64 // index of the header's leaf; the first record's is one more
 }
 
 func (h *header) bytes() (b [headSize]byte) {
@@ -42,6 +55,7 @@ func (h *header) bytes() (b [headSize]byte) {
 	binary.LittleEndian.PutUint64(b[16:], h.number)
 	binary.LittleEndian.PutUint64(b[24:], uint64(h.made.UnixNano()))
 	binary.LittleEndian.PutUint64(b[32:], h.keyID)
+	binary.LittleEndian.PutUint64(b[40:], uint64(h.first))
 	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli()))
 	return b
 }
@@ -56,20 +70,24 @@ func parseHeader(b []byte) (h header, err error) {
 	h.number = binary.LittleEndian.Uint64(b[16:])
 	h.made = time.Unix(0, int64(binary.LittleEndian.Uint64(b[24:]))).UTC()
 	h.keyID = binary.LittleEndian.Uint64(b[32:])
+	h.first = int64(binary.LittleEndian.Uint64(b[40:]))
+	if h.first < 0 {
+		return h, errHeader
+	}
 	return h, nil
 }
 
 func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
-func fileName(n uint64) string { return fmt.Sprintf("%016x%s", n, suffix) }
+func fileName(n uint64, suffix string) string { return fmt.Sprintf("%016x%s", n, suffix) }
 
-func parseFileName(name string) (uint64, bool) {
+func parseFileName(name, suffix string) (uint64, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 16, 64)
-	return n, err == nil && fileName(n) == name
+	return n, err == nil && fileName(n, suffix) == name
 }
 
 // newAEAD is nil for number 0: not sealed.
@@ -89,52 +107,53 @@ func nonce(off int64) (n [12]byte) {
 	return n
 }
 
-// bound is what a sealed record is bound to: segment, length and batch.
-func bound(number uint64, frame []byte) (b [16]byte) {
+// bound is what a sealed record is bound to: segment, length and batch. leaf is
+// the frame without its checksum.
+func bound(number uint64, leaf []byte) (b [16]byte) {
 	binary.LittleEndian.PutUint64(b[:], number)
-	copy(b[8:], frame[:8])
+	copy(b[8:], leaf[:8])
 	return b
 }
 
 // frameSize is the room of a record whose stored length is n.
 func frameSize(n int) int { return (frameHead + n + frameStep - 1) / frameStep * frameStep }
 
-// appendFrame appends the frame of a record that will lie at off. A segment is
-// never taken up again after it was closed, so that no offset, and with it no
-// nonce, is used twice under its key.
-func appendFrame(b []byte, record []byte, number uint64, aead cipher.AEAD, off, batch int64) []byte {
+// appendFrame appends the frame of a record that will lie at off, and returns the
+// hash of its leaf. A segment is never taken up again after it was closed, so that
+// no offset, and with it no nonce, is used twice under its key.
+func appendFrame(b []byte, record []byte, number uint64, aead cipher.AEAD, off, batch int64) ([]byte, tlog.Hash) {
 	from := len(b)
 	n := len(record)
 	if aead != nil {
 		n += tagSize
 	}
+	b = append(b, 0, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	b = binary.LittleEndian.AppendUint32(b, uint32(off-batch))
-	b = append(b, 0, 0, 0, 0)
 	if aead != nil {
-		nonce, bound := nonce(off), bound(number, b[from:])
+		nonce, bound := nonce(off), bound(number, b[from+4:])
 		b = aead.Seal(b, nonce[:], record, bound[:])
 	} else {
 		b = append(b, record...)
 	}
-	crc := crc32.Update(crc32.Checksum(b[from:from+8], castagnoli()), castagnoli(), b[from+frameHead:])
-	binary.LittleEndian.PutUint32(b[from+8:], crc)
+	leaf := b[from+4:]
+	binary.LittleEndian.PutUint32(b[from:], crc32.Checksum(leaf, castagnoli()))
+	hash := tlog.RecordHash(leaf)
 	for (len(b)-from)%frameStep != 0 {
 		b = append(b, 0)
 	}
-	return b
+	return b, hash
 }
 
 // soundFrame tells whether b begins with a whole frame whose checksum holds.
-func soundFrame(b []byte) (stored []byte, back int64, ok bool) {
+func soundFrame(b []byte) (leaf []byte, back int64, ok bool) {
 	if len(b) < frameHead {
 		return nil, 0, false
 	}
-	n := int64(binary.LittleEndian.Uint32(b))
+	n := int64(binary.LittleEndian.Uint32(b[4:]))
 	if n == 0 || n > maxRecord+tagSize || n > int64(len(b)-frameHead) {
 		return nil, 0, false
 	}
-	stored = b[frameHead : frameHead+n]
-	crc := crc32.Update(crc32.Checksum(b[:8], castagnoli()), castagnoli(), stored)
-	return stored, int64(binary.LittleEndian.Uint32(b[4:])), crc == binary.LittleEndian.Uint32(b[8:])
+	leaf = b[4 : frameHead+n]
+	return leaf, int64(binary.LittleEndian.Uint32(b[8:])), crc32.Checksum(leaf, castagnoli()) == binary.LittleEndian.Uint32(b)
 }

@@ -1,20 +1,28 @@
-package segment
+package ledger
 
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 
 	"samdok/internal/disk"
 )
 
 // frame is one sound frame of a segment.
 type frame struct {
-	off    int64
-	stored []byte // valid until the next call
-	back   int64
+	off  int64
+	leaf []byte // what is hashed
+	back int64
 }
 
-// scanner finds the sound frames of a segment and where others should be.
+// stored is the sealed event.
+func (f frame) stored() []byte { return f.leaf[frameHead-4:] }
+
+// end is where the next frame begins.
+func (f frame) end() int64 { return f.off + int64(frameSize(len(f.stored()))) }
+
+// scanner finds the sound frames of a segment.
 type scanner struct {
 	b   []byte // the segment
 	off int64
@@ -34,30 +42,36 @@ func load(f disk.File) ([]byte, error) {
 	return b[:n], err
 }
 
+func loadFile(fsys disk.FS, dir, name string) ([]byte, error) {
+	f, err := fsys.Open(filepath.Join(dir, name), os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := load(f)
+	return b, errors.Join(err, f.Close())
+}
+
 func newScanner(b []byte) *scanner { return &scanner{b: b, off: headSize} }
 
-// next returns the next sound frame. gap is where bytes that are no frame begin
-// before it, -1 when there are none. ok is false at the end; a gap may be there
-// too.
-func (s *scanner) next() (f frame, gap int64, ok bool) {
-	gap = -1
+// next returns the next sound frame. When it does not begin where the one before
+// ended, what lies between is no frame.
+func (s *scanner) next() (f frame, ok bool) {
 	for s.off+frameHead <= int64(len(s.b)) {
-		stored, back, sound := soundFrame(s.b[s.off:])
+		leaf, back, sound := soundFrame(s.b[s.off:])
 		if sound {
-			f = frame{s.off, stored, back}
-			s.off += int64(frameSize(len(stored)))
-			return f, gap, true
-		}
-		if gap < 0 && !zeros(s.b[s.off:min(s.off+frameStep, int64(len(s.b)))]) {
-			gap = s.off
+			f = frame{s.off, leaf, back}
+			s.off = f.end()
+			return f, true
 		}
 		s.off += frameStep
 	}
-	if gap < 0 && s.off < int64(len(s.b)) && !zeros(s.b[s.off:]) {
-		gap = s.off
-	}
-	s.off = int64(len(s.b))
-	return f, gap, false
+	return f, false
+}
+
+// padded tells whether the octets between a frame's record and the next frame are
+// zeros.
+func (s *scanner) padded(f frame) bool {
+	return zeros(s.b[f.off+4+int64(len(f.leaf)) : min(f.end(), int64(len(s.b)))])
 }
 
 func zeros(b []byte) bool {
@@ -86,7 +100,7 @@ func findEnd(b []byte) ending {
 	last, batch := int64(headSize), int64(headSize)
 	s := newScanner(b)
 	for {
-		f, _, ok := s.next()
+		f, ok := s.next()
 		if !ok {
 			break
 		}
@@ -95,7 +109,7 @@ func findEnd(b []byte) ending {
 		}
 		last, batch = s.off, f.off-f.back
 	}
-	e.end = last
+	e.end = min(last, int64(len(b)))
 	for _, h := range holes {
 		if h.from >= batch {
 			// A torn batch: nobody was told of its records. Cut from here on, so

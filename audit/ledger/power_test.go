@@ -1,4 +1,4 @@
-package segment
+package ledger
 
 import (
 	"bytes"
@@ -80,13 +80,13 @@ func TestPowerLoss(t *testing.T) {
 
 func afterPowerLoss(t *testing.T, d *crashdisk.Disk, marks []string, o Options) {
 	o.FS, o.Ring = d, crashRing(t, d)
-	r, err := Open("/audit", o)
+	r, err := Open(context.Background(), "/audit", o)
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	if len(r.Altered()) > 0 {
-		t.Errorf("torn records are taken for alterations: %v", r.Altered())
+	if len(r.Found()) > 0 {
+		t.Errorf("torn records are taken for alterations: %v", r.Found())
 	}
 	later := record(t, r, "later")
 	if err := r.Close(); err != nil {
@@ -105,6 +105,9 @@ func afterPowerLoss(t *testing.T, d *crashdisk.Disk, marks []string, o Options) 
 		if at, ok := got[f[0]]; !ok || fmt.Sprint(at.Segment, at.Offset) != f[1]+" "+f[2] {
 			t.Errorf("acknowledged record %s: found %v at %v", m, ok, at)
 		}
+	}
+	if report, err := Verify(context.Background(), "/audit", VerifyOptions{FS: d}); err != nil || len(report.Findings) > 0 || report.Torn || report.Signed <= later.Index {
+		t.Errorf("Verify: %+v, %v", report, err)
 	}
 	if got["later"] != later {
 		t.Error("the record made after the power came back is not there")
@@ -148,6 +151,12 @@ func TestFixtures(t *testing.T) {
 		}
 		if i != len(qs) {
 			t.Fatalf("%d records, want %d", i, len(qs))
+		}
+		l := open(t, dir, Options{Ring: ring(t, dir)})
+		record(t, l, "today")
+		l.Close()
+		if r := verify(t, dir, VerifyOptions{Trusted: l.PublicKeys()}); len(r.Findings) > 0 || r.Torn || r.Records != int64(i+1) {
+			t.Fatalf("%+v", r)
 		}
 	}
 }

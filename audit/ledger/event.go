@@ -1,4 +1,4 @@
-package segment
+package ledger
 
 import (
 	"samdok/access"
@@ -30,6 +30,8 @@ func parseEvent(b []byte) (e audit.Event, err error) {
 }
 
 func event(c *coder, e *audit.Event) {
+	number(c, &e.Kind)
+	number(c, &e.Part)
 	request(c, &e.Request)
 	number(c, &e.Outcome)
 	list(c, &e.Rules, text[string])
@@ -38,6 +40,12 @@ func event(c *coder, e *audit.Event) {
 	number(c, &e.Hidden)
 	list(c, &e.Codes, text[string])
 	c.time(&e.Time)
+	list(c, &e.Details, detail)
+}
+
+func detail(c *coder, d *audit.Detail) {
+	text(c, &d.Name)
+	text(c, &d.Value)
 }
 
 func request(c *coder, r *access.Request) {
@@ -60,6 +68,7 @@ func caller(c *coder, l *access.Caller) {
 	codeRef(c, &l.Purpose)
 	text(c, &l.Basis)
 	text(c, &l.DecisionRef)
+	text(c, &l.Override)
 	text(c, &l.Door)
 	text(c, &l.Remote)
 	c.bool(&l.Loopback)

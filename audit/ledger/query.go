@@ -1,4 +1,4 @@
-package segment
+package ledger
 
 import "samdok/metadata"
 

@@ -1,0 +1,378 @@
+package ledger
+
+import (
+	"context"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"samdok/audit"
+	"samdok/fault"
+	"samdok/internal/disk"
+	"samdok/internal/groupsync"
+	"samdok/storage/keyring"
+)
+
+// Defaults of Options.
+const (
+	DefaultSegmentSize     = 32 << 20
+	DefaultAhead           = 256 << 10
+	DefaultCheckpointEvery = 10 * time.Second
+)
+
+// Options of a Ledger; zero values mean the defaults.
+type Options struct {
+	// Ring gives each segment its data key; nil: not sealed.
+	Ring *keyring.Ring
+	// SigningKey is the private key as NewSigningKey makes it; "": one is made and
+	// kept in the folder, sealed by the keyring.
+	SigningKey string
+	// Clock is the time in segment headers and checkpoints. Default time.Now.
+	Clock func() time.Time
+	// SegmentSize is where a segment is full, octets.
+	SegmentSize int64
+	// Ahead is how many zeros are written ahead, octets; negative: none.
+	Ahead int64
+	// CheckpointEvery is how often a checkpoint is signed when there are new
+	// records; negative: only when a segment is full and at the end.
+	CheckpointEvery time.Duration
+	// FS is the file system; default the machine's.
+	FS disk.FS
+	// Log tells operators what went wrong behind the records. Default: nobody.
+	Log *slog.Logger
+}
+
+func (o *Options) defaults() {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.SegmentSize == 0 {
+		o.SegmentSize = DefaultSegmentSize
+	}
+	if o.Ahead == 0 {
+		o.Ahead = DefaultAhead
+	}
+	if o.CheckpointEvery == 0 {
+		o.CheckpointEvery = DefaultCheckpointEvery
+	}
+	if o.FS == nil {
+		o.FS = disk.OS{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Ledger implements audit.Recorder. Its folder must be used by one Ledger only
+// (internal/datadir).
+type Ledger struct {
+	Options
+	dir    string
+	found  []string // what Open found amiss
+	tree   *tree
+	broken atomic.Pointer[error] // why the last record failed; nil when it did not
+
+	mu     sync.Mutex
+	act    *segment // nil until the first record
+	torn   *torn    // a segment that must be cut before the next one begins
+	next   uint64
+	closed bool
+
+	sign        sync.Mutex // checkpoints and keys
+	signing     *signing
+	checkpoints *notes
+	last        Checkpoint
+
+	kick    chan struct{}
+	stop    context.CancelFunc
+	stopped chan struct{}
+	index   indexer
+}
+
+var _ audit.Recorder = (*Ledger)(nil)
+
+// segment is the one that takes records.
+type segment struct {
+	number uint64
+	made   time.Time
+	log    *groupsync.Log
+	aead   cipher.AEAD
+
+	mu      sync.Mutex
+	next    int64 // index of the next record's leaf
+	pending []pending
+}
+
+// pending is a leaf that is not in the tree yet.
+type pending struct {
+	end  int64 // its record is durable when the file is durable to here
+	hash tlog.Hash
+}
+
+// torn is a segment whose end may hold records that were never acknowledged.
+type torn struct {
+	number uint64
+	end    int64
+}
+
+// Record implements audit.Recorder.
+func (l *Ledger) Record(ctx context.Context, e *audit.Event) (audit.Receipt, error) {
+	buf := buffers.Get().(*[]byte)
+	defer putBuffer(buf)
+	*buf = appendEvent((*buf)[:0], e)
+	if len(*buf) > maxRecord {
+		return audit.Receipt{}, fault.New(fault.TooLarge, "ledger.Record", fault.RegistryError, "the audit record of this request is longer than %d bytes", maxRecord)
+	}
+	receipt, err := l.append(ctx, *buf)
+	if err != nil {
+		if ctx.Err() == nil {
+			l.broken.Store(&err)
+		}
+		return audit.Receipt{}, failure(err)
+	}
+	if l.broken.Load() != nil {
+		l.broken.Store(nil)
+	}
+	return receipt, nil
+}
+
+// Ready is nil when records can be written; the error names the action that mends
+// it. After a record has failed, it begins a segment to see whether the next one
+// would succeed.
+func (l *Ledger) Ready(ctx context.Context) error {
+	if l.broken.Load() == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.closed {
+			return errLedgerClosed
+		}
+		return nil
+	}
+	if _, err := l.active(ctx); err != nil {
+		return fmt.Errorf("audit records cannot be written, so no request is answered: %w; make room on the disk of %s, or see that it is there and writable", err, l.dir)
+	}
+	l.broken.Store(nil)
+	return nil
+}
+
+var errLedgerClosed = errors.New("ledger closed: the server is stopping")
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
+
+func putBuffer(b *[]byte) {
+	if cap(*b) <= 256<<10 {
+		buffers.Put(b)
+	}
+}
+
+func (l *Ledger) append(ctx context.Context, record []byte) (audit.Receipt, error) {
+	for {
+		s, err := l.active(ctx)
+		if err != nil {
+			return audit.Receipt{}, err
+		}
+		var index int64
+		at, err := s.log.Append(ctx, frameSize(len(record)+tagSize), func(dst []byte, at groupsync.Position) []byte {
+			from := len(dst)
+			dst, hash := appendFrame(dst, record, s.number, s.aead, at.Offset, at.Batch)
+			index = s.add(at.Offset+int64(len(dst)-from), hash)
+			return dst
+		})
+		switch {
+		case err == nil:
+			if s.log.End() >= l.SegmentSize {
+				l.retire(s)
+			}
+			return audit.Receipt{Segment: s.number, Offset: at.Offset, Index: index}, nil
+		case errors.Is(err, groupsync.ErrClosed), errors.Is(err, groupsync.ErrBroken):
+			// Another record filled or broke the segment before this one was
+			// written: take the next segment.
+			l.retire(s)
+			if ctx.Err() != nil {
+				return audit.Receipt{}, context.Cause(ctx)
+			}
+		default:
+			if s.log.Err() != nil {
+				l.retire(s)
+			}
+			return audit.Receipt{}, err
+		}
+	}
+}
+
+// add keeps a leaf until its record is durable. The segment's log calls it in the
+// order of the file.
+func (s *segment) add(end int64, hash tlog.Hash) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = append(s.pending, pending{end, hash})
+	s.next++
+	return s.next - 1
+}
+
+// durable takes the leaves whose records are durable.
+func (s *segment) durable() []tlog.Hash {
+	end := s.log.Durable()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for n < len(s.pending) && s.pending[n].end <= end {
+		n++
+	}
+	out := make([]tlog.Hash, n)
+	for i := range out {
+		out[i] = s.pending[i].hash
+	}
+	s.pending = append(s.pending[:0], s.pending[n:]...)
+	return out
+}
+
+func (l *Ledger) active(ctx context.Context) (*segment, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil, errLedgerClosed
+	}
+	if l.act != nil && l.act.log.Err() == nil {
+		return l.act, nil
+	}
+	l.closeActive()
+	if err := l.mend(); err != nil {
+		return nil, err
+	}
+	s, err := l.newSegment(ctx, l.next)
+	if err != nil {
+		return nil, err
+	}
+	l.act, l.next = s, l.next+1
+	return s, nil
+}
+
+// closeActive lets the segment's records end before another is begun, so that
+// only the last segment can have a torn end, and puts their leaves into the tree.
+// l.mu is held.
+func (l *Ledger) closeActive() {
+	s := l.act
+	if s == nil {
+		return
+	}
+	l.act = nil
+	if err := s.log.Close(); err != nil {
+		// Its records have their own errors; what was durable stays so.
+		l.Log.Error("a segment of the ledger could not be closed; it is tried again before the next record", "segment", fileName(s.number, segmentSuffix), "error", err)
+		l.torn = &torn{s.number, s.log.Durable()}
+	}
+	l.tree.add(s.durable())
+	l.wake()
+}
+
+// mend cuts what was never acknowledged off a segment whose disk failed: the
+// next segment's leaves follow its last durable one. l.mu is held.
+func (l *Ledger) mend() error {
+	if l.torn == nil {
+		return nil
+	}
+	f, err := l.FS.Open(filepath.Join(l.dir, fileName(l.torn.number, segmentSuffix)), os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Truncate(l.torn.end), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	l.torn = nil
+	return nil
+}
+
+func (l *Ledger) retire(s *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.act == s {
+		l.closeActive()
+	}
+}
+
+// newSegment makes a segment whose header is the tree's next leaf. l.mu is held
+// and no segment is active, so the tree holds all leaves.
+func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
+	keyID, key, err := l.Ring.New(ctx)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := newAEAD(keyID, key)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(l.dir, fileName(n, segmentSuffix))
+	f, err := l.FS.Open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	h := header{number: n, made: l.Clock(), keyID: keyID, first: l.tree.size()}
+	b := h.bytes()
+	_, err = f.WriteAt(b[:], 0)
+	if err == nil {
+		err = errors.Join(f.Sync(), l.FS.SyncDir(l.dir))
+	}
+	// After the header is durable: what cannot hold the first records is no segment.
+	ahead := max(0, l.Ahead)
+	if err == nil && ahead > 0 {
+		_, err = f.WriteAt(make([]byte, ahead), headSize)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), l.FS.Remove(path))
+	}
+	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
+	log := groupsync.NewLog(f, headSize, headSize+ahead, groupsync.Options{Ahead: ahead})
+	return &segment{number: n, made: h.made, log: log, aead: aead, next: h.first + 1}, nil
+}
+
+// Close waits for records, signs a last checkpoint and closes the files.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	l.closeActive()
+	err := l.mend()
+	l.mu.Unlock()
+	l.stop()
+	<-l.stopped
+	_, cerr := l.Checkpoint()
+	return errors.Join(err, cerr, l.closeFiles())
+}
+
+func (l *Ledger) closeFiles() error {
+	var errs []error
+	if l.tree != nil {
+		errs = append(errs, l.tree.f.Close())
+	}
+	if l.checkpoints != nil {
+		errs = append(errs, l.checkpoints.close())
+	}
+	if l.signing != nil {
+		errs = append(errs, l.signing.file.close())
+	}
+	return errors.Join(errs...)
+}
+
+// failure makes the error that stops an answer without a record.
+func failure(err error) error {
+	const op = "ledger.Record"
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fault.Wrap(err, fault.Canceled, op, fault.RegistryError, "the request ended before it was recorded")
+	case disk.IsFull(err):
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryOutOfResources, "the request could not be recorded because the disk is full, so it is not answered; send it again when the operator has freed space")
+	}
+	return fault.Wrap(err, fault.Internal, op, fault.RegistryError, "the request could not be recorded, so it is not answered")
+}

@@ -1,0 +1,83 @@
+package audit
+
+import "samdok/access"
+
+// Mapping is how one class of events is told to others: as an ATNA message (DICOM
+// PS3.15 A.5, ITI TF-2 3.20) and as a FHIR AuditEvent (RESTful ATNA 3.20.4.2). The
+// export of records is made from this table.
+type Mapping struct {
+	Kind        Kind
+	Action      access.Action // of KindUse
+	Transaction string        // "" when it is none of IHE
+	What        string
+
+	EventID, EventType Coded  // ATNA EventID and EventTypeCode; FHIR type and subtype
+	Code               string // ATNA EventActionCode, FHIR action: C R U D E
+	Objects            string // ATNA ParticipantObject, FHIR entity
+}
+
+// Coded is a code with its display name.
+type Coded struct{ Code, Scheme, Display string }
+
+func dcm(code, display string) Coded { return Coded{code, "DCM", display} }
+func iti(code, display string) Coded { return Coded{code, "IHE Transactions", display} }
+
+// Mappings has one row for each kind and for each action of KindUse.
+func Mappings() []Mapping {
+	return []Mapping{
+		{KindUse, access.ActionUnknown, "", "a request that no use case knows", dcm("110113", "Security Alert"), Coded{}, "E", "none"},
+		{KindUse, access.ActionProvide, "ITI-41", "documents were handed in", dcm("110107", "Import"), iti("ITI-41", "Provide and Register Document Set-b"), "C", "patient, submission set"},
+		{KindUse, access.ActionRegister, "ITI-42", "documents were registered", dcm("110107", "Import"), iti("ITI-42", "Register Document Set-b"), "C", "patient, submission set"},
+		{KindUse, access.ActionFind, "ITI-18", "documents were looked for", dcm("110112", "Query"), iti("ITI-18", "Registry Stored Query"), "E", "patient, query; the entries shown stay in the ledger"},
+		{KindUse, access.ActionRetrieve, "ITI-43", "documents were opened", dcm("110106", "Export"), iti("ITI-43", "Retrieve Document Set"), "R", "patient, each document"},
+		{KindStart, 0, "", "the server started, with its settings", dcm("110100", "Application Activity"), dcm("110120", "Application Start"), "E", "none"},
+		{KindStop, 0, "", "the server stopped", dcm("110100", "Application Activity"), dcm("110121", "Application Stop"), "E", "none"},
+		{KindConfig, 0, "", "settings differ from those of the last start", dcm("110113", "Security Alert"), dcm("110131", "Software Configuration"), "U", "each setting"},
+		{KindPolicy, 0, "", "access rules were changed", dcm("110113", "Security Alert"), dcm("110129", "Security Configuration"), "U", "each rule"},
+		{KindKey, 0, "", "a key was made, replaced or destroyed", dcm("110113", "Security Alert"), dcm("110129", "Security Configuration"), "U", "each key's public half or name"},
+		{KindReadLog, 0, "", "somebody read these records", dcm("110101", "Audit Log Used"), Coded{}, "R", "patient, the log, the search"},
+		{KindExport, 0, "", "data left as a whole: a backup", dcm("110106", "Export"), Coded{}, "R", "what left"},
+		{KindErase, 0, "", "data was destroyed for good", dcm("110110", "Patient Record"), Coded{}, "D", "patient, what was destroyed"},
+	}
+}
+
+// Field is how one field of a record is told to others.
+type Field struct{ Name, Meaning, ATNA, FHIR string }
+
+// Fields has one row for each field of Event, in its order; a test holds that.
+func Fields() []Field {
+	return []Field{
+		{"Kind", "class of event", "EventID, EventTypeCode", "type, subtype"},
+		{"Part", "which of the two records of a partial success", "two messages, one success and one failure", "two AuditEvents"},
+		{"Request.Tenant", "affinity domain", "AuditEnterpriseSiteID", "source.site"},
+		{"Request.Caller.Subject", "authenticated person or system", "ActiveParticipant (requestor) UserID", "agent.who.identifier"},
+		{"Request.Caller.Name", "the person's name, for the citizen's view", "UserName", "agent.who.display"},
+		{"Request.Caller.Organisation", "legal entity that asks", "ActiveParticipant UserID of the organisation", "agent (organisation).who"},
+		{"Request.Caller.Department", "department or point of care", "AlternativeUserID of the organisation", "agent (organisation).location"},
+		{"Request.Caller.Role", "authorisation, such as LE or SP of 9060", "RoleIDCode", "agent.role"},
+		{"Request.Caller.Purpose", "purpose of use", "PurposeOfUse", "purposeOfEvent"},
+		{"Request.Caller.Basis", "access basis", "ParticipantObjectDetail access-basis", "entity.detail access-basis"},
+		{"Request.Caller.DecisionRef", "decision that gave access; all parties find the event by it", "ParticipantObjectDetail decision-ref", "extension decision-ref-id"},
+		{"Request.Caller.Override", "reason given for passing a rule", "ParticipantObjectDetail override-reason", "entity.detail override-reason"},
+		{"Request.Caller.Door", "way in: soap, fhir, cli, system", "not told", "not told"},
+		{"Request.Caller.Remote", "network address of the client", "NetworkAccessPointID, type 2", "agent.network"},
+		{"Request.Caller.Loopback", "the client was on this machine", "not told", "not told"},
+		{"Request.Caller.MessageID", "wsa:MessageID", "ParticipantObjectDetail MessageID", "entity.detail MessageID"},
+		{"Request.Caller.TraceParent", "W3C traceparent", "ParticipantObjectDetail traceparent", "entity.detail traceparent"},
+		{"Request.Caller.EventID", "nhn-event-id", "ParticipantObjectDetail nhn-event-id", "entity (transaction).what"},
+		{"Request.Action", "use case", "EventActionCode", "action"},
+		{"Request.Transaction", "IHE transaction", "EventTypeCode", "subtype"},
+		{"Request.Patients", "patients that the request names", "ParticipantObject type 1, role 1", "entity type 1, role 1"},
+		{"Request.Query", "stored query with all parameters", "ParticipantObjectQuery, type 2, role 24", "entity.query, type 2, role 24"},
+		{"Request.Documents", "documents asked for", "ParticipantObject type 2, role 3", "entity type 2, role 3"},
+		{"Request.Time", "when the request came", "not told", "period.start"},
+		{"Outcome", "how it ended", "EventOutcomeIndicator: success 0, denied and failed 4, error, panic and aborted 8", "outcome: the same"},
+		{"Rules", "rules that decided", "ParticipantObjectDetail rule", "agent.policy"},
+		{"Items", "what was shown or changed, with its controller", "ParticipantObject type 2, role 3 or 20", "entity type 2, role 3 or 20"},
+		{"Omitted", "items beyond the limit of a record", "ParticipantObjectDetail omitted", "entity.detail omitted"},
+		{"Hidden", "items withheld", "not told", "not told"},
+		{"Codes", "error codes answered", "EventOutcomeDescription", "outcomeDesc"},
+		{"Time", "when the outcome was known", "EventDateTime", "recorded"},
+		{"Details", "of events about the system: setting, key, search", "ParticipantObjectDetail", "entity.detail"},
+	}
+}

@@ -1,0 +1,238 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"samdok/audit"
+	"samdok/audit/ledger"
+	"samdok/fault"
+	"samdok/internal/config"
+	"samdok/metadata"
+)
+
+// LedgerDir is the ledger's folder in a data folder.
+func LedgerDir(data string) string { return filepath.Join(data, ledgerName) }
+
+// LogRequest asks for records of the ledger.
+type LogRequest struct {
+	ledger.Search
+	Limit int // records, the newest first
+	// Reader is who asks on this machine, for the record of the reading itself.
+	Reader string
+	Reason string
+}
+
+// LogAnswer are records, and how much could not be read.
+type LogAnswer struct {
+	Records []LogRecord
+	More    bool // there are more than Limit
+	// Unreadable says what could not be read: a key destroyed by law, or damage.
+	Unreadable []string
+}
+
+const mostLogRecords = 100_000
+
+// ReadLog reads the ledger, through the server that runs on the data folder or,
+// when none does, by itself. The reading is recorded before anything is answered.
+func ReadLog(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q LogRequest) (answer LogAnswer, err error) {
+	err = operate(ctx, c, l, clock, "/log", q, &answer, func(ctx context.Context, d *data) (err error) {
+		answer, err = d.readLog(ctx, q, clock)
+		return err
+	})
+	return answer, err
+}
+
+// operate lets the server on a data folder do something with it, or does it by
+// itself when no server runs. Personal data goes in the body, never in the address.
+func operate(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, path string, request, answer any, self func(context.Context, *data) error) (err error) {
+	if err := hasData(c.Data); err != nil {
+		return err
+	}
+	conn, err := dialControl(ctx, c.Data)
+	if err == nil {
+		return askServer(ctx, conn, path, request, answer)
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("the server on %s cannot be asked: %w", c.Data, err)
+	}
+	d, err := openData(ctx, c, l, clock)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	return self(ctx, d)
+}
+
+func askServer(ctx context.Context, conn net.Conn, path string, request, answer any) (err error) {
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
+	defer transport.CloseIdleConnections()
+	body, w := io.Pipe()
+	go func() { w.CloseWithError(json.NewEncoder(w).Encode(request)) }()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control"+path, body)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	a, err := transport.RoundTrip(r)
+	if err != nil {
+		return fmt.Errorf("the server did not answer; its log tells why: %w", err)
+	}
+	defer a.Body.Close()
+	if a.StatusCode != http.StatusOK {
+		text, err := io.ReadAll(io.LimitReader(a.Body, 4096))
+		return errors.Join(fmt.Errorf("the server refused: %s", text), err)
+	}
+	return json.NewDecoder(a.Body).Decode(answer)
+}
+
+// serveOperation is the server's end of operate.
+func serveOperation[Q, A any](l *slog.Logger, do func(context.Context, Q) (A, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var q Q
+		err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&q)
+		var a A
+		if err == nil {
+			a, err = do(r.Context(), q)
+		}
+		if err != nil {
+			l.Error("an operator's command failed", "command", r.URL.Path, "error", err)
+			http.Error(w, operatorText(err), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(a); err != nil {
+			l.Error("an operator's command could not be answered", "command", r.URL.Path, "error", err)
+			panic(http.ErrAbortHandler) // the answer must not look whole
+		}
+	}
+}
+
+func operatorText(err error) string {
+	if problems := fault.ProblemsOf(err); len(problems) > 0 && problems[0].Context != "" {
+		return problems[0].Context
+	}
+	return err.Error()
+}
+
+// readLog finds records and records that they were read, before it returns them.
+func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time) (a LogAnswer, err error) {
+	if q.Limit <= 0 || q.Limit > mostLogRecords {
+		q.Limit = mostLogRecords
+	}
+	for r, err := range d.ledger.Find(ctx, q.Search) {
+		var u *ledger.Unreadable
+		switch {
+		case errors.As(err, &u):
+			a.Unreadable = append(a.Unreadable, err.Error())
+			continue
+		case err != nil:
+			return a, err
+		case len(a.Records) == q.Limit:
+			a.More = true
+		}
+		if a.More {
+			break
+		}
+		v, err := logRecord(r)
+		if err != nil {
+			return a, err
+		}
+		a.Records = append(a.Records, v)
+	}
+	return a, d.record(ctx, d.readingOf(&q, len(a.Records), clock()))
+}
+
+// readingOf is the event of reading the ledger.
+func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
+	e := d.event(audit.KindReadLog, now)
+	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
+	if q.Patient != (metadata.PatientID{}) {
+		e.Request.Patients = []metadata.PatientID{q.Patient}
+	}
+	add := func(name, value string) {
+		if value != "" {
+			e.Details = append(e.Details, audit.Detail{Name: name, Value: value})
+		}
+	}
+	add("person", q.Person)
+	add("organisation", q.Organisation)
+	add("decision_ref", q.DecisionRef)
+	if !q.Since.IsZero() {
+		add("since", q.Since.UTC().Format(time.RFC3339))
+	}
+	if !q.Until.IsZero() {
+		add("until", q.Until.UTC().Format(time.RFC3339))
+	}
+	add("reason", q.Reason)
+	add("records", strconv.Itoa(shown))
+	return e
+}
+
+// LedgerState is what the operator sees of a ledger that is open.
+type LedgerState struct {
+	PublicKeys []string
+	Size       int64
+	Checkpoint string // the signed note
+}
+
+// LedgerCommand is what to do before LedgerState is answered.
+type LedgerCommand struct {
+	Rotate bool
+	NewKey config.Secret `json:"-"` // of a ledger whose key is given
+	Given  string        // NewKey on its way through the control socket
+	Reader string
+}
+
+// Ledger signs a checkpoint of everything that is durable, after it replaced the
+// key if asked to.
+func Ledger(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q LedgerCommand) (s LedgerState, err error) {
+	q.Given = string(q.NewKey)
+	err = operate(ctx, c, l, clock, "/ledger", q, &s, func(ctx context.Context, d *data) (err error) {
+		s, err = d.ledgerState(ctx, q, clock)
+		return err
+	})
+	return s, err
+}
+
+func (d *data) ledgerState(ctx context.Context, q LedgerCommand, clock func() time.Time) (s LedgerState, err error) {
+	if q.Rotate {
+		if err := d.rotate(ctx, &q, clock()); err != nil {
+			return s, err
+		}
+	}
+	c, err := d.ledger.Checkpoint()
+	return LedgerState{d.ledger.PublicKeys(), c.Size, string(c.Note)}, err
+}
+
+func (d *data) rotate(ctx context.Context, q *LedgerCommand, now time.Time) error {
+	d.copying.Lock()
+	defer d.copying.Unlock()
+	public, err := d.ledger.RotateKey(ctx, q.Given)
+	if err != nil {
+		return err
+	}
+	e := d.event(audit.KindKey, now)
+	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
+	e.Details = []audit.Detail{{Name: "ledger key", Value: "replaced by " + public}}
+	return d.record(ctx, e)
+}
+
+// ProveRecord proves that a record is in the ledger.
+func ProveRecord(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, index int64) (p ledger.Proof, err error) {
+	err = operate(ctx, c, l, clock, "/ledger/prove", index, &p, func(_ context.Context, d *data) (err error) {
+		p, err = d.ledger.Prove(index)
+		return err
+	})
+	return p, err
+}
