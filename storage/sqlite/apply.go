@@ -80,11 +80,9 @@ func (w *writer) references(sub *submission, targets [][]target) error {
 			case l.removed && to.at>>versionBits != p.of.key:
 				return errTouched
 			case l.removed || l.mentioned:
-				touches, err := w.touches(to.place)
-				if err != nil {
+				if gone, err := w.gone(to.place); err != nil {
 					return err
-				}
-				if isRemoved(touches) {
+				} else if gone {
 					return storage.ErrConflict
 				}
 			}
@@ -117,6 +115,18 @@ func (w *writer) references(sub *submission, targets [][]target) error {
 		}
 	}
 	return nil
+}
+
+// gone tells whether an object of the log was removed. A removal stands in the
+// object's own stream, so that the cache knows unless this batch changed that.
+func (w *writer) gone(p place) (bool, error) {
+	if _, changed := w.versions[p.at>>versionBits]; !changed {
+		if touches, ok := w.db.cache.touches(p); ok {
+			return isRemoved(touches), nil
+		}
+	}
+	touches, err := w.touches(p)
+	return isRemoved(touches), err
 }
 
 // sameStream is the last change of a new stream among some.

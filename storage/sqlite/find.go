@@ -40,11 +40,19 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 				}
 				at := logID(p.of.key, p.first+storage.Version(i))
 				for n := range reader.Len() {
-					found, ok, err := w.take(reader, n, of(p.touches, place{at, int64(n)}))
+					touches := of(p.touches, place{at, int64(n)})
+					if !w.class(reader.Class(n)) || isRemoved(touches) {
+						continue
+					}
+					a, err := reader.Added(n)
 					if err != nil {
 						return false, err
 					}
-					if found.Stream = s; ok && !yield(found, nil) {
+					found := storage.Placed{Added: a, Stream: s}
+					overlay(&found, touches)
+					if !w.has(found.Object) {
+						reader.GiveBack()
+					} else if !yield(found, nil) {
 						return false, nil
 					}
 				}
@@ -63,26 +71,17 @@ type wanted struct {
 	without []metadata.CodeRef
 }
 
-// take decodes object n of a change when it is wanted.
-func (w *wanted) take(r *encoding.Reader, n int, touches []touch) (storage.Placed, bool, error) {
-	if !w.class(r.Class(n)) || isRemoved(touches) {
-		return storage.Placed{}, false, nil
-	}
-	a, err := r.Added(n)
-	if err != nil {
-		return storage.Placed{}, false, err
-	}
-	p := storage.Placed{Added: a}
-	overlay(&p, touches)
-	switch o := p.Object.(type) {
+// has tells whether an object of a wanted class, in its current state, is wanted.
+func (w *wanted) has(o metadata.Object) bool {
+	switch o := o.(type) {
 	case *metadata.DocumentEntry:
-		return p, w.Documents.Match(o) && !w.hidden(o), nil
+		return w.Documents.Match(o) && !w.hidden(o)
 	case *metadata.SubmissionSet:
-		return p, w.SubmissionSets.Match(o), nil
+		return w.SubmissionSets.Match(o)
 	case *metadata.Folder:
-		return p, w.Folders.Match(o), nil
+		return w.Folders.Match(o)
 	}
-	return p, true, nil
+	return true
 }
 
 func (w *wanted) class(c encoding.Class) bool {

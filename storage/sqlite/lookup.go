@@ -133,6 +133,8 @@ func (l *lookup) objects(ctx context.Context, s *session) error {
 			}
 			if l.wants(&p) && (l.ids.has(p.Object.ObjectID()) || l.unique.has(uniqueID(p.Object)) || l.logical.has(logicalID(p.Object))) {
 				l.found.Objects = append(l.found.Objects, p)
+			} else {
+				s.reader.GiveBack()
 			}
 		}
 	}
@@ -161,6 +163,8 @@ func (l *lookup) associations(ctx context.Context, s *session) error {
 			link := p.Object.(*metadata.Association)
 			if l.wants(&p) && (l.ends.has(link.Source) || l.ends.has(link.Target)) {
 				l.found.Associations = append(l.found.Associations, p)
+			} else {
+				s.reader.GiveBack()
 			}
 		}
 	}
