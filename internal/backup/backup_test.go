@@ -210,6 +210,9 @@ func checkRestored(t *testing.T, b io.Reader, before []submitted, writers int) {
 		t.Fatal(err)
 	}
 	defer l.Release()
+	if r, err := ledger.Verify(context.Background(), filepath.Join(dir, "ledger"), ledger.VerifyOptions{}); err != nil || len(r.Findings) > 0 {
+		t.Fatalf("the restored ledger: %+v, %v", r, err)
+	}
 	n := start(t, dir)
 	defer n.stop(t)
 	for _, s := range before {
