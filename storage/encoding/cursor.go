@@ -9,10 +9,59 @@ type cursor struct {
 	at, end int
 	strings []string // the string table
 	bad     bool
-	// Slabs, from which the lists of one object are cut.
-	texts []metadata.LocalizedString
-	words []string
-	codeN []metadata.Code
+	slabs
+}
+
+// slabs are memory for the lists of objects. Each list is cut off its slab, so
+// that an object needs few allocations.
+type slabs struct {
+	texts   slab[metadata.LocalizedString]
+	words   slab[string]
+	codes   slab[metadata.Code]
+	authors slab[metadata.Author]
+	units   slab[metadata.XON]
+	phones  slab[metadata.XTN]
+	refs    slab[metadata.CXi]
+	slots   slab[metadata.Slot]
+}
+
+// back makes what was taken since before free again.
+func (s *slabs) back(before *slabs) {
+	s.texts.back(&before.texts)
+	s.words.back(&before.words)
+	s.codes.back(&before.codes)
+	s.authors.back(&before.authors)
+	s.units.back(&before.units)
+	s.phones.back(&before.phones)
+	s.refs.back(&before.refs)
+	s.slots.back(&before.slots)
+}
+
+type slab[T any] struct {
+	all  []T
+	used int
+}
+
+// take cuts off a list of n; nil for none.
+func (s *slab[T]) take(n, chunk int) []T {
+	if n == 0 {
+		return nil
+	}
+	if n > len(s.all)-s.used {
+		s.all, s.used = make([]T, max(n, chunk)), 0
+	}
+	t := s.all[s.used : s.used+n : s.used+n]
+	s.used += n
+	clear(t) // it may have been given back
+	return t
+}
+
+func (s *slab[T]) back(before *slab[T]) {
+	if len(s.all) > 0 && len(before.all) > 0 && &s.all[0] == &before.all[0] {
+		s.used = before.used
+	} else {
+		s.used = 0
+	}
 }
 
 func (c *cursor) fail() {
@@ -106,36 +155,4 @@ func (c *cursor) optionalUUID() metadata.UUID {
 		return metadata.UUID{}
 	}
 	return c.uuid()
-}
-
-// slabs makes room for all texts, strings and codes of an object at once.
-func (c *cursor) slabs() {
-	texts, strs, codes := c.count(1), c.count(1), c.count(1)
-	if c.bad || texts > (c.end-c.at)/minText || strs > c.end-c.at || codes > c.end-c.at {
-		c.fail()
-		return
-	}
-	if texts > 0 {
-		c.texts = make([]metadata.LocalizedString, texts)
-	}
-	if strs > 0 {
-		c.words = make([]string, strs)
-	}
-	if codes > 0 {
-		c.codeN = make([]metadata.Code, codes)
-	}
-}
-
-// take cuts n elements off a slab; nil for none.
-func take[T any](c *cursor, slab *[]T, n int) []T {
-	if n == 0 {
-		return nil
-	}
-	if n > len(*slab) {
-		c.fail()
-		return nil
-	}
-	t := (*slab)[:n:n]
-	*slab = (*slab)[n:]
-	return t
 }

@@ -11,9 +11,9 @@ func (c *cursor) flags(n int) byte {
 	return f
 }
 
-func (c *cursor) documentEntry() *metadata.DocumentEntry {
+func (c *cursor) documentEntry(d *metadata.DocumentEntry) {
 	f := c.flags(3)
-	d := &metadata.DocumentEntry{Limited: f&1 != 0}
+	d.Limited = f&1 != 0
 	d.Status, d.Kind = metadata.Status(c.byte()), metadata.EntryKind(c.byte())
 	d.Version = int(c.varint())
 	d.ID, d.LogicalID = c.ids(f&4 != 0)
@@ -21,14 +21,14 @@ func (c *cursor) documentEntry() *metadata.DocumentEntry {
 	d.MimeType = c.str()
 	d.Title = c.text()
 	d.Comments = c.text()
-	d.Authors = c.authors()
+	d.Authors = c.authorList()
 	c.code(&d.ClassCode)
 	c.code(&d.TypeCode)
 	c.code(&d.FormatCode)
 	c.code(&d.Facility)
 	c.code(&d.Practice)
-	d.Confidential = c.codes()
-	d.EventCodes = c.codes()
+	d.Confidential = c.codeList()
+	d.EventCodes = c.codeList()
 	d.CreationTime = metadata.DTM(c.str())
 	d.ServiceStart = metadata.DTM(c.str())
 	d.ServiceStop = metadata.DTM(c.str())
@@ -40,16 +40,15 @@ func (c *cursor) documentEntry() *metadata.DocumentEntry {
 	d.LegalAuthenticator = metadata.XCN(c.str())
 	d.PatientID = metadata.CX(c.str())
 	d.SourcePatientID = metadata.CX(c.str())
-	d.SourcePatientInfo = c.list()
-	d.ReferenceIDs = own[metadata.CXi](c)
+	d.SourcePatientInfo = list(c, &c.words)
+	d.ReferenceIDs = list(c, &c.refs)
 	d.RepositoryID = c.str()
 	d.UniqueID = c.str()
 	d.URI = c.str()
 	d.Availability = c.str()
-	d.Extra = c.slots()
+	d.Extra = c.slotList()
 	d.PatientIDRef = c.optionalUUID()
 	d.UniqueIDRef = c.optionalUUID()
-	return d
 }
 
 func (c *cursor) submissionSet() *metadata.SubmissionSet {
@@ -61,14 +60,14 @@ func (c *cursor) submissionSet() *metadata.SubmissionSet {
 	s.Home = c.str()
 	s.Title = c.text()
 	s.Comments = c.text()
-	s.Authors = c.authors()
+	s.Authors = c.authorList()
 	c.code(&s.ContentType)
-	s.Recipients = c.list()
+	s.Recipients = list(c, &c.words)
 	s.PatientID = metadata.CX(c.str())
 	s.SourceID = c.str()
 	s.SubmissionTime = metadata.DTM(c.str())
 	s.UniqueID = c.str()
-	s.Extra = c.slots()
+	s.Extra = c.slotList()
 	s.PatientIDRef = c.optionalUUID()
 	s.SourceIDRef = c.optionalUUID()
 	s.UniqueIDRef = c.optionalUUID()
@@ -84,11 +83,11 @@ func (c *cursor) folder() *metadata.Folder {
 	d.Home = c.str()
 	d.Title = c.text()
 	d.Comments = c.text()
-	d.Codes = c.codes()
+	d.Codes = c.codeList()
 	d.LastUpdateTime = metadata.DTM(c.str())
 	d.PatientID = metadata.CX(c.str())
 	d.UniqueID = c.str()
-	d.Extra = c.slots()
+	d.Extra = c.slotList()
 	d.PatientIDRef = c.optionalUUID()
 	d.UniqueIDRef = c.optionalUUID()
 	return d
@@ -111,7 +110,7 @@ func (c *cursor) association() *metadata.Association {
 		a.Documentation = &metadata.Code{}
 		c.code(a.Documentation)
 	}
-	a.Extra = c.slots()
+	a.Extra = c.slotList()
 	return a
 }
 
@@ -124,10 +123,10 @@ func (c *cursor) ids(same bool) (id, logical metadata.ID) {
 	return id, metadata.ID(c.str())
 }
 
-func (c *cursor) text() metadata.Text { return c.textN(c.count(minText)) }
+func (c *cursor) text() metadata.Text { return c.textOf(c.count(minText)) }
 
-func (c *cursor) textN(n int) metadata.Text {
-	t := take(c, &c.texts, n)
+func (c *cursor) textOf(n int) metadata.Text {
+	t := c.texts.take(n, 64)
 	for i := range t {
 		t[i] = metadata.LocalizedString{Value: c.str(), Lang: c.str(), Charset: c.str()}
 	}
@@ -139,74 +138,52 @@ func (c *cursor) code(to *metadata.Code) {
 	if head == 0 {
 		return
 	}
-	n := head>>1 - 1 // an odd head of 1 gives a number that is too great for any slab
-	if n > uint64(c.end) {
+	to.Value = c.str()
+	to.Scheme = c.str()
+	n := head>>1 - 1 // an odd head of 1 gives a number that is too great
+	if n > uint64((c.end-c.at)/minText) {
 		c.fail()
 		return
 	}
-	to.Value = c.str()
-	to.Scheme = c.str()
-	to.Display = c.textN(int(n))
+	to.Display = c.textOf(int(n))
 	if head&1 != 0 {
 		to.ID = c.uuid()
 	}
 }
 
-func (c *cursor) codes() []metadata.Code {
-	list := take(c, &c.codeN, c.count(1))
+func (c *cursor) codeList() []metadata.Code {
+	list := c.codes.take(c.count(1), 32)
 	for i := range list {
 		c.code(&list[i])
 	}
 	return list
 }
 
-func (c *cursor) authors() []metadata.Author {
-	n := c.count(minAuthor)
-	if n == 0 {
-		return nil
-	}
-	list := make([]metadata.Author, n)
-	for i := range list {
-		a := &list[i]
+func (c *cursor) authorList() []metadata.Author {
+	all := c.authors.take(c.count(minAuthor), 8)
+	for i := range all {
+		a := &all[i]
 		a.Person = metadata.XCN(c.str())
-		a.Institutions = own[metadata.XON](c)
-		a.Roles = c.list()
-		a.Specialties = c.list()
-		a.Telecom = own[metadata.XTN](c)
-		a.Extra = c.slots()
+		a.Institutions = list(c, &c.units)
+		a.Roles = list(c, &c.words)
+		a.Specialties = list(c, &c.words)
+		a.Telecom = list(c, &c.phones)
+		a.Extra = c.slotList()
 		a.ID = c.optionalUUID()
 	}
-	return list
+	return all
 }
 
-func (c *cursor) slots() []metadata.Slot {
-	n := c.count(minSlot)
-	if n == 0 {
-		return nil
+func (c *cursor) slotList() []metadata.Slot {
+	all := c.slots.take(c.count(minSlot), 8)
+	for i := range all {
+		all[i] = metadata.Slot{Name: c.str(), Values: list(c, &c.words)}
 	}
-	list := make([]metadata.Slot, n)
-	for i := range list {
-		list[i] = metadata.Slot{Name: c.str(), Values: c.list()}
-	}
-	return list
+	return all
 }
 
-// list cuts strings from the slab.
-func (c *cursor) list() []string {
-	list := take(c, &c.words, c.count(1))
-	for i := range list {
-		list[i] = c.str()
-	}
-	return list
-}
-
-// own reads strings into a slice of their own.
-func own[S ~string](c *cursor) []S {
-	n := c.count(1)
-	if n == 0 {
-		return nil
-	}
-	list := make([]S, n)
+func list[S ~string](c *cursor, from *slab[S]) []S {
+	list := from.take(c.count(1), 32)
 	for i := range list {
 		list[i] = S(c.str())
 	}

@@ -37,7 +37,7 @@ func (e *Encoder) documentEntry(d *metadata.DocumentEntry) {
 	e.str(string(d.PatientID))
 	e.str(string(d.SourcePatientID))
 	e.strings(d.SourcePatientInfo)
-	list(e, d.ReferenceIDs)
+	write(e, d.ReferenceIDs)
 	e.str(d.RepositoryID)
 	e.str(d.UniqueID)
 	e.str(d.URI)
@@ -118,7 +118,6 @@ func (e *Encoder) textOf(t metadata.Text) {
 }
 
 func (e *Encoder) texts(t metadata.Text) {
-	e.counts.texts += len(t)
 	for i := range t {
 		e.str(t[i].Value)
 		e.str(t[i].Lang)
@@ -149,7 +148,6 @@ func (e *Encoder) code(c *metadata.Code) {
 
 func (e *Encoder) codes(codes []metadata.Code) {
 	e.count(len(codes))
-	e.counts.codes += len(codes)
 	for i := range codes {
 		e.code(&codes[i])
 	}
@@ -160,10 +158,10 @@ func (e *Encoder) authors(authors []metadata.Author) {
 	for i := range authors {
 		a := &authors[i]
 		e.str(string(a.Person))
-		list(e, a.Institutions)
+		write(e, a.Institutions)
 		e.strings(a.Roles)
 		e.strings(a.Specialties)
-		list(e, a.Telecom)
+		write(e, a.Telecom)
 		e.slots(a.Extra)
 		e.uuid(a.ID)
 	}
@@ -177,13 +175,9 @@ func (e *Encoder) slots(slots []metadata.Slot) {
 	}
 }
 
-func (e *Encoder) strings(values []string) {
-	e.counts.strings += len(values)
-	list(e, values)
-}
+func (e *Encoder) strings(values []string) { write(e, values) }
 
-// list writes strings that get a slice of their own when they are read.
-func list[S ~string](e *Encoder, values []S) {
+func write[S ~string](e *Encoder, values []S) {
 	e.count(len(values))
 	for _, v := range values {
 		e.str(string(v))

@@ -42,15 +42,11 @@ const (
 // Encoder writes records. It keeps its buffers between calls, so one that is
 // used again allocates nothing. Not for concurrent use.
 type Encoder struct {
-	known  map[string]uint32 // string of this record -> place in the table
-	sizes  []byte            // of the table: uvarint length<<2 | how
-	text   []byte            // of the table
-	body   []byte            // events and claims
-	counts counts            // of the object at hand
+	known map[string]uint32 // string of this record -> place in the table
+	sizes []byte            // of the table: uvarint length<<2 | how
+	text  []byte            // of the table
+	body  []byte            // events and claims
 }
-
-// counts are how many elements of each slab an object needs.
-type counts struct{ texts, strings, codes int }
 
 // Append encodes a change at the end of dst.
 func (e *Encoder) Append(dst []byte, events []storage.Event, claims []storage.Claim) ([]byte, error) {
@@ -99,8 +95,7 @@ func (e *Encoder) event(ev *storage.Event) error {
 	return nil
 }
 
-// added writes: class, length of the rest, slab counts, document, controller,
-// object.
+// added writes: class, length of the rest, document, controller, object.
 func (e *Encoder) added(a *storage.Added) error {
 	class := ClassOf(a.Object)
 	if class == ClassUnknown {
@@ -108,7 +103,6 @@ func (e *Encoder) added(a *storage.Added) error {
 	}
 	e.body = append(e.body, byte(class))
 	start := len(e.body)
-	e.counts = counts{}
 	e.str(string(a.Document))
 	e.str(a.Controller)
 	switch o := a.Object.(type) {
@@ -121,12 +115,8 @@ func (e *Encoder) added(a *storage.Added) error {
 	case *metadata.Association:
 		e.association(o)
 	}
-	var head [4 * binary.MaxVarintLen64]byte
-	h := binary.AppendUvarint(head[:0], uint64(e.counts.texts))
-	h = binary.AppendUvarint(h, uint64(e.counts.strings))
-	h = binary.AppendUvarint(h, uint64(e.counts.codes))
-	e.insert(start, h)
-	e.insert(start, binary.AppendUvarint(head[:0], uint64(len(e.body)-start)))
+	var size [binary.MaxVarintLen64]byte
+	e.insert(start, binary.AppendUvarint(size[:0], uint64(len(e.body)-start)))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package encoding
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,7 @@ func drawRecord(t *rapid.T) record {
 func TestRoundTrip(t *testing.T) {
 	var e Encoder
 	var r Reader
+	other := encodeSample(t)
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawRecord(t)
 		data, err := e.Append([]byte("before"), want.Events, want.Claims)
@@ -113,14 +115,34 @@ func TestRoundTrip(t *testing.T) {
 		if r.Len() != len(all) {
 			t.Fatalf("%d objects, want %d", r.Len(), len(all))
 		}
+		var kept []storage.Added
 		for n := len(all) - 1; n >= 0; n-- {
+			if rapid.Bool().Draw(t, "give back") { // nothing kept shares its memory
+				if _, err := r.Added(rapid.IntRange(0, len(all)-1).Draw(t, "other")); err != nil {
+					t.Fatal(err)
+				}
+				r.GiveBack()
+			}
 			a, err := r.Added(n)
 			if err != nil {
 				t.Fatal(err)
 			}
+			kept = append(kept, a)
 			if d := cmp.Diff(all[n], a, cmpopts.EquateEmpty()); d != "" || r.Class(n) != ClassOf(a.Object) {
 				t.Fatal(d)
 			}
+		}
+		slices.Reverse(kept)
+		if err := r.Reset(other); err != nil { // the next record does not touch it either
+			t.Fatal(err)
+		}
+		for n := range r.Len() {
+			if _, err := r.Added(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := cmp.Diff(all, kept, cmpopts.EquateEmpty()); d != "" {
+			t.Fatal(d)
 		}
 	})
 }

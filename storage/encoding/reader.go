@@ -14,14 +14,22 @@ import (
 var ErrCorrupt = errors.New("encoding: corrupt record")
 
 // Reader reads one record after another. Strings and objects that it returns
-// stay valid for ever: they point into the record's own text, which the garbage
-// collector keeps. Not for concurrent use.
+// stay valid for ever, but for an object that is given back: they point into the
+// record's own text, which the garbage collector keeps. Not for concurrent use.
 type Reader struct {
 	data    string
 	strings []string
 	events  []head
 	objects []span
 	claims  int // where the claims start
+
+	unpacked []byte // memory for strings that are not plain in the record
+	used     bool   // something that points there was handed out
+	wasUsed  bool   // before the last Added
+	now      slabs
+	before   slabs                   // of the last Added
+	entry    *metadata.DocumentEntry // of the last Added
+	spare    *metadata.DocumentEntry // given back
 }
 
 // head is an event without its objects.
@@ -107,7 +115,7 @@ func (r *Reader) table(c *cursor) {
 	text := c.data[c.at : c.at+length]
 	c.at += length
 	s := cursor{data: c.data, at: sizes, end: c.at}
-	buf := make([]byte, 0, expanded)
+	buf := r.memory(expanded)
 	for range n {
 		v := s.uvarint()
 		size := int(v >> 2)
@@ -126,6 +134,15 @@ func (r *Reader) table(c *cursor) {
 	}
 }
 
+// memory is room for n bytes that nobody else has.
+func (r *Reader) memory(n int) []byte {
+	if r.used || cap(r.unpacked) < n {
+		r.unpacked = make([]byte, 0, max(n, 256))
+	}
+	r.used = false
+	return r.unpacked[:0]
+}
+
 func appendHex(b []byte, s string) []byte {
 	const digits = "0123456789abcdef"
 	for i := 0; i < len(s); i++ {
@@ -134,8 +151,8 @@ func appendHex(b []byte, s string) []byte {
 	return b
 }
 
-// unsafeString gives bytes that are never written again as a string; buf has its
-// final capacity before the first one is cut out of it.
+// unsafeString gives bytes as a string. They have their final capacity, and are
+// written again only when no string of the record was handed out.
 func unsafeString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // head reads an event and skips its objects.
@@ -179,12 +196,17 @@ func (r *Reader) Class(n int) Class { return r.objects[n].class }
 // Added decodes object n.
 func (r *Reader) Added(n int) (storage.Added, error) {
 	s := r.objects[n]
-	c := cursor{data: r.data, at: s.start, end: s.end, strings: r.strings}
-	c.slabs()
+	c := cursor{data: r.data, at: s.start, end: s.end, strings: r.strings, slabs: r.now}
+	r.before, r.wasUsed, r.entry = r.now, r.used, nil
 	a := storage.Added{Document: storage.DocumentKey(c.str()), Controller: c.str()}
 	switch s.class {
 	case ClassDocumentEntry:
-		a.Object = c.documentEntry()
+		r.entry, r.spare = r.spare, nil
+		if r.entry == nil {
+			r.entry = new(metadata.DocumentEntry)
+		}
+		c.documentEntry(r.entry)
+		a.Object = r.entry
 	case ClassSubmissionSet:
 		a.Object = c.submissionSet()
 	case ClassFolder:
@@ -195,7 +217,20 @@ func (r *Reader) Added(n int) (storage.Added, error) {
 	if c.bad || c.at != c.end {
 		return storage.Added{}, ErrCorrupt
 	}
+	r.now = c.slabs
+	r.used = true
 	return a, nil
+}
+
+// GiveBack takes back the object of the last Added, so that the next one has its
+// memory: a search that looks at many and keeps few allocates little.
+func (r *Reader) GiveBack() {
+	r.now.back(&r.before)
+	r.used = r.wasUsed
+	if r.entry != nil {
+		*r.entry = metadata.DocumentEntry{}
+		r.spare, r.entry = r.entry, nil
+	}
 }
 
 // Touched decodes the touches of all events, in order; nil when there are none.
@@ -208,6 +243,7 @@ func (r *Reader) Touched() []storage.Touch {
 }
 
 func (r *Reader) touched(event int) []storage.Touch {
+	r.used = true
 	c := cursor{data: r.data, at: r.events[event].touched, end: len(r.data), strings: r.strings}
 	n := c.count(minTouch)
 	if n == 0 {
@@ -245,6 +281,7 @@ func (r *Reader) Events() ([]storage.Event, error) {
 
 // Claims decodes the claims.
 func (r *Reader) Claims() ([]storage.Claim, error) {
+	r.used = true
 	c := cursor{data: r.data, at: r.claims, end: len(r.data), strings: r.strings}
 	n := c.count(minClaim)
 	var list []storage.Claim

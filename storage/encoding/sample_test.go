@@ -133,9 +133,14 @@ func BenchmarkEncode(b *testing.B) {
 	b.ReportMetric(float64(len(buf)), "bytes")
 }
 
+// BenchmarkRejectEntry is BenchmarkReadEntry for a document that is not wanted.
+func BenchmarkRejectEntry(b *testing.B) { benchmarkRead(b, (*Reader).GiveBack) }
+
 // BenchmarkReadEntry is what a search does for each row: find the document and
 // decode it.
-func BenchmarkReadEntry(b *testing.B) {
+func BenchmarkReadEntry(b *testing.B) { benchmarkRead(b, func(*Reader) {}) }
+
+func benchmarkRead(b *testing.B, after func(*Reader)) {
 	data := encodeSample(b)
 	var r Reader
 	b.ReportAllocs()
@@ -148,6 +153,7 @@ func BenchmarkReadEntry(b *testing.B) {
 				if _, err := r.Added(n); err != nil {
 					b.Fatal(err)
 				}
+				after(&r)
 			}
 		}
 	}

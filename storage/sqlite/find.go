@@ -40,11 +40,17 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 				}
 				at := logID(p.of.key, p.first+storage.Version(i))
 				for n := range reader.Len() {
-					a, ok, err := w.take(reader, n, of(p.touches, place{at, int64(n)}))
+					if !w.class(reader.Class(n)) {
+						continue
+					}
+					a, err := reader.Added(n)
 					if err != nil {
 						return false, err
 					}
-					if ok && !yield(storage.Placed{Added: a, Stream: s}, nil) {
+					overlay(&a, of(p.touches, place{at, int64(n)}))
+					if !w.has(a.Object) {
+						reader.GiveBack()
+					} else if !yield(storage.Placed{Added: a, Stream: s}, nil) {
 						return false, nil
 					}
 				}
@@ -63,26 +69,17 @@ type wanted struct {
 	without []metadata.CodeRef
 }
 
-// take decodes object n of a change when it is wanted.
-func (w *wanted) take(r *encoding.Reader, n int, touches []touch) (storage.Added, bool, error) {
-	class := r.Class(n)
-	if !w.class(class) {
-		return storage.Added{}, false, nil
-	}
-	a, err := r.Added(n)
-	if err != nil {
-		return storage.Added{}, false, err
-	}
-	overlay(&a, touches)
-	switch o := a.Object.(type) {
+// has tells whether an object of a wanted class, in its current state, is wanted.
+func (w *wanted) has(o metadata.Object) bool {
+	switch o := o.(type) {
 	case *metadata.DocumentEntry:
-		return a, w.Documents.Match(o) && !w.hidden(o), nil
+		return w.Documents.Match(o) && !w.hidden(o)
 	case *metadata.SubmissionSet:
-		return a, w.SubmissionSets.Match(o), nil
+		return w.SubmissionSets.Match(o)
 	case *metadata.Folder:
-		return a, w.Folders.Match(o), nil
+		return w.Folders.Match(o)
 	}
-	return a, true, nil
+	return true
 }
 
 func (w *wanted) class(c encoding.Class) bool {

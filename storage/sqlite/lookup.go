@@ -126,6 +126,8 @@ func (l *lookup) objects(ctx context.Context, s *session) error {
 			}
 			if l.ids.has(a.Object.ObjectID()) || l.unique.has(uniqueID(a.Object)) {
 				l.found.Objects = append(l.found.Objects, storage.Placed{Added: a, Stream: c.of.stream})
+			} else {
+				s.reader.GiveBack()
 			}
 		}
 	}
@@ -154,6 +156,8 @@ func (l *lookup) associations(ctx context.Context, s *session) error {
 			link := a.Object.(*metadata.Association)
 			if l.ends.has(link.Source) || l.ends.has(link.Target) {
 				l.found.Associations = append(l.found.Associations, storage.Placed{Added: a, Stream: c.of.stream})
+			} else {
+				s.reader.GiveBack()
 			}
 		}
 	}
