@@ -14,6 +14,8 @@ type coder struct {
 	b   []byte // written so far, or left to read
 	dec bool
 	err error
+	// src is what is read, once as a string: all texts of a record share it.
+	src string
 }
 
 func (c *coder) uint(p *uint64) {
@@ -91,7 +93,8 @@ func text[T ~string](c *coder, p *T) {
 		c.fail()
 		return
 	}
-	*p, c.b = T(c.b[:n]), c.b[n:]
+	at := len(c.src) - len(c.b)
+	*p, c.b = T(c.src[at:at+int(n)]), c.b[n:]
 }
 
 // list does each element; an empty list is read as nil.

@@ -21,7 +21,7 @@ func parseEvent(b []byte) (e audit.Event, err error) {
 	if len(b) == 0 || b[0] != eventVersion {
 		return e, errRecord
 	}
-	c := coder{b: b[1:], dec: true}
+	c := coder{b: b[1:], dec: true, src: string(b[1:])}
 	event(&c, &e)
 	if c.err == nil && len(c.b) != 0 {
 		c.fail()
