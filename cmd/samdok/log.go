@@ -19,10 +19,10 @@ import (
 
 // logSearch is what the flags of log say.
 type logSearch struct {
-	patient                                                    patientFlags
-	person, organisation, decision, since, until, reason, zone string
-	limit                                                      int
-	asJSON                                                     bool
+	patient                                              patientFlags
+	person, organisation, decision, since, until, reason string
+	limit                                                int
+	asJSON                                               bool
 }
 
 func (c *cli) logCommand() *cobra.Command {
