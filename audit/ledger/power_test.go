@@ -36,13 +36,13 @@ func crashRing(t *testing.T, d *crashdisk.Disk) *keyring.Ring {
 func TestPowerLoss(t *testing.T) {
 	d := crashdisk.New()
 	o := Options{FS: d, SegmentSize: 4_000, Ahead: 1_000, Ring: crashRing(t, d)}
-	r := open(t, "/audit", o)
 	d.Fail = func(op, _ string) error {
 		if op == "sync" { // as slow as a disk, so that records meet in batches
 			time.Sleep(300 * time.Microsecond)
 		}
 		return nil
 	}
+	r := open(t, "/audit", o)
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {

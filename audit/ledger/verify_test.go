@@ -466,7 +466,11 @@ func TestGivenKey(t *testing.T) {
 	dir, o := t.TempDir(), Options{SigningKey: private}
 	l := open(t, dir, o)
 	record(t, l, "a")
-	origin := l.last.Origin
+	signed, err := l.Checkpoint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin := signed.Origin
 	next, _, err := NewSigningKey(l.signing.chain.origin())
 	if err != nil {
 		t.Fatal(err)
