@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"samdok/fault"
 	"samdok/storage"
 )
 
@@ -101,10 +102,14 @@ func RunDocumentsKill(t *testing.T, e DocumentsEngine, rounds int) {
 			}
 		}
 		for key := range Keys(t, d, time.Time{}, time.Now().Add(time.Hour)) {
-			if _, err := ReadSome(context.Background(), d, key); err != nil {
+			_, ok := all[key]
+			_, err := ReadSome(context.Background(), d, key)
+			// A deletion that was cut off may have destroyed the data key and left the
+			// record listed: gone for readers, and the sweep deletes it again.
+			if err != nil && (ok || fault.KindOf(err) != fault.NotFound) {
 				t.Fatalf("round %d: a listed key cannot be read: %v", round, err)
 			}
-			if _, ok := all[key]; !ok { // committed and not acknowledged: the sweep's
+			if !ok { // committed and not acknowledged: the sweep's
 				if err := d.Delete(context.Background(), key); err != nil {
 					t.Fatal(err)
 				}
