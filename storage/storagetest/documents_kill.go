@@ -105,7 +105,7 @@ func RunDocumentsKill(t *testing.T, e DocumentsEngine, rounds int) {
 			_, ok := all[key]
 			_, err := ReadSome(context.Background(), d, key)
 			// A deletion that was cut off may have destroyed the data key and left the
-			// record listed: gone for readers, and the sweep deletes it again.
+			// record listed: gone for readers, and the sweep says so and leaves it alone.
 			if err != nil && (ok || fault.KindOf(err) != fault.NotFound) {
 				t.Fatalf("round %d: a listed key cannot be read: %v", round, err)
 			}
