@@ -181,7 +181,6 @@ func TestExpectContinue(t *testing.T) {
 
 // A connection serves one request after the other, packed ones too.
 func TestConnectionsAreReused(t *testing.T) {
-	var k collect
 	v := &vault{}
 	s := serve(t, v.service(), DoorOptions{})
 	var dials atomic.Int32
@@ -191,7 +190,6 @@ func TestConnectionsAreReused(t *testing.T) {
 	}}
 	defer tr.CloseIdleConnections()
 	s.c.o.HTTP = &http.Client{Transport: tr}
-	_ = k
 	for range 5 {
 		v.docs = nil
 		v.add("a", "text/plain", 200_000, &zeros{200_000})
