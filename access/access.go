@@ -47,9 +47,25 @@ const (
 	ActionUpdate
 	ActionRemove
 	ActionRemoveDocuments
+	// ActionFeed: an identity feed tells of a patient; ActionMerge: that two are one.
+	ActionFeed
+	ActionMerge
+	ActionRegisterOnDemand
+	// ActionFindAcross: a query that may name no patient (ITI-51).
+	ActionFindAcross
+	// ActionReceive: documents are sent to a recipient (XDR).
+	ActionReceive
+	ActionErase
+	// ActionHold: a legal hold begins or ends.
+	ActionHold
+	// ActionSubscribe: a subscription begins, is renewed or ends; ActionNotify: what
+	// it asked for is delivered.
+	ActionSubscribe
+	ActionNotify
 )
 
-var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve", "update", "remove", "remove-documents"}
+var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve", "update", "remove", "remove-documents",
+	"feed-patient", "merge-patients", "register-on-demand", "find-across", "receive", "erase", "hold", "subscribe", "notify"}
 
 func (a Action) String() string {
 	if int(a) < len(actionNames) {
@@ -97,9 +113,13 @@ const (
 	ItemSubmissionSet
 	ItemFolder
 	ItemAssociation
+	ItemPatient
+	ItemMessage
+	ItemHold
+	ItemSubscription
 )
 
-var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association"}
+var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association", "patient", "message", "hold", "subscription"}
 
 func (k ItemKind) String() string {
 	if int(k) < len(itemKindNames) {

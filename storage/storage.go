@@ -16,6 +16,12 @@ type StreamKind uint8
 const (
 	StreamUnknown StreamKind = iota
 	StreamPatient
+	// StreamMailbox: what was sent to a recipient (XDR); the ID is the recipient's.
+	StreamMailbox
+	// StreamSubscription: one subscription to events (ITI-52); the ID is its own.
+	StreamSubscription
+	// StreamHold: one legal hold; the ID is its own.
+	StreamHold
 )
 
 // Stream names one thing that changes as a unit.
@@ -46,6 +52,23 @@ const (
 	EventRemoved
 	// EventDocumentsRemoved: documents were removed, their metadata stays (ITI-86).
 	EventDocumentsRemoved
+	// EventPatientKnown: an identity feed added or revised the patient (ITI-8,
+	// ITI-44).
+	EventPatientKnown
+	// EventMergedInto closes the stream: the patient lives on in another one.
+	EventMergedInto
+	// EventAbsorbed: another patient's stream was merged into this one.
+	EventAbsorbed
+	// EventErased: data keys were destroyed.
+	EventErased
+	// EventHeld, EventReleased: a legal hold begins and ends.
+	EventHeld
+	EventReleased
+	// EventSubscribed, EventUnsubscribed: a subscription begins, is renewed, ends.
+	EventSubscribed
+	EventUnsubscribed
+	// EventReceived: a message arrived in a mailbox.
+	EventReceived
 )
 
 // Event is one thing that happened to a stream, with its effects spelled out so
@@ -62,6 +85,10 @@ type Event struct {
 	// Removed are objects of this stream that nobody finds any more, except with
 	// Refs.WithRemoved. Nothing that is left may refer to them, see Append.
 	Removed []metadata.ID
+	// Body is what kinds that are not about documents carry, in the form of the
+	// package that owns the kind; the engines do not look into it, unless the kind
+	// says so. It has a version of its own.
+	Body []byte
 }
 
 // Added is one new object.

@@ -9,11 +9,14 @@ import (
 )
 
 // Versions of the format, the first byte of a record. Encoder writes Version
-// unless the record needs what only VersionLifeCycle can say: then each touch has
-// a further byte, and each event a list of removed objects behind its touches.
+// unless the record needs what only a later one can say. VersionLifeCycle: each
+// touch has a further byte, and each event a list of removed objects behind its
+// touches. VersionBody: as VersionLifeCycle, and each event has its Body behind
+// the removed objects.
 const (
 	Version          = 1
 	VersionLifeCycle = 2
+	VersionBody      = 3
 )
 
 // ErrObject: an Added holds no object, or one of an unknown class.
@@ -51,7 +54,8 @@ type Encoder struct {
 	sizes []byte            // of the table: uvarint length<<2 | how
 	text  []byte            // of the table
 	body  []byte            // events and claims
-	cycle bool              // VersionLifeCycle
+
+	version byte // of the record that is written
 }
 
 // Append encodes a change at the end of dst.
@@ -61,7 +65,7 @@ func (e *Encoder) Append(dst []byte, events []storage.Event, claims []storage.Cl
 	}
 	clear(e.known)
 	e.sizes, e.text, e.body = e.sizes[:0], e.text[:0], e.body[:0]
-	e.cycle = needsLifeCycle(events)
+	e.version = versionFor(events)
 
 	e.count(len(events))
 	for i := range events {
@@ -74,29 +78,32 @@ func (e *Encoder) Append(dst []byte, events []storage.Event, claims []storage.Cl
 		e.claim(&claims[i])
 	}
 
-	if e.cycle {
-		dst = append(dst, VersionLifeCycle)
-	} else {
-		dst = append(dst, Version)
-	}
+	dst = append(dst, e.version)
 	dst = binary.AppendUvarint(dst, uint64(len(e.known)))
 	dst = append(dst, e.sizes...)
 	dst = append(dst, e.text...)
 	return append(dst, e.body...), nil
 }
 
-func needsLifeCycle(events []storage.Event) bool {
+// versionFor is the lowest version that can say it, so that an older program
+// reads as much as it can.
+func versionFor(events []storage.Event) byte {
+	version := byte(Version)
 	for i := range events {
-		if events[i].Kind > storage.EventSubmitted || len(events[i].Removed) > 0 {
-			return true
+		ev := &events[i]
+		if len(ev.Body) > 0 {
+			return VersionBody
 		}
-		for j := range events[i].Touched {
-			if t := &events[i].Touched[j]; t.Succession != storage.Unchanged || t.Unbind {
-				return true
+		if ev.Kind > storage.EventSubmitted || len(ev.Removed) > 0 {
+			version = VersionLifeCycle
+		}
+		for j := range ev.Touched {
+			if t := &ev.Touched[j]; t.Succession != storage.Unchanged || t.Unbind {
+				version = VersionLifeCycle
 			}
 		}
 	}
-	return false
+	return version
 }
 
 // unbind is the bit of Touch.Unbind in the further byte of a touch; the others
@@ -114,7 +121,7 @@ func (e *Encoder) event(ev *storage.Event) error {
 		e.str(string(t.ID))
 		e.body = append(e.body, byte(t.Status))
 		e.str(string(t.LastUpdateTime))
-		if e.cycle {
+		if e.version >= VersionLifeCycle {
 			further := byte(t.Succession) &^ unbind
 			if t.Unbind {
 				further |= unbind
@@ -122,11 +129,15 @@ func (e *Encoder) event(ev *storage.Event) error {
 			e.body = append(e.body, further)
 		}
 	}
-	if e.cycle {
+	if e.version >= VersionLifeCycle {
 		e.count(len(ev.Removed))
 		for _, id := range ev.Removed {
 			e.str(string(id))
 		}
+	}
+	if e.version >= VersionBody {
+		e.count(len(ev.Body))
+		e.body = append(e.body, ev.Body...)
 	}
 	e.count(len(ev.Added))
 	for i := range ev.Added {

@@ -59,6 +59,9 @@ func drawRecord(t *rapid.T) record {
 		for range rapid.IntRange(0, 2).Draw(t, "removed") {
 			ev.Removed = append(ev.Removed, metadata.ID(str.Draw(t, "gone")))
 		}
+		if rapid.Bool().Draw(t, "with body") {
+			ev.Body = rapid.SliceOf(rapid.Byte()).Draw(t, "body")
+		}
 		for range rapid.IntRange(0, 4).Draw(t, "added") {
 			a := storage.Added{Document: storage.DocumentKey(str.Draw(t, "key")), Controller: str.Draw(t, "controller")}
 			switch rapid.IntRange(0, 3).Draw(t, "class") {
@@ -165,7 +168,7 @@ func TestEveryPrefixIsCorrupt(t *testing.T) {
 		if _, err := decode(&r, data+"x"); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("one byte too many: %v", err)
 		}
-		if _, err := decode(&r, "\x03"+data[1:]); err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "version 3") {
+		if _, err := decode(&r, "\x04"+data[1:]); err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "version 4") {
 			t.Fatalf("newer version: %v", err)
 		}
 	}
@@ -176,6 +179,7 @@ func encodeLifeCycle(t testing.TB) string {
 	t.Helper()
 	id := metadata.ID("urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1")
 	events := []storage.Event{
+		{Kind: storage.EventPatientKnown, Time: time.Unix(1, 2).UTC(), Body: []byte("body")},
 		{Kind: storage.EventUpdated, Time: time.Unix(1, 2).UTC(), Touched: []storage.Touch{{ID: id, Status: metadata.Deprecated, Succession: storage.Superseded}, {ID: "x", Unbind: true}}},
 		{Kind: storage.EventRemoved, Time: time.Unix(3, 4).UTC(), Removed: []metadata.ID{id, "y"}},
 	}
@@ -184,7 +188,7 @@ func encodeLifeCycle(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data[0] != VersionLifeCycle {
+	if data[0] != VersionBody {
 		t.Fatalf("version %d", data[0])
 	}
 	return string(data)

@@ -22,7 +22,7 @@ type Reader struct {
 	events  []head
 	objects []span
 	claims  int // where the claims start
-	cycle   bool
+	version byte
 
 	unpacked []byte // memory for strings that are not plain in the record
 	used     bool   // something that points there was handed out
@@ -55,10 +55,10 @@ func (r *Reader) Reset(data string) error {
 	if data == "" {
 		return ErrCorrupt
 	}
-	if data[0] != Version && data[0] != VersionLifeCycle {
-		return fmt.Errorf("encoding: a record of format version %d cannot be read, this program knows only versions up to %d", data[0], VersionLifeCycle)
+	if data[0] < Version || data[0] > VersionBody {
+		return fmt.Errorf("encoding: a record of format version %d cannot be read, this program knows only versions up to %d", data[0], VersionBody)
 	}
-	r.cycle = data[0] == VersionLifeCycle
+	r.version = data[0]
 	c := cursor{data: data, at: 1, end: len(data)}
 	r.table(&c)
 	c.strings = r.strings
@@ -173,14 +173,17 @@ func (r *Reader) head(c *cursor) {
 		c.str()
 		c.byte()
 		c.str()
-		if r.cycle {
+		if r.version >= VersionLifeCycle {
 			c.byte()
 		}
 	}
-	if r.cycle {
+	if r.version >= VersionLifeCycle {
 		for n := c.count(minID); n > 0 && !c.bad; n-- {
 			c.str()
 		}
+	}
+	if r.version >= VersionBody {
+		c.at += c.count(1)
 	}
 	h.firstAdded = len(r.objects)
 	for n := c.count(minObject); n > 0 && !c.bad; n-- {
@@ -254,12 +257,12 @@ func (r *Reader) Touched() []storage.Touch {
 }
 
 func (r *Reader) touched(event int) []storage.Touch {
-	list, _ := r.effects(event)
+	list, _, _ := r.effects(event)
 	return list
 }
 
-// effects decodes the touches of an event and what it removes.
-func (r *Reader) effects(event int) (touched []storage.Touch, removed []metadata.ID) {
+// effects decodes the touches of an event, what it removes and its body.
+func (r *Reader) effects(event int) (touched []storage.Touch, removed []metadata.ID, body []byte) {
 	r.used = true
 	c := cursor{data: r.data, at: r.events[event].touched, end: len(r.data), strings: r.strings}
 	if n := c.count(minTouch); n > 0 {
@@ -267,13 +270,13 @@ func (r *Reader) effects(event int) (touched []storage.Touch, removed []metadata
 	}
 	for i := range touched {
 		touched[i] = storage.Touch{ID: metadata.ID(c.str()), Status: metadata.Status(c.byte()), LastUpdateTime: metadata.DTM(c.str())}
-		if r.cycle {
+		if r.version >= VersionLifeCycle {
 			further := c.byte()
 			touched[i].Succession, touched[i].Unbind = storage.Succession(further&^unbind), further&unbind != 0
 		}
 	}
-	if !r.cycle {
-		return touched, nil
+	if r.version < VersionLifeCycle {
+		return touched, nil, nil
 	}
 	if n := c.count(minID); n > 0 {
 		removed = make([]metadata.ID, n)
@@ -281,7 +284,12 @@ func (r *Reader) effects(event int) (touched []storage.Touch, removed []metadata
 	for i := range removed {
 		removed[i] = metadata.ID(c.str())
 	}
-	return touched, removed
+	if r.version >= VersionBody {
+		if n := c.count(1); n > 0 {
+			body = []byte(c.data[c.at : c.at+n])
+		}
+	}
+	return touched, removed, body
 }
 
 // Events decodes everything but the claims.
@@ -293,7 +301,7 @@ func (r *Reader) Events() ([]storage.Event, error) {
 	for i := range r.events {
 		h := &r.events[i]
 		list[i] = storage.Event{Kind: h.kind, ID: h.id, Time: h.time}
-		list[i].Touched, list[i].Removed = r.effects(i)
+		list[i].Touched, list[i].Removed, list[i].Body = r.effects(i)
 		if h.next > h.firstAdded {
 			list[i].Added = make([]storage.Added, 0, h.next-h.firstAdded)
 		}

@@ -90,26 +90,45 @@ var update = flag.Bool("update", false, "write the fixture of the current format
 
 // TestFixture: records written by every earlier version keep opening.
 func TestFixture(t *testing.T) {
-	path := filepath.Join("testdata", "record-v1.bin")
-	if *update {
-		if _, err := os.Stat(path); err == nil {
-			t.Fatalf("%s exists; a fixture is never changed", path)
+	lifeCycle, body := sample(), sample()
+	for _, rec := range []record{lifeCycle, body} {
+		rec.Events[0].Kind = storage.EventUpdated
+		rec.Events[0].Touched = []storage.Touch{
+			{ID: "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1", Status: metadata.Deprecated, Succession: storage.Superseded},
+			{ID: "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c2", Succession: storage.Newest, Unbind: true},
 		}
-		if err := os.WriteFile(path, []byte(encodeSample(t)), 0o644); err != nil {
+		rec.Events[0].Removed = []metadata.ID{"urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c3"}
+	}
+	body.Events[0].Body = []byte("any bytes \x00\xff")
+	for name, want := range map[string]record{"record-v1.bin": sample(), "record-v2.bin": lifeCycle, "record-v3.bin": body} {
+		path := filepath.Join("testdata", name)
+		if *update {
+			if _, err := os.Stat(path); err != nil {
+				var e Encoder
+				data, err := e.Append(nil, want.Events, want.Claims)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, data, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r Reader
-	got, err := decode(&r, string(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(sample(), got, cmpopts.EquateEmpty()); d != "" {
-		t.Fatal(d)
+		if v := name[len("record-v")] - '0'; data[0] != v {
+			t.Errorf("%s has version %d", name, data[0])
+		}
+		var r Reader
+		got, err := decode(&r, string(data))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+			t.Fatalf("%s: %s", name, d)
+		}
 	}
 }
 
