@@ -18,13 +18,14 @@ type watched struct {
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
 	update, restricted               *telemetry.Transaction
-	remove, destroy                  *telemetry.Transaction
+	remove, destroy, onDemand        *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
 	return &watched{next: next, clock: clock,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
-		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86")}
+		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
+		onDemand: m.Transaction("ITI-61")}
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
@@ -38,6 +39,13 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 	start := w.clock()
 	receipt, err := w.next.Register(ctx, c, r)
 	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return receipt, err
+}
+
+func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	start := w.clock()
+	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
+	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
 
