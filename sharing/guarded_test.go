@@ -126,6 +126,15 @@ var uses = map[string]struct {
 			return err
 		},
 	},
+	"Feed": {
+		action: access.ActionFeed, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			return w.Feed(ctx, caller, sharing.PatientFeed{Kind: sharing.PatientAdded, Patient: w.gen.Patient().ID()})
+		},
+		bad: func(ctx context.Context, w *world) error {
+			return w.Feed(ctx, caller, sharing.PatientFeed{Kind: sharing.PatientAdded, Patient: metadata.PatientID{ID: "1", Authority: "nobody"}})
+		},
+	},
 }
 
 // revision is a new version of the stored document's entry, made from a version.

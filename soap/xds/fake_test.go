@@ -31,6 +31,11 @@ type service struct {
 	update   func(context.Context, access.Caller, sharing.Update) (sharing.Receipt, error)
 	remove   func(context.Context, access.Caller, []metadata.ID) error
 	removeDs func(context.Context, access.Caller, []metadata.DocumentRequest) (sharing.Removed, error)
+	feed     func(context.Context, access.Caller, sharing.PatientFeed) error
+}
+
+func (s *service) Feed(ctx context.Context, c access.Caller, f sharing.PatientFeed) error {
+	return s.feed(ctx, c, f)
 }
 
 func (s *service) Update(ctx context.Context, c access.Caller, u sharing.Update) (sharing.Receipt, error) {
