@@ -21,6 +21,13 @@ const (
 func TestMain(m *testing.M) {
 	storagetest.LogChild(func(dir string) (storagetest.LogIndex, func() error, error) { return openChild(dir) })
 	storagetest.OutboxChild(func(dir string) (storagetest.Mailroom, func() error, error) { return openChild(dir) })
+	storagetest.EraseChild(func(dir string, step func(string)) (storagetest.ErasingLog, error) {
+		db, _, err := openIn(dir, true)
+		if err == nil {
+			sqlite.WithSteps(db, step)
+		}
+		return db, err
+	})
 	goleak.VerifyTestMain(m)
 }
 
