@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Actions of updates and removals, which a server need not know.
+// Actions of transactions that a server need not know.
 const (
+	ActionAcross          = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 	ActionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	ActionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
 	ActionRemove          = "urn:ihe:iti:2010:DeleteDocumentSet"
@@ -103,4 +104,9 @@ func SetTitle(d *Doc, title string) {
 	for _, v := range d.XML.FindElements("./Name/LocalizedString") {
 		v.CreateAttr("value", title)
 	}
+}
+
+// Across sends ITI-51, which a server need not know.
+func (t *T) Across(returnType, id string, params ...Param) *Answer {
+	return t.optional(t.SOAP(Envelope(ActionAcross, NewUUID(), "", QueryBody(returnType, id, params...))), "ITI-51")
 }

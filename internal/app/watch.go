@@ -17,13 +17,13 @@ type watched struct {
 	next                             sharing.Service
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
-	update, restricted               *telemetry.Transaction
+	across, update, restricted       *telemetry.Transaction
 	remove, destroy                  *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
 	return &watched{next: next, clock: clock,
-		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"), across: m.Transaction("ITI-51"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86")}
 }
 
@@ -44,7 +44,11 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 func (w *watched) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
 	start := w.clock()
 	f, err := w.next.Find(ctx, c, q, show)
-	w.find.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
+	count := w.find
+	if metadata.Across(q.Query) {
+		count = w.across
+	}
+	count.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
 	return f, err
 }
 
