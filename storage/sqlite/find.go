@@ -68,6 +68,10 @@ func (w *wanted) change(reader *encoding.Reader, s storage.Stream, at int64, tex
 		if err != nil {
 			return false, err
 		}
+		if storage.IsTombstone(a.Object) {
+			reader.GiveBack() // erased after this search began
+			continue
+		}
 		found := storage.Placed{Added: a, Stream: s}
 		overlay(&found, touches)
 		if !w.has(found.Object) {
