@@ -137,8 +137,8 @@ type Claim struct {
 	// and folders). Otherwise other holders are fine when their Value is equal, or
 	// when they hold it exclusively (a DocumentEntry's uniqueId).
 	Exclusive bool
-	// Value of a shared claim: lower-case hash and size. "" (unknown: on-demand,
-	// or no hash and size) is equal to everything.
+	// Value of a shared claim: lower-case hash and size, or a word that says what
+	// else the ID names. "" (unknown) is equal to everything.
 	Value string
 }
 
