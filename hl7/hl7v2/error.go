@@ -15,6 +15,7 @@ const (
 	UnsupportedMode   Code = 202 // processing id
 	UnsupportedLevel  Code = 203 // version
 	UnknownKey        Code = 204
+	DuplicateKey      Code = 205
 	ApplicationFailed Code = 207
 )
 
@@ -38,6 +39,8 @@ func (c Code) String() string {
 		return "Unsupported version id"
 	case UnknownKey:
 		return "Unknown key identifier"
+	case DuplicateKey:
+		return "Duplicate key identifier"
 	}
 	return "Application internal error"
 }

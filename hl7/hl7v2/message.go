@@ -57,13 +57,18 @@ type HD struct{ Namespace, Universal, Type string }
 // maxControlID is HL7's length for MSH-10 in its latest versions; older ones have 20.
 const maxControlID = 199
 
+// TooLong is the error of a message that passes Limits.Bytes.
+func TooLong(l Limits) *Error {
+	return reject(ApplicationFailed, "", 0, fmt.Sprintf("the message is longer than the limit mllp.message-bytes of %d octets", l.withDefaults().Bytes))
+}
+
 // Parse reads a message without its transport's framing. The Message is not nil
 // when its header could be read, also with an error, so that the error can be
 // answered to its sender. Errors are *Error.
 func Parse(b []byte, l Limits) (*Message, error) {
 	l = l.withDefaults()
 	if len(b) > l.Bytes {
-		return nil, reject(ApplicationFailed, "", 0, fmt.Sprintf("the message is longer than the limit mllp.message-bytes of %d octets", l.Bytes))
+		return nil, TooLong(l)
 	}
 	b = bytes.TrimRight(b, "\r\n")
 	if !bytes.HasPrefix(b, []byte("MSH")) {
