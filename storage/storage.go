@@ -264,7 +264,8 @@ type Documents interface {
 	// Delete removes the bytes and destroys their data key; unknown keys are fine.
 	Delete(ctx context.Context, key DocumentKey) error
 	// Keys yields the keys committed at or after from and before a time, in no
-	// order, for the sweep. The zero from means "since ever".
+	// order, for the sweep. The zero from means "since ever". What a Delete left that
+	// was cut off after the data key was gone is not listed; the engine ends it.
 	Keys(ctx context.Context, from, before time.Time) iter.Seq2[DocumentKey, error]
 }
 
