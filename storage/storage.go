@@ -194,6 +194,10 @@ type Log interface {
 	Append(ctx context.Context, t access.Tenant, changes []Change) error
 	// Events yields the stream's events from a version on, for rebuilds and checks.
 	Events(ctx context.Context, t access.Tenant, s Stream, from Version) iter.Seq2[Event, error]
+	// Feed yields the changes of all streams behind a position, in the order of
+	// their commits, up to the last at that time; changes whose data key was
+	// destroyed are passed over. ErrPosition: the position is not of this log.
+	Feed(ctx context.Context, t access.Tenant, after Position) iter.Seq2[Fed, error]
 	// Ready is nil when the log can be used; the error names the command or action
 	// that mends it.
 	Ready(ctx context.Context) error

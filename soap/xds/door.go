@@ -101,6 +101,7 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
+	fed    bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,19 +112,25 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
+	x.forget() // a sender who takes his time holds none of the memory that others wait for
 	x.drain()
 }
 
 // exchanges keeps the scanners' buffers.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-func (x *exchange) release() {
-	fed := x.msg.rest != nil
+// forget gives the message's memory back.
+func (x *exchange) forget() {
+	x.fed = x.fed || x.msg.rest != nil
 	x.msg.close()
-	if fed { // its scanner holds a large buffer
+	x.scan.Reset(nil, xmlscan.Limits{})
+}
+
+func (x *exchange) release() {
+	x.forget()
+	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.scan.Reset(nil, xmlscan.Limits{})
 	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
 	exchanges.Put(x)
 }
