@@ -17,6 +17,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string
 	AllowRemoteOpen bool
@@ -30,6 +31,7 @@ type Config struct {
 	Limits  Limits
 	Across  Across
 	HTTP    HTTP
+	MLLP    MLLP
 	Malware Malware
 	Sweep   Sweep
 	Log     Log
@@ -91,6 +93,23 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+}
+
+// Authority is an assigning authority of patient ids.
+type Authority struct {
+	Name string // namespace in HL7 v2, or ""
+	OID  string
+}
+
+// MLLP is the listener for HL7 v2 messages.
+type MLLP struct {
+	Listen       string // "" when it is off
+	Cert, Key    string // "" means: plain TCP
+	ClientCA     string // "" means: clients need no certificate
+	MessageBytes int
+	Connections  int
+	IdleTimeout  time.Duration // between two messages
+	StallTimeout time.Duration // no octet moved inside a message
 }
 
 // Malware is the scanner that looks at documents before they are stored.

@@ -23,7 +23,9 @@ type Options struct {
 	// for both kinds of update.
 	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
 	OnDemandURL                                    string
-	UpdateURL, RemoveURL, RemoveDocumentsURL       string
+	// IdentityURL takes ITI-44.
+	IdentityURL                              string
+	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
@@ -32,7 +34,7 @@ type Options struct {
 	TempDir string
 }
 
-// Client sends ITI-18, 41, 42, 43, 57, 61, 62, 86 and 92 and streams documents both
+// Client sends ITI-18, 41, 42, 43, 44, 57, 61, 62, 86 and 92 and streams documents both
 // ways. It is safe for concurrent use. Its errors, besides those of net/http:
 //
 //   - *RefusedError: a registry response with the status Failure;

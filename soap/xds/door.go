@@ -19,6 +19,7 @@ type door struct {
 	svc        sharing.Service
 	o          DoorOptions
 	repository bool
+	identity   bool // neither registry nor repository
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -87,6 +88,9 @@ func (d *door) spoolOptions() spool.Options {
 }
 
 func (d *door) name() string {
+	if d.identity {
+		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
@@ -164,6 +168,10 @@ func (x *exchange) serve() error {
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.identity:
+		if feedKind(a) != 0 {
+			return (*exchange).feed
+		}
 	case a == actionQuery && !x.d.repository:
 		return (*exchange).query
 	case a == actionAcross && !x.d.repository && x.d.o.Across:
