@@ -112,9 +112,12 @@ func options(b *box, deliver func(context.Context, storage.Letter) error) courie
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &box{}
+		var mu sync.Mutex
 		var at []time.Duration
 		start := time.Now()
 		o := options(b, func(context.Context, storage.Letter) error {
+			mu.Lock()
+			defer mu.Unlock()
 			if at = append(at, time.Since(start)); len(at) < 5 {
 				return errors.New("HTTP 503")
 			}
@@ -128,11 +131,15 @@ func TestRetry(t *testing.T) {
 		}
 		c.Poke()
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if l := b.left(); len(at) != 1 || len(l) != 1 || l[0].Note != "HTTP 503" {
 			t.Fatalf("after the first try: %v, %+v", at, l)
 		}
+		mu.Unlock()
 		time.Sleep(10 * time.Minute)
 		c.Stop(t.Context())
+		mu.Lock()
 		if len(at) != 5 || len(b.left()) != 0 {
 			t.Fatalf("tried at %v, %d left", at, len(b.left()))
 		}
