@@ -55,6 +55,7 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
+	answers  *answers
 	started  bool // the start is recorded
 }
 
@@ -170,7 +171,13 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 // listen mounts the doors and opens the ports.
 func (a *App) listen() (err error) {
 	c := a.Config
+	if a.answers, err = newAnswers(a); err != nil {
+		return err
+	}
 	door := a.door()
+	door.Later = a.answers.later()
+	reg, repo, ids := xds.RegistryHandler(a.sharing, door), xds.RepositoryHandler(a.sharing, door), xds.IdentityHandler(a.sharing, door)
+	a.answers.doors = map[string]xds.Door{xds.RegistryDoor: reg, xds.RepositoryDoor: repo, xds.IdentityDoor: ids}
 	var secure *tls.Config
 	if c.TLSCert != "" {
 		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
@@ -179,9 +186,9 @@ func (a *App) listen() (err error) {
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
-			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
+			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: reg},
+			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: repo},
+			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: ids},
 		},
 		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
@@ -205,6 +212,7 @@ func (a *App) listen() (err error) {
 		Dependencies: []httpd.Dependency{
 			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
 			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+			{Name: "outbox", Warn: a.outboxWarning},
 		},
 		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
@@ -212,6 +220,7 @@ func (a *App) listen() (err error) {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
 	}
 	return errors.Join(
+		a.letterMetrics(),
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
@@ -255,6 +264,7 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	a.answers.start()
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -312,6 +322,9 @@ func (a *App) close() error {
 	}
 	if a.public != nil {
 		a.public.Close()
+	}
+	if a.answers != nil {
+		a.answers.stop(ctx)
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()
