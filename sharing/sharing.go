@@ -36,6 +36,8 @@ type Options struct {
 	// stored. It does not depend on the sender's patience: bytes that have arrived
 	// are either registered or refused. 0: 1 minute.
 	RegisterTimeout time.Duration
+	// OnDemand makes documents when they are retrieved.
+	OnDemand OnDemand
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
 }
@@ -50,6 +52,8 @@ type Sharing struct {
 	home       string
 	controller func(access.Caller, string, string) string
 	patience   time.Duration
+	onDemand   OnDemand
+	making     chan struct{} // holds one for each retrieval that makes documents
 	logger     *slog.Logger
 }
 
@@ -66,7 +70,9 @@ func New(o Options) *Sharing {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	o.OnDemand = o.OnDemand.withDefaults()
 	return &Sharing{
+		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent),
 		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
 		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
 	}
