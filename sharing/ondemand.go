@@ -32,6 +32,10 @@ type OnDemand struct {
 	// Snapshots keeps what was made as a stable document (Persistence of Retrieved
 	// Documents Option, ITI TF-1 10.2.8).
 	Snapshots bool
+	// Offer makes the on-demand entries that a patient shall have, of a document of
+	// that patient that was registered; nil: none. They are registered unless the
+	// patient has one with the same typeCode and mimeType.
+	Offer func(*metadata.DocumentEntry) []*metadata.DocumentEntry
 	// Spool is where documents wait that are made and not sent yet.
 	Spool spool.Options
 }

@@ -385,3 +385,80 @@ func TestSnapshotFailures(t *testing.T) {
 		t.Errorf("%d documents are left open", n)
 	}
 }
+
+// offering gives each patient an on-demand document.
+func offering(w **world) func(*sharing.Options) {
+	return func(o *sharing.Options) {
+		o.OnDemand.Offer = func(of *metadata.DocumentEntry) []*metadata.DocumentEntry {
+			e := (*w).onDemand(own, "text/xml").Entries[0]
+			e.PatientID, e.TypeCode = of.PatientID, metadata.Code{Value: "A11-2", Scheme: "2.16.578.1.12.4.1.1.9602"}
+			return []*metadata.DocumentEntry{e}
+		}
+		o.Clock = func() time.Time { return (*w).now() }
+	}
+}
+
+func (w *world) onDemandEntries() (list []*metadata.DocumentEntry) {
+	w.Helper()
+	objects, _ := w.found(&metadata.FindDocuments{Patient: w.patient.CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}, Kinds: []metadata.EntryKind{metadata.OnDemand}}})
+	for _, o := range objects {
+		list = append(list, o.(*metadata.DocumentEntry))
+	}
+	return list
+}
+
+// A patient's first document brings the on-demand one with it, once, and a failure
+// is made good by the next submission.
+func TestOffer(t *testing.T) {
+	var w *world
+	w = newWorld(t, making(lister{}), offering(&w))
+	sub := w.gen.Submission(w.patient, w.document())
+	p, _ := message(sub)
+	if _, err := w.Provide(t.Context(), caller, p); err == nil {
+		t.Fatal("accepted without its document")
+	}
+	if n := len(w.onDemandEntries()); n != 0 {
+		t.Fatalf("a refused submission brought %d", n)
+	}
+	appends := 0
+	w.engine.hook = func(op string) error {
+		if op == "append" {
+			if appends++; appends == 2 {
+				return errEngine
+			}
+		}
+		return nil
+	}
+	w.provided(w.document())
+	w.engine.hook = nil
+	if n := len(w.onDemandEntries()); n != 0 {
+		t.Fatalf("%d although the engine failed", n)
+	}
+	var all sync.WaitGroup
+	docs := []metadatatest.Document{w.document(), w.document(), w.document(), w.document()}
+	subs := make([]sharing.Provide, len(docs))
+	for i, d := range docs {
+		subs[i], _ = message(w.gen.Submission(w.patient, d), d)
+	}
+	for _, p := range subs {
+		all.Go(func() {
+			if _, err := w.Provide(context.Background(), caller, p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	list := w.onDemandEntries()
+	if len(list) != 1 || list[0].RepositoryID != own {
+		t.Fatalf("%d on-demand entries", len(list))
+	}
+	if _, text := w.retrieved(list[0].UniqueID); strings.Count(text, "\n") != 1+5 {
+		t.Errorf("%s", text)
+	}
+	i := slices.IndexFunc(w.records.events, func(e audit.Event) bool {
+		return e.Request.Action == access.ActionRegisterOnDemand && e.Outcome == audit.Success
+	})
+	if i < 0 || w.records.events[i].Request.Caller.Door != "system" {
+		t.Error("the registration is not recorded as the system's")
+	}
+}

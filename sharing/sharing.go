@@ -38,6 +38,8 @@ type Options struct {
 	RegisterTimeout time.Duration
 	// OnDemand makes documents when they are retrieved.
 	OnDemand OnDemand
+	// Clock dates what is registered without being asked for; nil: time.Now.
+	Clock func() time.Time
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
 }
@@ -54,6 +56,8 @@ type Sharing struct {
 	patience   time.Duration
 	onDemand   OnDemand
 	making     chan struct{} // holds one for each retrieval that makes documents
+	offers     *offers
+	clock      func() time.Time
 	logger     *slog.Logger
 }
 
@@ -70,12 +74,17 @@ func New(o Options) *Sharing {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
 	o.OnDemand = o.OnDemand.withDefaults()
-	return &Sharing{
-		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent),
+	s := &Sharing{
+		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
 		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
 		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
 	}
+	s.offers = newOffers(s)
+	return s
 }
 
 func (s *Sharing) request(c access.Caller, a access.Action, transaction string) access.Request {
