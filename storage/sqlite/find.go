@@ -33,7 +33,12 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 		reader := db.decoders.Get().(*encoding.Reader)
 		defer db.decoders.Put(reader)
 		w := wanted{Filter: f, without: r.WithoutCodes}
-		err := db.pages(ctx, name{t, s}, 1, func(p *page) (bool, error) {
+		var show metadata.CX // what objects of merged patients show
+		err := db.patient(ctx, name{t, s}, func(p *page) (bool, error) {
+			merged := p.of.stream != s
+			if merged && show == "" {
+				show = shown(s)
+			}
 			for i, text := range p.texts {
 				if err := reader.Reset(text); err != nil {
 					return false, err
@@ -50,6 +55,9 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 					}
 					found := storage.Placed{Added: a, Stream: s}
 					overlay(&found, touches)
+					if merged {
+						storage.ShowPatient(found.Object, show)
+					}
 					if !w.has(found.Object) {
 						reader.GiveBack()
 					} else if !yield(found, nil) {
@@ -147,9 +155,13 @@ func (db *DB) pages(ctx context.Context, n name, from storage.Version, visit fun
 		}
 		return nil
 	}
-	seq := db.seq.Load()
+	return db.paged(ctx, func(s *session) (*stream, error) { return s.named(n) }, from, db.seq.Load(), visit)
+}
+
+// paged is pages of a stream that pick finds, as the file was at seq.
+func (db *DB) paged(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64, visit func(*page) (bool, error)) error {
 	for next := from; ; {
-		p, err := db.page(ctx, n, next, seq)
+		p, err := db.page(ctx, pick, next, seq)
 		if err != nil || p == nil {
 			return err
 		}
@@ -173,9 +185,9 @@ func (p *page) snapshot() *snapshot {
 
 // page reads changes from a version on that were committed up to seq; nil when
 // there are none.
-func (db *DB) page(ctx context.Context, n name, from storage.Version, seq int64) (p *page, err error) {
+func (db *DB) page(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64) (p *page, err error) {
 	err = db.read(ctx, func(s *session) error {
-		of, err := s.named(n)
+		of, err := pick(s)
 		if of == nil || err != nil || of.erased {
 			return err
 		}

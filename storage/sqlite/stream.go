@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 
 	"samdok/access"
 	"samdok/storage"
@@ -25,12 +26,13 @@ type name struct {
 	stream storage.Stream
 }
 
-// stream is what never changes about a stream of the file.
+// stream is what never changes about a stream of the file, but for known.
 type stream struct {
 	name
 	key    int64
 	box    box
-	erased bool // its data key was destroyed
+	erased bool        // its data key was destroyed
+	known  atomic.Bool // an identity feed has told of the patient; false: perhaps
 }
 
 // first and last possible log.id of its changes.
@@ -72,6 +74,7 @@ type session struct {
 	begin, commit                     *stmt
 	streamKey, row, rows, version     *stmt
 	ids, touchesOfOne, touchesOfRange *stmt
+	known                             *stmt
 }
 
 // newSession prepares the statements; prefix stands before the projection's
@@ -90,6 +93,7 @@ func newSession(db *DB, c *conn, prefix string) (*session, error) {
 		{&s.version, "SELECT id FROM log WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"},
 		{&s.ids, "SELECT h, at, n FROM " + prefix + "ids WHERE h >= ? ORDER BY h"},
 		{&s.touchesOfOne, "SELECT seq, by, what FROM " + prefix + "touch WHERE at = ? AND n = ? ORDER BY seq"},
+		{&s.known, "SELECT 1 FROM " + prefix + "known WHERE key = ?"},
 		{&s.touchesOfRange, "SELECT at, n, seq, by, what FROM " + prefix + "touch WHERE at >= ? AND at <= ? ORDER BY at, n, seq"},
 	} {
 		var err error
