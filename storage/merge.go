@@ -27,6 +27,11 @@ func (s Stream) Patient() (metadata.PatientID, bool) {
 	return metadata.PatientID{ID: s.ID[:i], Authority: s.ID[i+1:]}, true
 }
 
+// identity tells events about who the patient is.
+func (k EventKind) identity() bool {
+	return k == EventPatientKnown || k == EventMergedInto || k == EventAbsorbed
+}
+
 // ErrBody: the Body of an event is not of its kind's form.
 var ErrBody = errors.New("storage: the body of an event about a merge cannot be read")
 

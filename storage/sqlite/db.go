@@ -60,6 +60,7 @@ type DB struct {
 	sick       atomic.Pointer[error] // why the last commit failed
 	broken     atomic.Bool           // the index must be rebuilt
 	anyKnown   atomic.Bool           // an identity feed has told of a patient
+	step       func(string)          // tests stop here, between the steps of Redact
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -112,7 +113,7 @@ func (db *DB) start(ctx context.Context, queue int) error {
 	}
 	w := &writer{
 		session: &session{db: db}, queue: make(chan *submission, queue), ended: make(chan struct{}),
-		versions: map[int64]storage.Version{}, merged: map[int64]int64{},
+		versions: map[int64]storage.Version{}, merged: map[int64]int64{}, rekeyed: map[int64]*stream{},
 	}
 	if err := w.use(c); err != nil {
 		return errors.Join(err, c.close())
@@ -205,6 +206,9 @@ func (db *DB) prepareFile(ctx context.Context, c *conn) error {
 		return err
 	}
 	if err := db.loadHasher(ctx, c); err != nil {
+		return err
+	}
+	if err := db.destroyDoomed(ctx, c); err != nil {
 		return err
 	}
 	whole, err := checkProjection(c)

@@ -86,6 +86,13 @@ func (c *cache) chain(key int64) (list []member, seq int64) {
 	return list, c.seq
 }
 
+// lineage are the streams that live on in one, itself included.
+func (c *cache) lineage(key int64) []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.merges.chain(key)
+}
+
 // remember takes in merges that are in the file.
 func (c *cache) remember(m merges) {
 	c.mu.Lock()

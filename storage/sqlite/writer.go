@@ -23,8 +23,11 @@ type writer struct {
 	begin, insertStream, insertLog, insertTouch *stmt
 	insertID, insertKnown, insertMerged         *stmt
 
+	replaceLog *stmt
+
 	versions map[int64]storage.Version // of streams changed in this transaction
 	merged   map[int64]int64           // streams merged into others in this transaction
+	rekeyed  map[int64]*stream         // since the file was opened, as they are now
 	effects  []effect
 	sealed   []byte
 }
@@ -55,6 +58,7 @@ func (w *writer) prepareWrites(c *conn, prefix string) error {
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.insertStream, "INSERT INTO " + prefix + "stream (key, hash) VALUES (?, ?)"},
 		{&w.insertLog, "INSERT INTO log (id, seq, data) VALUES (?, ?, ?)"},
+		{&w.replaceLog, "UPDATE log SET data = ?2 WHERE id = ?1"},
 		{&w.insertID, "INSERT OR IGNORE INTO " + prefix + "ids (h, at, n) VALUES (?, ?, ?)"},
 		{&w.insertKnown, "INSERT OR IGNORE INTO " + prefix + "known (key) VALUES (?)"},
 		{&w.insertMerged, "INSERT INTO " + prefix + "merged (key, survivor) VALUES (?, ?)"},
