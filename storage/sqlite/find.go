@@ -33,40 +33,15 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 		reader := db.decoders.Get().(*encoding.Reader)
 		defer db.decoders.Put(reader)
 		w := wanted{Filter: f, without: r.WithoutCodes}
-		var show metadata.CX // what objects of merged patients show
 		err := db.patient(ctx, name{t, s}, func(p *page) (bool, error) {
-			merged := p.of.stream != s
-			if merged && show == "" {
+			var show metadata.CX
+			if p.of.stream != s {
 				show = shown(s)
 			}
 			for i, text := range p.texts {
-				if err := reader.Reset(text); err != nil {
-					return false, err
-				}
 				at := logID(p.of.key, p.first+storage.Version(i))
-				for n := range reader.Len() {
-					touches := of(p.touches, place{at, int64(n)})
-					if !w.class(reader.Class(n)) || isRemoved(touches) {
-						continue
-					}
-					a, err := reader.Added(n)
-					if err != nil {
-						return false, err
-					}
-					if storage.IsTombstone(a.Object) {
-						reader.GiveBack() // erased after this search began
-						continue
-					}
-					found := storage.Placed{Added: a, Stream: s}
-					overlay(&found, touches)
-					if merged {
-						storage.ShowPatient(found.Object, show)
-					}
-					if !w.has(found.Object) {
-						reader.GiveBack()
-					} else if !yield(found, nil) {
-						return false, nil
-					}
+				if more, err := w.change(reader, s, show, at, text, p.touches, yield); !more || err != nil {
+					return false, err
 				}
 			}
 			return true, nil
@@ -81,6 +56,39 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 type wanted struct {
 	storage.Filter
 	without []metadata.CodeRef
+}
+
+// change yields the wanted objects of one change as those of a stream's patient;
+// false when no more are wanted. show is the patient id of merged ones, else "".
+func (w *wanted) change(reader *encoding.Reader, s storage.Stream, show metadata.CX, at int64, text string, all []touch, yield func(storage.Placed, error) bool) (bool, error) {
+	if err := reader.Reset(text); err != nil {
+		return false, err
+	}
+	for n := range reader.Len() {
+		touches := of(all, place{at, int64(n)})
+		if !w.class(reader.Class(n)) || isRemoved(touches) {
+			continue
+		}
+		a, err := reader.Added(n)
+		if err != nil {
+			return false, err
+		}
+		if storage.IsTombstone(a.Object) {
+			reader.GiveBack() // erased after this search began
+			continue
+		}
+		found := storage.Placed{Added: a, Stream: s}
+		overlay(&found, touches)
+		if show != "" {
+			storage.ShowPatient(found.Object, show)
+		}
+		if !w.has(found.Object) {
+			reader.GiveBack()
+		} else if !yield(found, nil) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // has tells whether an object of a wanted class, in its current state, is wanted.
