@@ -1,11 +1,8 @@
 package registry
 
 import (
-	"context"
 	"time"
 
-	"samdok/access"
-	"samdok/metadata"
 	"samdok/metadata/profile"
 	"samdok/storage"
 )
@@ -18,9 +15,9 @@ type Options struct {
 	Profile *profile.Profile
 	// Clock gives the registration time.
 	Clock func() time.Time
-	// KnownPatients tells whether a patient id was announced by the patient
-	// identity feed; nil: every patient is known.
-	KnownPatients func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
+	// KnownPatients: only patients that an identity feed has told of have documents
+	// and are merged; otherwise every patient is known.
+	KnownPatients bool
 	// Home is the community's homeCommunityId ("urn:oid:..."), "" when it has none.
 	Home   string
 	Limits Limits
@@ -31,6 +28,11 @@ type Limits struct {
 	LeafClass  int // objects in one LeafClass answer; default 10,000
 	ObjectRefs int // objects in one ObjectRef answer; default 100,000
 	Attempts   int // how often a submission is tried against other writers; default 32
+
+	// Of queries about several patients (ITI-51).
+	AcrossPatients int           // patients in one query; default 1,000
+	AcrossRange    time.Duration // that a query without patients may span; default 31 days
+	AcrossObjects  int           // objects in an answer to a query without patients; default 1,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -43,6 +45,15 @@ func (l Limits) withDefaults() Limits {
 	if l.Attempts <= 0 {
 		l.Attempts = 32
 	}
+	if l.AcrossPatients <= 0 {
+		l.AcrossPatients = 1000
+	}
+	if l.AcrossRange <= 0 {
+		l.AcrossRange = 31 * 24 * time.Hour
+	}
+	if l.AcrossObjects <= 0 {
+		l.AcrossObjects = 1000
+	}
 	return l
 }
 
@@ -52,15 +63,16 @@ type Registry struct {
 	index   storage.Index
 	profile *profile.Profile
 	clock   func() time.Time
-	known   func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
 	home    string
 	limits  Limits
+	// knownOnly: Options.KnownPatients.
+	knownOnly bool
 }
 
 // New makes a Registry.
 func New(o Options) *Registry {
 	return &Registry{
 		log: o.Log, index: o.Index, profile: o.Profile, clock: o.Clock,
-		known: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
+		knownOnly: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
 	}
 }

@@ -21,6 +21,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string
 	AllowRemoteOpen bool
@@ -34,7 +35,9 @@ type Config struct {
 	OnDemand OnDemand
 
 	Limits  Limits
+	Across  Across
 	HTTP    HTTP
+	MLLP    MLLP
 	Malware Malware
 	Sweep   Sweep
 	Log     Log
@@ -78,6 +81,14 @@ type Limits struct {
 	ConcurrentRequests int
 }
 
+// Across is about queries for several patients (ITI-51).
+type Across struct {
+	On       bool
+	Patients int           // that one query may name
+	Range    time.Duration // that a query without patients may span
+	Objects  int           // in an answer to a query without patients
+}
+
 // HTTP are the manners of the listeners.
 type HTTP struct {
 	HeaderTimeout time.Duration
@@ -103,6 +114,23 @@ type OnDemand struct {
 type Codes struct {
 	Any  bool
 	List []metadata.CodeRef
+}
+
+// Authority is an assigning authority of patient ids.
+type Authority struct {
+	Name string // namespace in HL7 v2, or ""
+	OID  string
+}
+
+// MLLP is the listener for HL7 v2 messages.
+type MLLP struct {
+	Listen       string // "" when it is off
+	Cert, Key    string // "" means: plain TCP
+	ClientCA     string // "" means: clients need no certificate
+	MessageBytes int
+	Connections  int
+	IdleTimeout  time.Duration // between two messages
+	StallTimeout time.Duration // no octet moved inside a message
 }
 
 // Malware is the scanner that looks at documents before they are stored.

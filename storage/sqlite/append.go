@@ -15,10 +15,15 @@ import (
 type submission struct {
 	tenant  access.Tenant
 	changes []prepared
-	alone   func() error // instead of changes: runs between two transactions
-	state   atomic.Int32 // waiting, taken or given up
-	done    chan error   // one answer; has room for it
-	err     error        // of its own check, before the commit
+	// work is done in the batch's transaction instead of changes. It tells whether it
+	// wrote; an error ends the whole batch, so that what only this submission did
+	// wrong goes into err, before anything is written.
+	work  func(*writer) (wrote bool, err error)
+	size  int          // of what work writes, in bytes
+	alone func() error // instead of changes: runs between two transactions
+	state atomic.Int32 // waiting, taken or given up
+	done  chan error   // one answer; has room for it
+	err   error        // of its own check, before the commit
 }
 
 const (
@@ -53,6 +58,9 @@ func (db *DB) Append(ctx context.Context, t access.Tenant, changes []storage.Cha
 	}
 	sub := &submission{tenant: t, done: make(chan error, 1)}
 	if err := db.prepare(ctx, sub, changes); err != nil {
+		return wrap(op, err, nothingWritten)
+	}
+	if err := checkMerge(sub); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
 	return db.writer.submit(ctx, op, sub)
@@ -104,7 +112,9 @@ func (db *DB) prepare(ctx context.Context, sub *submission, changes []storage.Ch
 		if len(p.text) > maxText {
 			return fault.New(fault.TooLarge, "sqlite.Append", fault.RegistryOutOfResources, "The metadata of one submission may take at most %d MB.", maxText>>20)
 		}
-		p.derive(db.hash, c.Events, c.Claims)
+		if err := p.derive(db.hash, c.Events, c.Claims); err != nil {
+			return err
+		}
 	}
 	return nil
 }
