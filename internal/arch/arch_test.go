@@ -65,7 +65,7 @@ var rules = map[string][]string{
 	"internal/servertest":             {},
 	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
-	"internal/bench":                  {"metadata", "metadata/ebrim"},
+	"internal/bench":                  {"metadata", "metadata/ebrim", "hl7/hl7v2", "hl7/hl7v3", "hl7/mllp"},
 	"cmd/samdok":                      {"..."},
 	"interop":                         {"..."},
 }
