@@ -128,7 +128,8 @@ func (a *App) useCases() error {
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID,
-		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs},
+		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
+			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
 	a.sharing = watch(sharing.New(sharing.Options{
 		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
@@ -178,7 +179,7 @@ func (a *App) listen() (err error) {
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(), Handler: xds.RegistryHandler(a.sharing, door)},
+			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
 			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
 			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
 		},
@@ -219,7 +220,7 @@ func (a *App) listen() (err error) {
 func (a *App) door() xds.DoorOptions {
 	l := a.Config.Limits
 	return xds.DoorOptions{
-		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName), Authorities: authorities(a.Config),
+		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName), Authorities: authorities(a.Config), Across: a.Config.Across.On,
 		Limits: xds.Limits{
 			Message:  mtom.Limits{Parts: l.Documents + 1, RootBytes: l.RootBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes},
 			XML:      xmlscan.Limits{Size: int(l.RootBytes), Depth: l.Depth, Attributes: l.Attributes, Text: l.ValueBytes},

@@ -29,6 +29,7 @@ type Config struct {
 	CheckpointInterval time.Duration
 
 	Limits  Limits
+	Across  Across
 	HTTP    HTTP
 	MLLP    MLLP
 	Malware Malware
@@ -72,6 +73,14 @@ type Limits struct {
 	RetrieveDocuments  int   // documents in one retrieval
 	DrainBytes         int64 // still read of a submission that is refused
 	ConcurrentRequests int
+}
+
+// Across is about queries for several patients (ITI-51).
+type Across struct {
+	On       bool
+	Patients int           // that one query may name
+	Range    time.Duration // that a query without patients may span
+	Objects  int           // in an answer to a query without patients
 }
 
 // HTTP are the manners of the listeners.

@@ -11,6 +11,7 @@ func Settings() []*Setting {
 	t.access()
 	t.protection()
 	t.limits()
+	t.multiPatient()
 	t.listeners()
 	t.mllp()
 	t.operation()
@@ -201,6 +202,26 @@ func (t *table) limits() {
 	t.add("limits.concurrent-requests", "NUMBER", "256",
 		"Requests in work at the same time; one more is answered 503 with Retry-After.",
 		"Antall forespørsler i arbeid samtidig; én til får svaret 503 med Retry-After.", set, get)
+}
+
+func (t *table) multiPatient() {
+	t.group = Text{"Queries about several patients", "Søk på tvers av pasienter"}
+	set, get := onOff(func(c *Config) *bool { return &c.Across.On })
+	t.add("multi-patient.queries", "on|off", "off",
+		"Answers queries about several patients (ITI-51). The decider sees them as an action of their own. A query that names no patient reads the metadata of all patients.",
+		"Svarer på søk på tvers av pasienter (ITI-51). Tilgangsstyringen ser dem som en egen handling. Et søk som ikke nevner noen pasient, leser metadata for alle pasienter.", set, get)
+	set, get = count(func(c *Config) *int { return &c.Across.Patients })
+	t.add("multi-patient.patients", "NUMBER", "1000",
+		"Patients that one such query may name.",
+		"Antall pasienter som ett slikt søk kan nevne.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Across.Range }, time.Second)
+	t.add("multi-patient.range", "DURATION", "744h",
+		"Longest time that a query without a patient may span: creation time of documents, last update of folders. Such a query must give both ends.",
+		"Lengste tidsrom et søk uten pasient kan gjelde: dokumentenes opprettelse, mappenes siste endring. Et slikt søk må angi begge endene.", set, get)
+	set, get = count(func(c *Config) *int { return &c.Across.Objects })
+	t.add("multi-patient.objects", "NUMBER", "1000",
+		"Objects in one answer to a query without a patient; more is XDSTooManyResults.",
+		"Antall objekter i ett svar på et søk uten pasient; flere gir XDSTooManyResults.", set, get)
 }
 
 func (t *table) listeners() {

@@ -17,7 +17,7 @@ import (
 
 // Options of a Client.
 type Options struct {
-	// RegistryURL takes ITI-18, 42, 57, 61, 62 and 92, RepositoryURL ITI-41, 43 and 86.
+	// RegistryURL takes ITI-18, 42, 51, 57, 61, 62 and 92, RepositoryURL ITI-41, 43 and 86.
 	RegistryURL, RepositoryURL string
 	// These override them for servers with an address per transaction. UpdateURL is
 	// for both kinds of update.
@@ -111,9 +111,14 @@ func (c *Client) RegisterOnDemand(ctx context.Context, s *metadata.Submission) (
 	return call.registry(ctx, plain(env))
 }
 
-// Find sends ITI-18. A partial success is no error: see Problems of the answer.
+// Find sends ITI-18 or, for a query of its kind, ITI-51. A partial success is no
+// error: see Problems of the answer.
 func (c *Client) Find(ctx context.Context, q metadata.StoredQuery) (*ebrim.QueryResponse, error) {
-	call := c.call(actionQuery, c.o.QueryURL)
+	action := actionQuery
+	if metadata.Across(q.Query) {
+		action = actionAcross
+	}
+	call := c.call(action, c.o.QueryURL)
 	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
 	env = soap.AppendClose(ebrim.AppendQuery(env, q))
 	var answer *ebrim.QueryResponse

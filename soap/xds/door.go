@@ -31,6 +31,7 @@ const (
 	actionRegister = "urn:ihe:iti:2007:RegisterDocumentSet-b"
 	actionQuery    = "urn:ihe:iti:2007:RegistryStoredQuery"
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
+	actionAcross   = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 	response       = "Response"
 
 	// ITI-61, whose answer is not the request's action with "Response" behind it.
@@ -45,14 +46,19 @@ const (
 )
 
 // RegistryTransactions is what RegistryHandler answers.
-func RegistryTransactions() []string {
-	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-61", "ITI-62", "ITI-92"}
+func RegistryTransactions(o DoorOptions) []string {
+	all := []string{"ITI-18", "ITI-42"}
+	if o.Across {
+		all = append(all, "ITI-51")
+	}
+	return append(all, "ITI-57", "ITI-61", "ITI-62", "ITI-92")
 }
 
 // RepositoryTransactions is what RepositoryHandler answers.
 func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
 
-// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62 and ITI-92.
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
+// it is switched on, ITI-51.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
@@ -88,7 +94,7 @@ func (d *door) name() string {
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
-	return "Document Registry's (" + strings.Join(RegistryTransactions(), ", ") + ")"
+	return "Document Registry's (" + strings.Join(RegistryTransactions(d.o), ", ") + ")"
 }
 
 // exchange is one request and its answer.
@@ -167,6 +173,8 @@ func (x *exchange) transaction() func(*exchange) error {
 			return (*exchange).feed
 		}
 	case a == actionQuery && !x.d.repository:
+		return (*exchange).query
+	case a == actionAcross && !x.d.repository && x.d.o.Across:
 		return (*exchange).query
 	case a == actionRegister && !x.d.repository:
 		return (*exchange).register

@@ -25,6 +25,8 @@ type DoorOptions struct {
 	Authorities identity.Authorities
 	// TempDir holds encrypted spools; "" means the system's.
 	TempDir string
+	// Across answers queries about several patients (ITI-51).
+	Across bool
 }
 
 // Limits of a door. A zero field means its default.
