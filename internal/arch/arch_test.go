@@ -60,6 +60,7 @@ var rules = map[string][]string{
 	"internal/config":                 {"metadata", "fault"},
 	"internal/telemetry":              {"fault"},
 	"internal/jobs":                   {"fault"},
+	"internal/courier":                {"storage"},
 	"internal/httpd":                  {"fault", "internal/telemetry"},
 	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
