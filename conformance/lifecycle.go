@@ -5,8 +5,10 @@ import (
 	"strings"
 )
 
-// Actions of updates and removals, which a server need not know.
+// Actions of transactions that a server need not know.
 const (
+	ActionAcross          = "urn:ihe:iti:2009:MultiPatientStoredQuery"
+	ActionOnDemand        = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
 	ActionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	ActionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
 	ActionRemove          = "urn:ihe:iti:2010:DeleteDocumentSet"
@@ -34,6 +36,24 @@ func (t *T) optional(a *Answer, transaction string) *Answer {
 // Update sends ITI-57.
 func (t *T) Update(s *Submission) *Answer {
 	return t.optional(t.SOAP(Envelope(ActionUpdate, NewUUID(), "", s.xml())), "ITI-57")
+}
+
+// OnDemand sends ITI-61.
+func (t *T) OnDemand(s *Submission) *Answer {
+	return t.optional(t.SOAP(Envelope(ActionOnDemand, NewUUID(), "", s.xml())), "ITI-61")
+}
+
+// AddOnDemand adds an on-demand entry of a repository with its membership.
+func (s *Submission) AddOnDemand(repository, mime string) *Doc {
+	d := s.Add("")
+	d.Bytes = nil
+	d.XML.CreateAttr("objectType", OnDemand)
+	d.XML.CreateAttr("mimeType", mime)
+	for _, name := range []string{"creationTime", "hash", "size"} {
+		Remove(d.XML, name)
+	}
+	SetSlot(d.XML, "repositoryUniqueId", repository)
+	return d
 }
 
 // Restricted sends ITI-92.
@@ -103,4 +123,9 @@ func SetTitle(d *Doc, title string) {
 	for _, v := range d.XML.FindElements("./Name/LocalizedString") {
 		v.CreateAttr("value", title)
 	}
+}
+
+// Across sends ITI-51, which a server need not know.
+func (t *T) Across(returnType, id string, params ...Param) *Answer {
+	return t.optional(t.SOAP(Envelope(ActionAcross, NewUUID(), "", QueryBody(returnType, id, params...))), "ITI-51")
 }

@@ -17,7 +17,10 @@ type Service interface {
 	// Register registers metadata whose documents another repository holds
 	// (ITI-42).
 	Register(ctx context.Context, c access.Caller, r Register) (Receipt, error)
-	// Find answers a stored query (ITI-18). It calls show for each object that the
+	// RegisterOnDemand registers metadata of documents that are made when they are
+	// retrieved (ITI-61).
+	RegisterOnDemand(ctx context.Context, c access.Caller, r Register) (Receipt, error)
+	// Find answers a stored query (ITI-18, ITI-51). It calls show for each object that the
 	// caller may see, in the order of the answer; when Find returns an error,
 	// nothing of what was shown may leave. The record is durable when Find
 	// returns nil.
@@ -31,6 +34,15 @@ type Service interface {
 	Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error
 	// RemoveDocuments destroys documents; their metadata stays (ITI-86).
 	RemoveDocuments(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (Removed, error)
+	// Feed takes in a message of a patient identity feed (ITI-8, ITI-44), durable
+	// when it returns nil. A message that was taken in before changes nothing and is
+	// nil again. Errors are *fault.Error; all but these leave the outcome unknown:
+	//   Invalid: an id cannot be used, is of an assigning authority that is not
+	//     this domain's, or is merged into itself.
+	//   NotFound: a merge names an id that no feed has told of.
+	//   Conflict: an id of the message lives on in another one already.
+	//   Denied, Busy: nothing was changed.
+	Feed(ctx context.Context, c access.Caller, f PatientFeed) error
 }
 
 // Provide is an ITI-41 request whose root part has been read.
@@ -50,7 +62,7 @@ type Parts interface {
 	Next() (metadata.ID, io.Reader, error)
 }
 
-// Register is an ITI-42 request.
+// Register is an ITI-42 or ITI-61 request.
 type Register struct {
 	Submission *metadata.Submission
 	Problems   []fault.Problem

@@ -17,14 +17,16 @@ type watched struct {
 	next                             sharing.Service
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
-	update, restricted               *telemetry.Transaction
-	remove, destroy                  *telemetry.Transaction
+	across, update, restricted       *telemetry.Transaction
+	remove, destroy, onDemand        *telemetry.Transaction
+	feedV2, feedV3                   *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
 	return &watched{next: next, clock: clock,
-		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
-		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86")}
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"), across: m.Transaction("ITI-51"),
+		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
+		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44")}
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
@@ -41,10 +43,21 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 	return receipt, err
 }
 
+func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	start := w.clock()
+	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
+	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return receipt, err
+}
+
 func (w *watched) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
 	start := w.clock()
 	f, err := w.next.Find(ctx, c, q, show)
-	w.find.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
+	count := w.find
+	if metadata.Across(q.Query) {
+		count = w.across
+	}
+	count.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
 	return f, err
 }
 
@@ -86,6 +99,16 @@ func (w *watched) RemoveDocuments(ctx context.Context, c access.Caller, r []meta
 	d, err := w.next.RemoveDocuments(ctx, c, r)
 	w.destroy.Done(outcome(err, d.Problems, d.Documents), w.clock().Sub(start))
 	return d, err
+}
+
+func (w *watched) Feed(ctx context.Context, c access.Caller, f sharing.PatientFeed) error {
+	start, count := w.clock(), w.feedV3
+	if f.Transaction == "ITI-8" {
+		count = w.feedV2
+	}
+	err := w.next.Feed(ctx, c, f)
+	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return err
 }
 
 // outcome sorts ends into the few that an operator acts on.

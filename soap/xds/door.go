@@ -19,6 +19,7 @@ type door struct {
 	svc        sharing.Service
 	o          DoorOptions
 	repository bool
+	identity   bool // neither registry nor repository
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -30,7 +31,12 @@ const (
 	actionRegister = "urn:ihe:iti:2007:RegisterDocumentSet-b"
 	actionQuery    = "urn:ihe:iti:2007:RegistryStoredQuery"
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
+	actionAcross   = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 	response       = "Response"
+
+	// ITI-61, whose answer is not the request's action with "Response" behind it.
+	actionOnDemand   = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
+	answerOfOnDemand = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse"
 
 	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
 	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
@@ -40,14 +46,19 @@ const (
 )
 
 // RegistryTransactions is what RegistryHandler answers.
-func RegistryTransactions() []string {
-	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-62", "ITI-92"}
+func RegistryTransactions(o DoorOptions) []string {
+	all := []string{"ITI-18", "ITI-42"}
+	if o.Across {
+		all = append(all, "ITI-51")
+	}
+	return append(all, "ITI-57", "ITI-61", "ITI-62", "ITI-92")
 }
 
 // RepositoryTransactions is what RepositoryHandler answers.
 func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
 
-// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-62 and ITI-92.
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
+// it is switched on, ITI-51.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
@@ -77,10 +88,13 @@ func (d *door) spoolOptions() spool.Options {
 }
 
 func (d *door) name() string {
+	if d.identity {
+		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
-	return "Document Registry's (" + strings.Join(RegistryTransactions(), ", ") + ")"
+	return "Document Registry's (" + strings.Join(RegistryTransactions(d.o), ", ") + ")"
 }
 
 // exchange is one request and its answer.
@@ -93,6 +107,7 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
+	fed    bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -103,19 +118,25 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
+	x.forget() // a sender who takes his time holds none of the memory that others wait for
 	x.drain()
 }
 
 // exchanges keeps the scanners' buffers.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-func (x *exchange) release() {
-	fed := x.msg.rest != nil
+// forget gives the message's memory back.
+func (x *exchange) forget() {
+	x.fed = x.fed || x.msg.rest != nil
 	x.msg.close()
-	if fed { // its scanner holds a large buffer
+	x.scan.Reset(nil, xmlscan.Limits{})
+}
+
+func (x *exchange) release() {
+	x.forget()
+	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.scan.Reset(nil, xmlscan.Limits{})
 	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
 	exchanges.Put(x)
 }
@@ -147,10 +168,18 @@ func (x *exchange) serve() error {
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.identity:
+		if feedKind(a) != 0 {
+			return (*exchange).feed
+		}
 	case a == actionQuery && !x.d.repository:
+		return (*exchange).query
+	case a == actionAcross && !x.d.repository && x.d.o.Across:
 		return (*exchange).query
 	case a == actionRegister && !x.d.repository:
 		return (*exchange).register
+	case a == actionOnDemand && !x.d.repository:
+		return (*exchange).registerOnDemand
 	case a == actionProvide && x.d.repository:
 		return (*exchange).provide
 	case a == actionRetrieve && x.d.repository:
