@@ -44,18 +44,29 @@ func noRoom(t *testing.T) (room func()) {
 	return room
 }
 
+const aloneVariable = "SAMDOK_TEST_ALONE"
+
+// alone runs the calling test in a process of its own and tells whether this is
+// not that process: where no file may grow, the log that the go command keeps of a
+// test may not grow either.
+func alone(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(aloneVariable) != "" {
+		return false
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), aloneVariable+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return true
+}
+
 // A server that cannot store or record says so before clients are sent to it, and
 // what mends it; it is ready again without a restart.
 func TestReadinessFollowsTheDisk(t *testing.T) {
-	// A process of its own: the go command makes this one keep a file about what its
-	// tests open, which could not grow either.
-	const inside = "TEST_INSIDE_NO_ROOM"
-	if os.Getenv(inside) == "" {
-		again := exec.Command(os.Args[0], "-test.run=^TestReadinessFollowsTheDisk$")
-		again.Env = append(os.Environ(), inside+"=1")
-		if out, err := again.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
+	if alone(t) {
 		return
 	}
 	a, _ := serve(t, settings(t, t.TempDir()), io.Discard)
