@@ -66,7 +66,7 @@ func (w *world) announced() *metadata.DocumentEntry {
 }
 
 // retrieved reads one document that has to come.
-func (w *world) retrieved(unique string) (sharing.Document, string) {
+func (w *world) opened(unique string) (sharing.Document, string) {
 	w.Helper()
 	r, err := w.Retrieve(context.Background(), caller, ask(unique))
 	if err != nil || len(r.Documents) != 1 {
@@ -97,7 +97,7 @@ func TestOnDemandShowsWhatMayBeSeen(t *testing.T) {
 	}
 	before := len(w.records.events)
 
-	d, text := w.retrieved(e.UniqueID)
+	d, text := w.opened(e.UniqueID)
 	if d.NewID.UniqueID == "" || d.NewID.UniqueID == e.UniqueID || d.NewID.RepositoryID != "" || d.MimeType != "text/xml" {
 		t.Errorf("%+v", d)
 	}
@@ -110,7 +110,7 @@ func TestOnDemandShowsWhatMayBeSeen(t *testing.T) {
 	}
 
 	w.policy.hide = func(i access.Item) bool { return i.UniqueID == docs[1].Entry.UniqueID }
-	again, text := w.retrieved(e.UniqueID)
+	again, text := w.opened(e.UniqueID)
 	if strings.Contains(text, string(docs[1].Entry.ID)) || strings.Count(text, "\n") != 4 || again.NewID == d.NewID {
 		t.Errorf("%s", text)
 	}
@@ -136,7 +136,7 @@ func TestOnDemandRestriction(t *testing.T) {
 	w.policy.plan = func() (access.Plan, error) {
 		return access.Plan{Effect: access.Allow, Restriction: access.Restriction{WithoutCodes: []metadata.CodeRef{code}}}, nil
 	}
-	if _, text := w.retrieved(e.UniqueID); strings.Contains(text, string(docs[0].Entry.ID)) {
+	if _, text := w.opened(e.UniqueID); strings.Contains(text, string(docs[0].Entry.ID)) {
 		t.Errorf("%s", text)
 	}
 }
@@ -206,7 +206,7 @@ func TestOnDemandTakesTurns(t *testing.T) {
 	w := newWorld(t, making(lister{made: func() { begun <- struct{}{}; <-goOn }}, func(o *sharing.OnDemand) { o.Concurrent = 1 }))
 	e := w.announced()
 	var first sync.WaitGroup
-	first.Go(func() { w.retrieved(e.UniqueID) })
+	first.Go(func() { w.opened(e.UniqueID) })
 	<-begun
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -216,7 +216,7 @@ func TestOnDemandTakesTurns(t *testing.T) {
 	close(goOn)
 	first.Wait()
 	go func() { <-begun }()
-	w.retrieved(e.UniqueID)
+	w.opened(e.UniqueID)
 }
 
 // A snapshot is registered before the answer, is what was answered, and is used
@@ -225,14 +225,14 @@ func TestSnapshot(t *testing.T) {
 	w := newWorld(t, making(lister{}, keeping))
 	w.three()
 	e := w.announced()
-	d, text := w.retrieved(e.UniqueID)
+	d, text := w.opened(e.UniqueID)
 	if d.NewID.RepositoryID != own || d.NewID.UniqueID == e.UniqueID || !strings.HasPrefix(text, d.NewID.UniqueID+" ") {
 		t.Fatalf("%+v\n%s", d, text)
 	}
 	if n := len(w.last().Items); n != 1+3+2 {
 		t.Errorf("%d items", n)
 	}
-	if _, kept := w.retrieved(d.NewID.UniqueID); kept != text {
+	if _, kept := w.opened(d.NewID.UniqueID); kept != text {
 		t.Errorf("the snapshot is\n%s\nshown was\n%s", kept, text)
 	}
 	snapshot := w.entry(d.NewID.UniqueID).Object.(*metadata.DocumentEntry)
@@ -246,18 +246,18 @@ func TestSnapshot(t *testing.T) {
 
 	w.pass(time.Hour)
 	stored := len(w.keys())
-	if again, same := w.retrieved(e.UniqueID); again.NewID != d.NewID || same != text || len(w.keys()) != stored {
+	if again, same := w.opened(e.UniqueID); again.NewID != d.NewID || same != text || len(w.keys()) != stored {
 		t.Errorf("unchanged content: %+v, %d documents stored\n%s", again.NewID, len(w.keys()), same)
 	}
 	w.provided(w.document())
-	next, more := w.retrieved(e.UniqueID)
+	next, more := w.opened(e.UniqueID)
 	if next.NewID == d.NewID || strings.Count(more, "\n") != 5 {
 		t.Errorf("changed content: %+v\n%s", next.NewID, more)
 	}
 	if s := w.entry(d.NewID.UniqueID).Object.ObjectStatus(); s != metadata.Deprecated {
 		t.Errorf("the earlier snapshot is %v", s)
 	}
-	if _, old := w.retrieved(d.NewID.UniqueID); old != text {
+	if _, old := w.opened(d.NewID.UniqueID); old != text {
 		t.Error("the earlier snapshot is not what it was")
 	}
 	if s := w.entry(e.UniqueID).Object.ObjectStatus(); s != metadata.Approved {
@@ -273,11 +273,11 @@ func TestSnapshotOfWhoSeesLess(t *testing.T) {
 	secret.Entry.Confidential = append(secret.Entry.Confidential, metadata.Code{Value: "V", Scheme: "2.16.840.1.113883.5.25", Display: metadata.NewText("very restricted")})
 	w.provided(open, secret)
 	e := w.announced()
-	all, _ := w.retrieved(e.UniqueID)
+	all, _ := w.opened(e.UniqueID)
 	w.policy.hide = func(i access.Item) bool {
 		return slices.ContainsFunc(i.Codes, func(c metadata.Code) bool { return c.Value == "V" })
 	}
-	less, text := w.retrieved(e.UniqueID)
+	less, text := w.opened(e.UniqueID)
 	if less.NewID == all.NewID || strings.Contains(text, string(secret.Entry.ID)) {
 		t.Fatalf("%s", text)
 	}
@@ -289,7 +289,7 @@ func TestSnapshotOfWhoSeesLess(t *testing.T) {
 		t.Errorf("the fuller snapshot is %v", s)
 	}
 	w.policy.hide = nil
-	if again, _ := w.retrieved(e.UniqueID); again.NewID != all.NewID {
+	if again, _ := w.opened(e.UniqueID); again.NewID != all.NewID {
 		t.Error("the fuller snapshot is not used again")
 	}
 }
@@ -299,12 +299,12 @@ func TestSnapshotRemoved(t *testing.T) {
 	w := newWorld(t, making(lister{}, keeping))
 	w.three()
 	e := w.announced()
-	first, _ := w.retrieved(e.UniqueID)
+	first, _ := w.opened(e.UniqueID)
 	if r, err := w.RemoveDocuments(t.Context(), caller, ask(first.NewID.UniqueID)); err != nil || r.Documents != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	w.pass(time.Minute)
-	second, text := w.retrieved(e.UniqueID)
+	second, text := w.opened(e.UniqueID)
 	if second.NewID.UniqueID == first.NewID.UniqueID || !strings.Contains(text, "10:01:00Z") {
 		t.Errorf("%s", text)
 	}
@@ -312,7 +312,7 @@ func TestSnapshotRemoved(t *testing.T) {
 	if err := w.Remove(t.Context(), caller, state); err != nil {
 		t.Fatal(err, fault.ProblemsOf(err))
 	}
-	if third, _ := w.retrieved(e.UniqueID); third.NewID.UniqueID == first.NewID.UniqueID || third.NewID.UniqueID == second.NewID.UniqueID {
+	if third, _ := w.opened(e.UniqueID); third.NewID.UniqueID == first.NewID.UniqueID || third.NewID.UniqueID == second.NewID.UniqueID {
 		t.Error("an id is used twice")
 	}
 }
@@ -337,7 +337,7 @@ func TestSnapshotAtTheSameTime(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			w.pass(time.Second) // no two would write the same bytes
-			d, text := w.retrieved(e.UniqueID)
+			d, text := w.opened(e.UniqueID)
 			mu.Lock()
 			defer mu.Unlock()
 			if had, ok := ids[d.NewID.UniqueID]; ok && had != text {
@@ -377,8 +377,8 @@ func TestSnapshotFailures(t *testing.T) {
 		t.Errorf("answered without a record: %+v", r)
 	}
 	w.records.err = nil
-	d, text := w.retrieved(e.UniqueID)
-	if _, kept := w.retrieved(d.NewID.UniqueID); kept != text || len(w.keys()) != 5 {
+	d, text := w.opened(e.UniqueID)
+	if _, kept := w.opened(d.NewID.UniqueID); kept != text || len(w.keys()) != 5 {
 		t.Errorf("%d documents are stored", len(w.keys()))
 	}
 	if n := w.docs.open; n != 0 {
@@ -452,7 +452,7 @@ func TestOffer(t *testing.T) {
 	if len(list) != 1 || list[0].RepositoryID != own {
 		t.Fatalf("%d on-demand entries", len(list))
 	}
-	if _, text := w.retrieved(list[0].UniqueID); strings.Count(text, "\n") != 1+5 {
+	if _, text := w.opened(list[0].UniqueID); strings.Count(text, "\n") != 1+5 {
 		t.Errorf("%s", text)
 	}
 	i := slices.IndexFunc(w.records.events, func(e audit.Event) bool {

@@ -13,6 +13,7 @@ import (
 	"samdok/metadata"
 	"samdok/registry"
 	"samdok/repository"
+	"samdok/retention"
 	"samdok/storage"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	OnDemand OnDemand
 	// Clock dates what is registered without being asked for; nil: time.Now.
 	Clock func() time.Time
+	// Keeper erases and holds; nil: nothing can be erased, and nothing is held.
+	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
 }
@@ -58,6 +61,7 @@ type Sharing struct {
 	making     chan struct{} // holds one for each retrieval that makes documents
 	offers     *offers
 	clock      func() time.Time
+	keeper     *retention.Keeper
 	logger     *slog.Logger
 }
 
@@ -81,7 +85,7 @@ func New(o Options) *Sharing {
 	s := &Sharing{
 		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
 		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
-		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
+		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
 	}
 	s.offers = newOffers(s)
 	return s

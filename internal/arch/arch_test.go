@@ -42,7 +42,8 @@ var rules = map[string][]string{
 	"repository/malware":              {"fault"},
 	"ondemand":                        {"metadata"},
 	"ondemand/summary":                {"metadata", "ondemand"},
-	"sharing":                         {"ondemand", "internal/spool", "registry", "repository", "repository/malware", "storage", "access", "access/guard", "audit", "fault", "metadata", "metadata/rules"},
+	"sharing":                         {"ondemand", "internal/spool", "registry", "repository", "repository/malware", "retention", "storage", "access", "access/guard", "audit", "fault", "metadata", "metadata/rules"},
+	"retention":                       {"storage", "access", "fault", "metadata", "internal/disk"},
 	"soap":                            {"internal/xmlscan", "fault", "metadata/ebrim"},
 	"soap/mtom":                       {"internal/xmlscan", "internal/spool", "fault", "soap"},
 	"hl7/hl7v2":                       {},
@@ -68,7 +69,7 @@ var rules = map[string][]string{
 	"internal/servertest":             {},
 	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
-	"internal/bench":                  {"metadata", "metadata/ebrim"},
+	"internal/bench":                  {"metadata", "metadata/ebrim", "hl7/hl7v2", "hl7/hl7v3", "hl7/mllp"},
 	"cmd/samdok":                      {"..."},
 	"interop":                         {"..."},
 }
