@@ -65,6 +65,7 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
+	"internal/leak":                   {},
 	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
 	"internal/bench":                  {"metadata", "metadata/ebrim"},
