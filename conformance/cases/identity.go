@@ -33,8 +33,7 @@ func both(a, b conformance.Mutant) conformance.Mutant {
 	}
 }
 
-// onBoth makes a case for each wire. The patients are known to the server when run
-// is called; each has as many documents as its place says.
+// onBoth makes a case for each wire.
 func onBoth(id, title string, m conformance.Mutant, run func(*conformance.T, conformance.Wire)) []conformance.Case {
 	var all []conformance.Case
 	for _, w := range conformance.Wires() {
@@ -120,7 +119,8 @@ func Identity() []conformance.Case {
 			a := w.Tell(s)
 			t.Check(a.Positive, "the second time: %s", a.Text)
 		}),
-		onBoth("revise", "That something about a known patient changed is acknowledged", saysNo, func(t *conformance.T, w conformance.Wire) {
+		onBoth("revise", "That something about a known patient changed is acknowledged", both(mutant.OnPath("/mllp", "ADT^A08", mutant.Answers(`MSA\|AA`, "MSA|AE")),
+			mutant.OnPath("/identity", "PRPA_IN201302UV02", mutant.Answers(`typeCode code="CA"`, `typeCode code="CE"`))), func(t *conformance.T, w conformance.Wire) {
 			p := t.Stranger()
 			t.Setup(func() { w.Add(p) })
 			a := w.Tell(conformance.Story{Trigger: "A08", Patients: []string{p}})
