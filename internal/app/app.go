@@ -154,8 +154,9 @@ func (a *App) useCases() error {
 		}
 	}
 	a.sharing = watch(sharing.New(sharing.Options{
-		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
-		Guard: g,
+		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		OnDemand: onDemand(c, p, d.dir),
+		Guard:    g,
 	}), a.metrics, a.Clock)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)

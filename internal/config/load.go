@@ -159,7 +159,7 @@ func (l *loader) environment(environ []string) {
 // choice of file and language, see `samdok help`.
 func clientVariable(name string) bool {
 	switch name {
-	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY", "SAMDOK_CA", "SAMDOK_CERT", "SAMDOK_KEY":
+	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY", "SAMDOK_IDENTITY", "SAMDOK_CA", "SAMDOK_CERT", "SAMDOK_KEY":
 		return true
 	case "SAMDOK_BIN", "SAMDOK_LONG": // of the tests, whose servers inherit them
 		return true
@@ -236,6 +236,9 @@ func (l *loader) checkRegistry() {
 		l.fail("registry.url", c.from["registry.url"], "is for a repository without a registry of its own: set roles to repository, or remove it")
 	case (r.Cert == "") != (r.Key == ""):
 		l.fail("registry.cert", c.from["registry.cert"], "registry.cert and registry.key belong together; give both or none")
+	}
+	if c.OnDemand.Register != "off" && c.Roles != RolesBoth {
+		l.fail("on-demand.register", c.from["on-demand.register"], "needs a server that is registry and repository: it registers what it makes itself")
 	}
 	if !c.HasRegistry() && c.MLLP.Listen != "" {
 		l.fail("mllp.listen", c.from["mllp.listen"], "the identity feed is for a registry, and roles is repository")
