@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"samdok/metadata"
+)
 
 // Config is the whole configuration, checked. Make one with Load.
 type Config struct {
@@ -27,6 +31,10 @@ type Config struct {
 
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
+
+	Roles    string // "registry,repository", "registry" or "repository"
+	Registry Registry
+	OnDemand OnDemand
 
 	Limits  Limits
 	Across  Across
@@ -75,6 +83,26 @@ type Limits struct {
 	ConcurrentRequests int
 }
 
+// HasRegistry tells whether the server is a Document Registry.
+func (c *Config) HasRegistry() bool { return c.Roles != RoleRepository }
+
+// HasRepository tells whether the server is a Document Repository.
+func (c *Config) HasRepository() bool { return c.Roles != RoleRegistry }
+
+// Values of Config.Roles.
+const (
+	RolesBoth      = "registry,repository"
+	RoleRegistry   = "registry"
+	RoleRepository = "repository"
+)
+
+// Registry is somebody else's, for a repository without one of its own.
+type Registry struct {
+	URL, QueryURL string
+	CA, Cert, Key string // files
+	Timeout       time.Duration
+}
+
 // Across is about queries for several patients (ITI-51).
 type Across struct {
 	On       bool
@@ -93,6 +121,21 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+}
+
+// OnDemand says which documents are made when they are retrieved.
+type OnDemand struct {
+	SummaryCDA, SummaryPDF Codes
+	Register               string // off, pdf, cda, both
+	Snapshots              bool
+	Documents              int
+	Concurrent             int
+}
+
+// Codes are codes that something holds for. The zero value is none.
+type Codes struct {
+	Any  bool
+	List []metadata.CodeRef
 }
 
 // Authority is an assigning authority of patient ids.
