@@ -13,13 +13,25 @@ import (
 	"samdok/metadata"
 	"samdok/registry"
 	"samdok/repository"
+	"samdok/retention"
 	"samdok/storage"
 )
+
+// Registrar registers what the repository has stored: the own registry, or
+// somebody else's.
+type Registrar interface {
+	// Ready is an error while it makes no sense to take documents in.
+	Ready(ctx context.Context) error
+	// Submit registers a submission; see registry.Registry.
+	Submit(ctx context.Context, t access.Tenant, s registry.Submission) (registry.Receipt, error)
+}
 
 // Options of a Sharing. Registry, Repository, Guard, Index and Tenant are
 // required.
 type Options struct {
-	Registry   *registry.Registry
+	Registry *registry.Registry
+	// Registrar registers provided documents; nil: Registry.
+	Registrar  Registrar
 	Repository *repository.Repository
 	Guard      *guard.Guard
 	// Index tells what associations connect, so that none is shown that reveals a
@@ -36,6 +48,12 @@ type Options struct {
 	// stored. It does not depend on the sender's patience: bytes that have arrived
 	// are either registered or refused. 0: 1 minute.
 	RegisterTimeout time.Duration
+	// OnDemand makes documents when they are retrieved.
+	OnDemand OnDemand
+	// Clock dates what is registered without being asked for; nil: time.Now.
+	Clock func() time.Time
+	// Keeper erases and holds; nil: nothing can be erased, and nothing is held.
+	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
 }
@@ -43,6 +61,7 @@ type Options struct {
 // Sharing implements Service. It is safe for concurrent use.
 type Sharing struct {
 	registry   *registry.Registry
+	registrar  Registrar
 	repository *repository.Repository
 	guard      *guard.Guard
 	index      storage.Index
@@ -50,6 +69,11 @@ type Sharing struct {
 	home       string
 	controller func(access.Caller, string, string) string
 	patience   time.Duration
+	onDemand   OnDemand
+	making     chan struct{} // holds one for each retrieval that makes documents
+	offers     *offers
+	clock      func() time.Time
+	keeper     *retention.Keeper
 	logger     *slog.Logger
 }
 
@@ -66,10 +90,20 @@ func New(o Options) *Sharing {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Sharing{
-		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
-		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
+	if o.Registrar == nil {
+		o.Registrar = o.Registry
 	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	o.OnDemand = o.OnDemand.withDefaults()
+	s := &Sharing{
+		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
+		registry: o.Registry, registrar: o.Registrar, repository: o.Repository, guard: o.Guard, index: o.Index,
+		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
+	}
+	s.offers = newOffers(s)
+	return s
 }
 
 func (s *Sharing) request(c access.Caller, a access.Action, transaction string) access.Request {
@@ -107,7 +141,9 @@ func forRepository(problems []fault.Problem) []fault.Problem {
 	}
 	out := make([]fault.Problem, len(problems))
 	for i, p := range problems {
-		p.Code = p.Code.ForRepository()
+		if !p.Foreign {
+			p.Code = p.Code.ForRepository()
+		}
 		out[i] = p
 	}
 	return out

@@ -38,6 +38,18 @@ type Options struct {
 	Log     *slog.Logger
 	Clock   func() time.Time
 	Version string
+
+	// recorder stands in for the ledger in the benchmark of what recording costs.
+	// Nothing outside this package's tests can set it.
+	recorder audit.Recorder
+}
+
+// recorderOf is the ledger.
+func recorderOf(o *Options, d *data) audit.Recorder {
+	if o.recorder != nil {
+		return o.recorder
+	}
+	return d.ledger
 }
 
 // App is a running server. Make one with Open.
@@ -56,7 +68,10 @@ type App struct {
 	jobs     *jobs.Runner
 	sweep    jobs.Job
 	answers  *answers
-	started  bool // the start is recorded
+	// Of a repository that registers elsewhere; nil otherwise.
+	elsewhere *elsewhere
+	settle    *jobs.Job
+	started   bool // the start is recorded
 }
 
 // Info is what a person or a script needs to know of a running server.
@@ -120,6 +135,7 @@ func (a *App) useCases() error {
 	if err != nil {
 		return fmt.Errorf("setting profile: %w", err)
 	}
+	p = p.WithNumbers(numberCheck(c.IdentityNumbers))
 	tenant := access.Tenant(d.identity.Tenant)
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
@@ -128,13 +144,21 @@ func (a *App) useCases() error {
 		SweepAge: c.Sweep.Age,
 	})
 	entries := registry.New(registry.Options{
-		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID,
+		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID, KnownPatients: c.Patients == "known",
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
+	var registrar sharing.Registrar = entries
+	if !c.HasRegistry() {
+		if registrar, err = a.remote(g, documents, tenant); err != nil {
+			return err
+		}
+	}
 	a.sharing = watch(sharing.New(sharing.Options{
-		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
-		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.ledger, Clock: a.Clock}),
+		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		OnDemand: onDemand(c, p, d.dir),
+		Guard:    g,
 	}), a.metrics, a.Clock)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
@@ -144,6 +168,16 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+func numberCheck(setting string) profile.NumberCheck {
+	switch setting {
+	case "unchecked":
+		return profile.TakeNumbers
+	case "checked-2032":
+		return profile.CheckNumbers2032
+	}
+	return profile.CheckNumbers
 }
 
 func deciderOf(c *config.Config) access.Decider {
@@ -176,8 +210,6 @@ func (a *App) listen() (err error) {
 	}
 	door := a.door()
 	door.Later = a.answers.later()
-	reg, repo, ids := xds.RegistryHandler(a.sharing, door), xds.RepositoryHandler(a.sharing, door), xds.IdentityHandler(a.sharing, door)
-	a.answers.doors = map[string]xds.Door{xds.RegistryDoor: reg, xds.RepositoryDoor: repo, xds.IdentityDoor: ids}
 	var secure *tls.Config
 	if c.TLSCert != "" {
 		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
@@ -185,13 +217,9 @@ func (a *App) listen() (err error) {
 		}
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: reg},
-			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: repo},
-			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: ids},
-		},
-		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
-		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		Endpoints: a.endpoints(door),
+		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
+		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
@@ -208,13 +236,17 @@ func (a *App) listen() (err error) {
 	if c.InternalListen == "" {
 		return nil
 	}
+	dependencies := []httpd.Dependency{
+		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
+		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+		{Name: "outbox", Warn: a.outboxWarning},
+	}
+	if a.elsewhere != nil {
+		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
+	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: []httpd.Dependency{
-			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
-			{Name: "outbox", Warn: a.outboxWarning},
-		},
-		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		Dependencies: dependencies,
+		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
@@ -224,6 +256,24 @@ func (a *App) listen() (err error) {
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
+}
+
+// endpoints are the doors of the roles that are switched on.
+func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
+	var all []httpd.Endpoint
+	doors := map[string]xds.Door{} // the same handlers answer what was stored
+	if a.Config.HasRegistry() {
+		doors[xds.RegistryDoor], doors[xds.IdentityDoor] = xds.RegistryHandler(a.sharing, door), xds.IdentityHandler(a.sharing, door)
+		all = append(all,
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: doors[xds.RegistryDoor]},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: doors[xds.IdentityDoor]})
+	}
+	if a.Config.HasRepository() {
+		doors[xds.RepositoryDoor] = xds.RepositoryHandler(a.sharing, door)
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
+	}
+	a.answers.doors = doors
+	return all
 }
 
 func (a *App) door() xds.DoorOptions {
@@ -250,6 +300,12 @@ func (a *App) Info() Info {
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
 	}
+	if !a.Config.HasRegistry() {
+		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
+	}
+	if !a.Config.HasRepository() {
+		i.Repository, i.RepositoryUniqueID = "", ""
+	}
 	if a.inside != nil {
 		i.Internal = a.inside.URL()
 	}
@@ -263,7 +319,7 @@ func (a *App) Info() Info {
 // work end within http.drain-timeout and closes everything. ready is called when
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
-	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
 	a.answers.start()
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
@@ -286,6 +342,15 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 		failure = errors.Join(failure, <-broken)
 	}
 	return failure
+}
+
+// work is what is done in the background.
+func (a *App) work() []jobs.Job {
+	all := []jobs.Job{a.sweep}
+	if a.settle != nil {
+		all = append(all, *a.settle)
+	}
+	return all
 }
 
 func (a *App) listeners() []interface{ Serve() error } {

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"samdok/metadata"
+)
 
 // Config is the whole configuration, checked. Make one with Load.
 type Config struct {
@@ -17,6 +21,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string
@@ -27,6 +32,10 @@ type Config struct {
 
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
+
+	Roles    string // "registry,repository", "registry" or "repository"
+	Registry Registry
+	OnDemand OnDemand
 
 	Limits  Limits
 	Across  Across
@@ -76,6 +85,26 @@ type Limits struct {
 	ConcurrentRequests int
 }
 
+// HasRegistry tells whether the server is a Document Registry.
+func (c *Config) HasRegistry() bool { return c.Roles != RoleRepository }
+
+// HasRepository tells whether the server is a Document Repository.
+func (c *Config) HasRepository() bool { return c.Roles != RoleRegistry }
+
+// Values of Config.Roles.
+const (
+	RolesBoth      = "registry,repository"
+	RoleRegistry   = "registry"
+	RoleRepository = "repository"
+)
+
+// Registry is somebody else's, for a repository without one of its own.
+type Registry struct {
+	URL, QueryURL string
+	CA, Cert, Key string // files
+	Timeout       time.Duration
+}
+
 // Across is about queries for several patients (ITI-51).
 type Across struct {
 	On       bool
@@ -104,6 +133,21 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+}
+
+// OnDemand says which documents are made when they are retrieved.
+type OnDemand struct {
+	SummaryCDA, SummaryPDF Codes
+	Register               string // off, pdf, cda, both
+	Snapshots              bool
+	Documents              int
+	Concurrent             int
+}
+
+// Codes are codes that something holds for. The zero value is none.
+type Codes struct {
+	Any  bool
+	List []metadata.CodeRef
 }
 
 // Authority is an assigning authority of patient ids.
