@@ -46,6 +46,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	keeping  sharing.Keeping
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -102,7 +103,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.serveKeep, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -131,10 +132,11 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
-	a.sharing = watch(sharing.New(sharing.Options{
+	all := sharing.New(sharing.Options{
 		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
-		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.ledger, Clock: a.Clock}),
-	}), a.metrics, a.Clock)
+		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.ledger, Clock: a.Clock}), Keeper: d.keeper,
+	})
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock), all
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {

@@ -28,6 +28,8 @@ type Config struct {
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
 
+	RetentionRules string // "" means: none
+
 	Limits  Limits
 	Across  Across
 	HTTP    HTTP

@@ -14,6 +14,7 @@ func Settings() []*Setting {
 	t.multiPatient()
 	t.listeners()
 	t.mllp()
+	t.retention()
 	t.operation()
 	return t.rows
 }
@@ -294,6 +295,14 @@ func (t *table) mllp() {
 	t.add("mllp.stall-timeout", "DURATION", "1m",
 		"Time without a single byte inside a message, or while its answer is sent, after which the connection is closed. A whole message may take ten times as long.",
 		"Tid uten en eneste byte inne i en melding, eller mens svaret sendes, før forbindelsen lukkes. En hel melding kan bruke ti ganger så lang tid.", set, get)
+}
+
+func (t *table) retention() {
+	t.group = Text{"Retention", "Oppbevaring"}
+	set, get := text(func(c *Config) *string { return &c.RetentionRules })
+	t.add("retention.rules", "FILE", "",
+		"Rules that say when documents are due for erasure, in YAML; samdok retention explain shows what they mean. They are checked at start, and every change of them is recorded. Nothing is erased by itself: samdok retention run does it.",
+		"Regler for når dokumenter skal slettes, i YAML; samdok retention explain viser hva de betyr. De kontrolleres ved start, og hver endring blir loggført. Ingenting slettes av seg selv: det gjør samdok retention run.", set, get)
 }
 
 func (t *table) operation() {
