@@ -92,7 +92,7 @@ func keepHere(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if a.data, err = openData(ctx, c, l, clock); err != nil {
 		return answer, err
 	}
-	defer func() { err = errors.Join(err, a.data.close()) }()
+	defer func() { err = errors.Join(err, a.close()) }()
 	if a.metrics, err = telemetry.NewMetrics(""); err != nil {
 		return answer, err
 	}
