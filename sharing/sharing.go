@@ -38,6 +38,8 @@ type Options struct {
 	RegisterTimeout time.Duration
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
+	// Subscriptions switches DSUB on.
+	Subscriptions Subscriptions
 }
 
 // Sharing implements Service. It is safe for concurrent use.
@@ -51,6 +53,8 @@ type Sharing struct {
 	controller func(access.Caller, string, string) string
 	patience   time.Duration
 	logger     *slog.Logger
+
+	subscriptions Subscriptions
 }
 
 var _ Service = (*Sharing)(nil)
@@ -69,6 +73,7 @@ func New(o Options) *Sharing {
 	return &Sharing{
 		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
 		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
+		subscriptions: o.Subscriptions,
 	}
 }
 
