@@ -3,7 +3,6 @@ package sharing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -242,30 +241,18 @@ func (s *Sharing) Publish(ctx context.Context, c access.Caller, producer string,
 	return err
 }
 
-// Notify decides, at the time of delivery, which of the objects of a notice its
-// subscriber may see now (ITI-53); the record is durable when it returns. Nothing
-// at all is like a denial: it is recorded, and nobody is told. A subscription that
-// has ended, and a notice without a subscription, show nothing and are not
-// recorded: nothing leaves.
-func (s *Sharing) Notify(ctx context.Context, n subscription.Notice) (Notification, error) {
-	if s.subscriptions.Book == nil {
-		return Notification{}, errOff
-	}
-	sub, err := s.subscriptions.Book.Get(ctx, n.Subscription)
-	if fault.KindOf(err) == fault.NotFound {
-		return Notification{}, nil
-	}
-	if err != nil {
-		return Notification{}, err
-	}
-	req := s.request(sub.Caller, access.ActionNotify, "ITI-53")
+// Notify decides, at the time of delivery, which of the objects of a notice the
+// subscriber may see now (ITI-53); the record is durable when it returns. A denial
+// is recorded, and looks like nothing having happened.
+func (s *Sharing) Notify(ctx context.Context, c access.Caller, sub subscription.Subscription, n subscription.Notice) ([]metadata.Object, error) {
+	req := s.request(c, access.ActionNotify, "ITI-53")
 	if p := sub.Patient(); p != (metadata.PatientID{}) {
 		req.Patients = []metadata.PatientID{p}
 	}
 	shown, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) ([]metadata.Object, error) {
 		if s.subscriptions.Consumer != nil {
 			if err := s.subscriptions.Consumer(sub.Consumer); err != nil {
-				return nil, fmt.Errorf("the consumer's address is no longer allowed: %w", err)
+				return nil, refuse(fault.Invalid, &Refusal{Reason: ReasonConsumer, Text: "Notifications may no longer be sent to the consumer's address: " + err.Error()})
 			}
 		}
 		placed, err := s.told(ctx, &n)
@@ -274,21 +261,10 @@ func (s *Sharing) Notify(ctx context.Context, n subscription.Notice) (Notificati
 		}
 		return s.visibleOf(ctx, pass, placed, len(n.Published) == 0)
 	})
-	if isDenied(err) || err == nil && len(shown) == 0 {
-		return Notification{}, nil
+	if isDenied(err) {
+		return nil, nil
 	}
-	if err != nil {
-		return Notification{}, err
-	}
-	return Notification{Subscription: sub, Objects: shown, Producer: n.Producer}, nil
-}
-
-// Notification is what a subscriber gets to see. Without Objects there is nothing
-// to send.
-type Notification struct {
-	Subscription subscription.Subscription
-	Objects      []metadata.Object
-	Producer     string
+	return shown, err
 }
 
 // told are the objects of a notice as they are now, in the notice's order.
@@ -353,7 +329,7 @@ func (s *Sharing) visibleOf(ctx context.Context, pass *guard.Pass, placed []stor
 // carries tells whether one of the codes is in the list.
 func carries(codes []metadata.Code, list []metadata.CodeRef) bool {
 	for i := range codes {
-		if slices.Contains(list, codes[i].Ref()) {
+		if slices.ContainsFunc(list, codes[i].Ref().Same) {
 			return true
 		}
 	}

@@ -19,6 +19,9 @@ type Service interface {
 	// Register registers metadata whose documents another repository holds
 	// (ITI-42).
 	Register(ctx context.Context, c access.Caller, r Register) (Receipt, error)
+	// RegisterOnDemand registers metadata of documents that are made when they are
+	// retrieved (ITI-61).
+	RegisterOnDemand(ctx context.Context, c access.Caller, r Register) (Receipt, error)
 	// Find answers a stored query (ITI-18). It calls show for each object that the
 	// caller may see, in the order of the answer; when Find returns an error,
 	// nothing of what was shown may leave. The record is durable when Find
@@ -40,9 +43,18 @@ type Service interface {
 	Unsubscribe(ctx context.Context, c access.Caller, id metadata.UUID) error
 	// Publish tells subscribers of objects that are registered elsewhere (ITI-54).
 	Publish(ctx context.Context, c access.Caller, producer string, objects []metadata.Object) error
-	// Notify shows what a subscriber may be told now (ITI-53). The caller is the
-	// subscriber, as it was when it subscribed.
-	Notify(ctx context.Context, n subscription.Notice) (Notification, error)
+	// Notify tells which objects of a notice its subscriber may be told of now
+	// (ITI-53). The caller is the subscriber, as it was when it subscribed.
+	Notify(ctx context.Context, c access.Caller, sub subscription.Subscription, n subscription.Notice) ([]metadata.Object, error)
+	// Feed takes in a message of a patient identity feed (ITI-8, ITI-44), durable
+	// when it returns nil. A message that was taken in before changes nothing and is
+	// nil again. Errors are *fault.Error; all but these leave the outcome unknown:
+	//   Invalid: an id cannot be used, is of an assigning authority that is not
+	//     this domain's, or is merged into itself.
+	//   NotFound: a merge names an id that no feed has told of.
+	//   Conflict: an id of the message lives on in another one already.
+	//   Denied, Busy: nothing was changed.
+	Feed(ctx context.Context, c access.Caller, f PatientFeed) error
 }
 
 // Provide is an ITI-41 request whose root part has been read.
@@ -62,7 +74,7 @@ type Parts interface {
 	Next() (metadata.ID, io.Reader, error)
 }
 
-// Register is an ITI-42 request.
+// Register is an ITI-42 or ITI-61 request.
 type Register struct {
 	Submission *metadata.Submission
 	Problems   []fault.Problem

@@ -18,13 +18,15 @@ type watched struct {
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
 	update, restricted               *telemetry.Transaction
-	remove, destroy                  *telemetry.Transaction
+	remove, destroy, onDemand        *telemetry.Transaction
+	feedV2, feedV3                   *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
 	return &watched{next: next, clock: clock,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
-		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86")}
+		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
+		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44")}
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
@@ -38,6 +40,13 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 	start := w.clock()
 	receipt, err := w.next.Register(ctx, c, r)
 	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return receipt, err
+}
+
+func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	start := w.clock()
+	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
+	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
 
@@ -86,6 +95,16 @@ func (w *watched) RemoveDocuments(ctx context.Context, c access.Caller, r []meta
 	d, err := w.next.RemoveDocuments(ctx, c, r)
 	w.destroy.Done(outcome(err, d.Problems, d.Documents), w.clock().Sub(start))
 	return d, err
+}
+
+func (w *watched) Feed(ctx context.Context, c access.Caller, f sharing.PatientFeed) error {
+	start, count := w.clock(), w.feedV3
+	if f.Transaction == "ITI-8" {
+		count = w.feedV2
+	}
+	err := w.next.Feed(ctx, c, f)
+	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return err
 }
 
 // outcome sorts ends into the few that an operator acts on.

@@ -32,6 +32,10 @@ const (
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
 	response       = "Response"
 
+	// ITI-61, whose answer is not the request's action with "Response" behind it.
+	actionOnDemand   = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
+	answerOfOnDemand = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse"
+
 	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
 	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	actionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
@@ -41,13 +45,13 @@ const (
 
 // RegistryTransactions is what RegistryHandler answers.
 func RegistryTransactions() []string {
-	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-62", "ITI-92"}
+	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-61", "ITI-62", "ITI-92"}
 }
 
 // RepositoryTransactions is what RepositoryHandler answers.
 func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
 
-// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-62 and ITI-92.
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62 and ITI-92.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
@@ -93,6 +97,7 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
+	fed    bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -103,19 +108,25 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
+	x.forget() // a sender who takes his time holds none of the memory that others wait for
 	x.drain()
 }
 
 // exchanges keeps the scanners' buffers.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-func (x *exchange) release() {
-	fed := x.msg.rest != nil
+// forget gives the message's memory back.
+func (x *exchange) forget() {
+	x.fed = x.fed || x.msg.rest != nil
 	x.msg.close()
-	if fed { // its scanner holds a large buffer
+	x.scan.Reset(nil, xmlscan.Limits{})
+}
+
+func (x *exchange) release() {
+	x.forget()
+	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.scan.Reset(nil, xmlscan.Limits{})
 	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
 	exchanges.Put(x)
 }
@@ -151,6 +162,8 @@ func (x *exchange) transaction() func(*exchange) error {
 		return (*exchange).query
 	case a == actionRegister && !x.d.repository:
 		return (*exchange).register
+	case a == actionOnDemand && !x.d.repository:
+		return (*exchange).registerOnDemand
 	case a == actionProvide && x.d.repository:
 		return (*exchange).provide
 	case a == actionRetrieve && x.d.repository:

@@ -43,7 +43,7 @@ const (
 	pageCache = 4000
 )
 
-// DB implements storage.Log and storage.Index. Make one with Open.
+// DB implements storage.Log, storage.Index and storage.Outbox. Make one with Open.
 type DB struct {
 	path    string
 	ring    *keyring.Ring
@@ -54,11 +54,13 @@ type DB struct {
 	readers chan *session
 	size    int // of readers
 
+	letterKeys letterKeys
 	checkpoint *checkpointer
 	walLimit   atomic.Int32          // walPages, less in tests
 	seq        atomic.Int64          // of the last commit
 	sick       atomic.Pointer[error] // why the last commit failed
 	broken     atomic.Bool           // the index must be rebuilt
+	step       func(string)          // tests stop here, between the steps of Redact
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -110,7 +112,7 @@ func (db *DB) start(ctx context.Context, queue int) error {
 	}
 	w := &writer{
 		session: &session{db: db}, queue: make(chan *submission, queue), ended: make(chan struct{}),
-		versions: map[int64]storage.Version{},
+		versions: map[int64]storage.Version{}, rekeyed: map[int64]*stream{},
 	}
 	if err := w.use(c); err != nil {
 		return errors.Join(err, c.close())
@@ -202,6 +204,9 @@ func (db *DB) prepareFile(ctx context.Context, c *conn) error {
 	if err := db.loadHasher(ctx, c); err != nil {
 		return err
 	}
+	if err := db.destroyDoomed(ctx, c); err != nil {
+		return err
+	}
 	whole, err := checkProjection(c)
 	db.broken.Store(!whole)
 	return err
@@ -289,6 +294,7 @@ func (db *DB) Close() error {
 }
 
 var (
-	_ storage.Log   = (*DB)(nil)
-	_ storage.Index = (*DB)(nil)
+	_ storage.Log    = (*DB)(nil)
+	_ storage.Index  = (*DB)(nil)
+	_ storage.Outbox = (*DB)(nil)
 )

@@ -22,8 +22,12 @@ type writer struct {
 	seq, nextKey                                int64 // last used, next free
 	begin, insertStream, insertLog, insertTouch *stmt
 	insertID                                    *stmt
+	letters                                     letterStmts
+
+	replaceLog *stmt
 
 	versions map[int64]storage.Version // of streams changed in this transaction
+	rekeyed  map[int64]*stream         // since the file was opened, as they are now
 	effects  []effect
 	sealed   []byte
 }
@@ -54,12 +58,16 @@ func (w *writer) prepareWrites(c *conn, prefix string) error {
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.insertStream, "INSERT INTO " + prefix + "stream (key, hash) VALUES (?, ?)"},
 		{&w.insertLog, "INSERT INTO log (id, seq, data) VALUES (?, ?, ?)"},
+		{&w.replaceLog, "UPDATE log SET data = ?2 WHERE id = ?1"},
 		{&w.insertID, "INSERT OR IGNORE INTO " + prefix + "ids (h, at, n) VALUES (?, ?, ?)"},
 		{&w.insertTouch, "INSERT INTO " + prefix + "touch (at, n, seq, by, what) VALUES (?, ?, ?, ?, ?)"},
 	} {
 		if *p.to, err = c.prepare(p.sql); err != nil {
 			return err
 		}
+	}
+	if err := w.letters.prepare(c); err != nil {
+		return err
 	}
 	w.session = s
 	return nil
@@ -110,6 +118,7 @@ func (w *writer) run() {
 				break
 			}
 			if alone = w.take(&batch, next); alone == nil {
+				size += next.size
 				for i := range next.changes {
 					size += len(next.changes[i].text)
 				}
@@ -186,6 +195,14 @@ func (w *writer) apply(batch []*submission) (written bool, err error) {
 		return false, err
 	}
 	for _, sub := range batch {
+		if sub.work != nil {
+			wrote, err := sub.work(w)
+			if err != nil {
+				return false, err
+			}
+			written = written || wrote
+			continue
+		}
 		targets, err := w.check(sub)
 		var e *Error
 		if errors.As(err, &e) {
