@@ -226,12 +226,20 @@ func (m *memory) Feed(_ context.Context, _ access.Tenant, after storage.Position
 func (m *memory) Ready(context.Context) error { return nil }
 
 func (m *memory) Find(ctx context.Context, t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	return m.each(f, func(of storage.Stream) bool { return of == s })
+}
+
+func (m *memory) Scan(ctx context.Context, t access.Tenant, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	return m.each(f, func(of storage.Stream) bool { return of.Kind == storage.StreamPatient })
+}
+
+func (m *memory) each(f storage.Filter, in func(storage.Stream) bool) iter.Seq2[storage.Placed, error] {
 	return func(yield func(storage.Placed, error) bool) {
 		m.mu.Lock()
 		var list []storage.Placed
 		for _, id := range m.order {
 			p := m.objects[id]
-			if p.Stream != s || p.Removed || !selects(f, p.Object) {
+			if !in(p.Stream) || p.Removed || !selects(f, p.Object) {
 				continue
 			}
 			p.Object = metadata.CloneObject(p.Object)

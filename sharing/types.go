@@ -22,7 +22,7 @@ type Service interface {
 	// RegisterOnDemand registers metadata of documents that are made when they are
 	// retrieved (ITI-61).
 	RegisterOnDemand(ctx context.Context, c access.Caller, r Register) (Receipt, error)
-	// Find answers a stored query (ITI-18). It calls show for each object that the
+	// Find answers a stored query (ITI-18, ITI-51). It calls show for each object that the
 	// caller may see, in the order of the answer; when Find returns an error,
 	// nothing of what was shown may leave. The record is durable when Find
 	// returns nil.

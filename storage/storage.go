@@ -225,6 +225,9 @@ type Index interface {
 	// allows, in the order they were registered, without holding them all in
 	// memory. An unknown stream yields nothing.
 	Find(ctx context.Context, t access.Tenant, s Stream, f Filter, r access.Restriction) iter.Seq2[Placed, error]
+	// Scan is Find over all patients of the tenant, stream by stream; what the
+	// tenant held when it began, however long it takes. It reads everything.
+	Scan(ctx context.Context, t access.Tenant, f Filter, r access.Restriction) iter.Seq2[Placed, error]
 	// Lookup finds objects and associations anywhere in the tenant.
 	Lookup(ctx context.Context, t access.Tenant, refs Refs) (State, error)
 	// Rebuild drops the projection and makes it again from the log; progress is

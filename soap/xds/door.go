@@ -19,6 +19,7 @@ type door struct {
 	svc        sharing.Service
 	o          DoorOptions
 	repository bool
+	identity   bool // neither registry nor repository
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -30,6 +31,7 @@ const (
 	actionRegister = "urn:ihe:iti:2007:RegisterDocumentSet-b"
 	actionQuery    = "urn:ihe:iti:2007:RegistryStoredQuery"
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
+	actionAcross   = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 	response       = "Response"
 
 	// ITI-61, whose answer is not the request's action with "Response" behind it.
@@ -44,14 +46,19 @@ const (
 )
 
 // RegistryTransactions is what RegistryHandler answers.
-func RegistryTransactions() []string {
-	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-61", "ITI-62", "ITI-92"}
+func RegistryTransactions(o DoorOptions) []string {
+	all := []string{"ITI-18", "ITI-42"}
+	if o.Across {
+		all = append(all, "ITI-51")
+	}
+	return append(all, "ITI-57", "ITI-61", "ITI-62", "ITI-92")
 }
 
 // RepositoryTransactions is what RepositoryHandler answers.
 func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
 
-// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62 and ITI-92.
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
+// it is switched on, ITI-51.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
@@ -81,10 +88,13 @@ func (d *door) spoolOptions() spool.Options {
 }
 
 func (d *door) name() string {
+	if d.identity {
+		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
-	return "Document Registry's (" + strings.Join(RegistryTransactions(), ", ") + ")"
+	return "Document Registry's (" + strings.Join(RegistryTransactions(d.o), ", ") + ")"
 }
 
 // exchange is one request and its answer.
@@ -158,7 +168,13 @@ func (x *exchange) serve() error {
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.identity:
+		if feedKind(a) != 0 {
+			return (*exchange).feed
+		}
 	case a == actionQuery && !x.d.repository:
+		return (*exchange).query
+	case a == actionAcross && !x.d.repository && x.d.o.Across:
 		return (*exchange).query
 	case a == actionRegister && !x.d.repository:
 		return (*exchange).register

@@ -150,6 +150,15 @@ func (s *session) keyed(key int64) (*stream, error) {
 	if known := s.db.cache.keyed(key); known != nil {
 		return known, nil
 	}
+	found, err := s.unlearned(key)
+	if err == nil && !found.erased && !s.writing {
+		s.db.cache.learn(found)
+	}
+	return found, err
+}
+
+// unlearned is keyed past the cache.
+func (s *session) unlearned(key int64) (*stream, error) {
 	id := logID(key, 0)
 	ok, err := s.row.bind(id).step()
 	if err != nil {
@@ -173,9 +182,6 @@ func (s *session) keyed(key int64) (*stream, error) {
 	}
 	if found.name, err = decodeName(s.buf); err != nil {
 		return nil, err
-	}
-	if !s.writing {
-		s.db.cache.learn(found)
 	}
 	return found, nil
 }
