@@ -17,15 +17,15 @@ const (
 	// SimpleDialect is the dialect of topic expressions that DSUB uses.
 	SimpleDialect = "http://docs.oasis-open.org/wsn/t-1/TopicExpression/Simple"
 
-	actions = "http://docs.oasis-open.org/wsn/bw-2/"
-	// The values of wsa:Action; an answer's is not the request's with a suffix.
-	ActionSubscribe           = actions + "NotificationProducer/SubscribeRequest"
-	ActionSubscribeResponse   = actions + "NotificationProducer/SubscribeResponse"
-	ActionRenew               = actions + "SubscriptionManager/RenewRequest"
-	ActionRenewResponse       = actions + "SubscriptionManager/RenewResponse"
-	ActionUnsubscribe         = actions + "SubscriptionManager/UnsubscribeRequest"
-	ActionUnsubscribeResponse = actions + "SubscriptionManager/UnsubscribeResponse"
-	ActionNotify              = actions + "NotificationConsumer/Notify"
+	// Actions begins the values of wsa:Action.
+	Actions                   = "http://docs.oasis-open.org/wsn/bw-2/"
+	ActionSubscribe           = Actions + "NotificationProducer/SubscribeRequest"
+	ActionSubscribeResponse   = Actions + "NotificationProducer/SubscribeResponse"
+	ActionRenew               = Actions + "SubscriptionManager/RenewRequest"
+	ActionRenewResponse       = Actions + "SubscriptionManager/RenewResponse"
+	ActionUnsubscribe         = Actions + "SubscriptionManager/UnsubscribeRequest"
+	ActionUnsubscribeResponse = Actions + "SubscriptionManager/UnsubscribeResponse"
+	ActionNotify              = Actions + "NotificationConsumer/Notify"
 
 	open  = `<wsnt:`
 	bound = ` xmlns:wsnt="` + NS + `">`
