@@ -13,6 +13,7 @@ import (
 	"samdok/metadata"
 	"samdok/registry"
 	"samdok/repository"
+	"samdok/retention"
 	"samdok/storage"
 )
 
@@ -36,6 +37,8 @@ type Options struct {
 	// stored. It does not depend on the sender's patience: bytes that have arrived
 	// are either registered or refused. 0: 1 minute.
 	RegisterTimeout time.Duration
+	// Keeper erases and holds; nil: nothing can be erased, and nothing is held.
+	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
 	// Subscriptions switches DSUB on.
@@ -52,6 +55,7 @@ type Sharing struct {
 	home       string
 	controller func(access.Caller, string, string) string
 	patience   time.Duration
+	keeper     *retention.Keeper
 	logger     *slog.Logger
 
 	subscriptions Subscriptions
@@ -72,7 +76,7 @@ func New(o Options) *Sharing {
 	}
 	return &Sharing{
 		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
-		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
+		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
 		subscriptions: o.Subscriptions,
 	}
 }

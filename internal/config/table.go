@@ -79,10 +79,10 @@ func (t *table) identity() {
 	t.add("profile", "base|norway", "base",
 		"Rules and value sets that submissions must keep. base accepts any code; norway asks for the Norwegian code lists (9602, 9603, 8655 and more).",
 		"Regler og kodeverk som innsendinger må følge. base godtar alle koder; norway krever de norske kodeverkene (9602, 9603, 8655 og flere).", set, get)
-	set, get = choice(func(c *Config) *string { return &c.Patients }, "open")
-	t.add("patients", "open", "open",
-		"Which patients may have documents. open accepts every well-formed patient id.",
-		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Patients }, "open", "known")
+	t.add("patients", "open|known", "open",
+		"Which patients may have documents. open accepts every well-formed patient id; known only those that a patient identity feed (ITI-8, ITI-44) has told of. Ids that were merged into others are refused by both.",
+		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id; known bare dem som et pasientregister har meldt (ITI-8, ITI-44). Id-er som er slått sammen med andre, avvises av begge.", set, get)
 }
 
 func (t *table) authorities() {
