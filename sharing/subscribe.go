@@ -231,6 +231,9 @@ func (s *Sharing) Publish(ctx context.Context, c access.Caller, producer string,
 			return none, err
 		}
 		for i := range decisions {
+			if items[i].Patient == (metadata.PatientID{}) {
+				return none, refuse(fault.Invalid, &Refusal{Reason: ReasonPatient, Text: "A published object has no patient id of the form ID^^^&OID&ISO."})
+			}
 			if decisions[i].Effect != access.Allow {
 				return none, &fault.Error{Op: "sharing.Publish", Kind: fault.Denied}
 			}
@@ -238,6 +241,9 @@ func (s *Sharing) Publish(ctx context.Context, c access.Caller, producer string,
 		_, err = s.subscriptions.Broker.Publish(ctx, producer, objects)
 		return none, err
 	})
+	if isDenied(err) {
+		return refuse(fault.Denied, &Refusal{Reason: ReasonDenied, Text: "The caller may not publish this."})
+	}
 	return err
 }
 

@@ -311,7 +311,7 @@ func (b *Broker) letter(event metadata.UUID, s *Subscription, n *Notice, part st
 }
 
 func (b *Broker) write(event metadata.UUID, s *Subscription, n *Notice, part string, now time.Time) (storage.Letter, error) {
-	body, err := encodeNotice(n)
+	body, err := encodeNotice(n, s.Consumer)
 	if err != nil {
 		return storage.Letter{}, err
 	}

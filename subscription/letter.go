@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"samdok/metadata"
 )
@@ -34,8 +36,9 @@ type letter struct {
 	Producer     string                    `json:",omitempty"`
 }
 
-// encodeNotice is the body of a letter.
-func encodeNotice(n *Notice) ([]byte, error) {
+// encodeNotice is the body of a letter: a version, the destination with its length
+// before it, and JSON.
+func encodeNotice(n *Notice, consumer string) ([]byte, error) {
 	l := letter{Subscription: n.Subscription.String(), Objects: n.Objects, Gone: n.Gone, Producer: n.Producer}
 	for _, o := range n.Published {
 		switch o := o.(type) {
@@ -51,16 +54,37 @@ func encodeNotice(n *Notice) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("subscription: a notice cannot be written: %w", err)
 	}
-	return append([]byte{version}, b...), nil
+	to := ""
+	if u, err := url.Parse(consumer); err == nil && len(u.Host) < 256 {
+		to = strings.ToLower(u.Host)
+	}
+	return append(append([]byte{version, byte(len(to))}, to...), b...), nil
+}
+
+// Destination is the host that a letter goes to; "" when it cannot be read.
+func Destination(body []byte) string {
+	to, _, ok := cutLetter(body)
+	if !ok {
+		return ""
+	}
+	return string(to)
+}
+
+func cutLetter(body []byte) (to, rest []byte, ok bool) {
+	if len(body) < 2 || body[0] != version || len(body) < 2+int(body[1]) {
+		return nil, nil, false
+	}
+	return body[2 : 2+int(body[1])], body[2+int(body[1]):], true
 }
 
 // DecodeNotice reads the body of a letter.
 func DecodeNotice(body []byte) (Notice, error) {
 	var l letter
-	if len(body) < 1 || body[0] != version {
+	_, rest, ok := cutLetter(body)
+	if !ok {
 		return Notice{}, fmt.Errorf("subscription: a letter of a version that this program does not know")
 	}
-	if err := json.Unmarshal(body[1:], &l); err != nil {
+	if err := json.Unmarshal(rest, &l); err != nil {
 		return Notice{}, fmt.Errorf("subscription: a letter cannot be read: %w", err)
 	}
 	n := Notice{Objects: l.Objects, Gone: l.Gone, Producer: l.Producer}

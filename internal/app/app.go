@@ -46,6 +46,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -64,6 +65,7 @@ type Info struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -131,10 +133,14 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
+		return err
+	}
 	a.sharing = watch(sharing.New(sharing.Options{
 		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
-		Guard: guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.ledger, Clock: a.Clock}),
-	}), a.metrics, a.Clock)
+		Guard:         guard.New(guard.Options{Decider: deciderOf(c), Recorder: d.ledger, Clock: a.Clock}),
+		Subscriptions: a.notifier.uses(c),
+	}), a.metrics, a.Clock, a.notifier)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -177,14 +183,18 @@ func (a *App) listen() (err error) {
 			return err
 		}
 	}
+	endpoints := []httpd.Endpoint{
+		{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
+		{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
+		{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
+	}
+	if a.notifier != nil {
+		endpoints = append(endpoints, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
+	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
-			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
-		},
-		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
-		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		Endpoints: endpoints,
+		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
+		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
@@ -213,8 +223,17 @@ func (a *App) listen() (err error) {
 	}
 	return errors.Join(
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
+		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
+}
+
+// brokerAddress is where subscribers reach the broker.
+func (a *App) brokerAddress() string {
+	if a.Config.PublicURL != "" {
+		return a.Config.PublicURL + subscriptionPath
+	}
+	return a.outside.URL() + subscriptionPath
 }
 
 func (a *App) door() xds.DoorOptions {
@@ -247,6 +266,9 @@ func (a *App) Info() Info {
 	if a.feed != nil {
 		i.MLLP = a.feed.Address()
 	}
+	if a.notifier != nil {
+		i.Subscription = base + subscriptionPath
+	}
 	return i
 }
 
@@ -255,6 +277,9 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	if a.notifier != nil {
+		a.notifier.start(a.sharing)
+	}
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -316,6 +341,7 @@ func (a *App) close() error {
 	if a.jobs != nil {
 		a.jobs.Stop()
 	}
+	a.notifier.close(ctx)
 	if a.data != nil {
 		if a.started {
 			a.started = false

@@ -17,6 +17,7 @@ import (
 type watched struct {
 	next                             sharing.Service
 	clock                            func() time.Time
+	notifier                         *notifier // learns of what changes the log; nil: nobody does
 	provide, register, find, receive *telemetry.Transaction
 	across, update, restricted       *telemetry.Transaction
 	remove, destroy, onDemand        *telemetry.Transaction
@@ -24,8 +25,8 @@ type watched struct {
 	subscribe, notify, publish       *telemetry.Transaction
 }
 
-func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
-	return &watched{next: next, clock: clock,
+func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier) sharing.Service {
+	return &watched{next: next, clock: clock, notifier: n,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"), across: m.Transaction("ITI-51"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
 		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44"),
@@ -35,6 +36,7 @@ func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) s
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
 	start := w.clock()
 	r, err := w.next.Provide(ctx, c, p)
+	w.notifier.changed()
 	w.provide.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
 }
@@ -42,6 +44,7 @@ func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provid
 func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	start := w.clock()
 	receipt, err := w.next.Register(ctx, c, r)
+	w.notifier.changed()
 	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
@@ -49,6 +52,7 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	start := w.clock()
 	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
+	w.notifier.changed()
 	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
@@ -86,6 +90,7 @@ func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update)
 		count = w.restricted
 	}
 	r, err := w.next.Update(ctx, c, u)
+	w.notifier.changed()
 	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
 }
@@ -93,6 +98,7 @@ func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update)
 func (w *watched) Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error {
 	start := w.clock()
 	err := w.next.Remove(ctx, c, ids)
+	w.notifier.changed()
 	w.remove.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
 }
@@ -138,6 +144,7 @@ func (w *watched) Unsubscribe(ctx context.Context, c access.Caller, id metadata.
 func (w *watched) Publish(ctx context.Context, c access.Caller, producer string, objects []metadata.Object) error {
 	start := w.clock()
 	err := w.next.Publish(ctx, c, producer, objects)
+	w.notifier.posted()
 	w.publish.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
 }
