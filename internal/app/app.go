@@ -68,7 +68,10 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
-	started  bool // the start is recorded
+	// Of a repository that registers elsewhere; nil otherwise.
+	elsewhere *elsewhere
+	settle    *jobs.Job
+	started   bool // the start is recorded
 }
 
 // Info is what a person or a script needs to know of a running server.
@@ -148,10 +151,17 @@ func (a *App) useCases() error {
 	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
 		return err
 	}
+	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
+	var registrar sharing.Registrar = entries
+	if !c.HasRegistry() {
+		if registrar, err = a.remote(g, documents, tenant); err != nil {
+			return err
+		}
+	}
 	a.sharing = watch(sharing.New(sharing.Options{
-		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand:      onDemand(c, p, d.dir),
-		Guard:         guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock}),
+		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
 	}), a.metrics, a.Clock, a.notifier)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
@@ -196,16 +206,8 @@ func (a *App) listen() (err error) {
 			return err
 		}
 	}
-	endpoints := []httpd.Endpoint{
-		{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-		{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
-		{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
-	}
-	if a.notifier != nil {
-		endpoints = append(endpoints, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
-	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: endpoints,
+		Endpoints: a.endpoints(door),
 		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
@@ -224,12 +226,16 @@ func (a *App) listen() (err error) {
 	if c.InternalListen == "" {
 		return nil
 	}
+	dependencies := []httpd.Dependency{
+		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
+		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+	}
+	if a.elsewhere != nil {
+		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
+	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: []httpd.Dependency{
-			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
-		},
-		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		Dependencies: dependencies,
+		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
@@ -241,12 +247,21 @@ func (a *App) listen() (err error) {
 	)
 }
 
-// brokerAddress is where subscribers reach the broker.
-func (a *App) brokerAddress() string {
-	if a.Config.PublicURL != "" {
-		return a.Config.PublicURL + subscriptionPath
+// endpoints are the doors of the roles that are switched on.
+func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
+	var all []httpd.Endpoint
+	if a.Config.HasRegistry() {
+		all = append(all,
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)})
 	}
-	return a.outside.URL() + subscriptionPath
+	if a.Config.HasRepository() {
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+	}
+	if a.notifier != nil {
+		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
+	}
+	return all
 }
 
 func (a *App) door() xds.DoorOptions {
@@ -273,6 +288,12 @@ func (a *App) Info() Info {
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
 	}
+	if !a.Config.HasRegistry() {
+		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
+	}
+	if !a.Config.HasRepository() {
+		i.Repository, i.RepositoryUniqueID = "", ""
+	}
 	if a.inside != nil {
 		i.Internal = a.inside.URL()
 	}
@@ -289,7 +310,7 @@ func (a *App) Info() Info {
 // work end within http.drain-timeout and closes everything. ready is called when
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
-	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
 	if a.notifier != nil {
 		a.notifier.start(a.sharing)
 	}
@@ -314,6 +335,15 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 		failure = errors.Join(failure, <-broken)
 	}
 	return failure
+}
+
+// work is what is done in the background.
+func (a *App) work() []jobs.Job {
+	all := []jobs.Job{a.sweep}
+	if a.settle != nil {
+		all = append(all, *a.settle)
+	}
+	return all
 }
 
 func (a *App) listeners() []interface{ Serve() error } {

@@ -51,6 +51,14 @@ type notifier struct {
 	looked  atomic.Int64 // when the log was followed to its end, in Unix seconds
 }
 
+// brokerAddress is where subscribers reach the broker.
+func (a *App) brokerAddress() string {
+	if a.Config.PublicURL != "" {
+		return a.Config.PublicURL + subscriptionPath
+	}
+	return a.outside.URL() + subscriptionPath
+}
+
 // openNotifier is nil when DSUB is off.
 func openNotifier(c *config.Config, d *data, l *slog.Logger, clock func() time.Time, address func() string) (*notifier, error) {
 	if !c.DSUB.On {
