@@ -136,6 +136,7 @@ func (a *App) useCases() error {
 	if err != nil {
 		return fmt.Errorf("setting profile: %w", err)
 	}
+	p = p.WithNumbers(numberCheck(c.IdentityNumbers))
 	tenant := access.Tenant(d.identity.Tenant)
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
@@ -172,6 +173,16 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+func numberCheck(setting string) profile.NumberCheck {
+	switch setting {
+	case "unchecked":
+		return profile.TakeNumbers
+	case "checked-2032":
+		return profile.CheckNumbers2032
+	}
+	return profile.CheckNumbers
 }
 
 func deciderOf(c *config.Config) access.Decider {

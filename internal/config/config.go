@@ -22,6 +22,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string

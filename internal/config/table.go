@@ -87,6 +87,10 @@ func (t *table) identity() {
 	t.add("patients", "open|known", "open",
 		"Which patients may have documents. open accepts every well-formed patient id; known only those that a patient identity feed (ITI-8, ITI-44) has told of. Ids that were merged into others are refused by both.",
 		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id; known bare dem som et pasientregister har meldt (ITI-8, ITI-44). Id-er som er slått sammen med andre, avvises av begge.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.IdentityNumbers }, "checked", "checked-2032", "unchecked")
+	t.add("identity-numbers", "checked|checked-2032|unchecked", "checked",
+		"How the numbers of patients are looked at where the profile knows their form (norway: fødselsnummer, D-nummer, H-nummer, DUF-nummer). checked: length, date and control digits; checked-2032 also takes the control digits of numbers that are given out from 2032 on; unchecked takes any.",
+		"Hvordan pasienters nummer kontrolleres der profilen kjenner formen (norway: fødselsnummer, D-nummer, H-nummer, DUF-nummer). checked: lengde, dato og kontrollsifre; checked-2032 godtar også kontrollsifrene til nummer som tildeles fra 2032; unchecked godtar alt.", set, get)
 }
 
 func (t *table) authorities() {
