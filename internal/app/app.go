@@ -58,6 +58,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -79,6 +80,7 @@ type Info struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -134,6 +136,7 @@ func (a *App) useCases() error {
 	if err != nil {
 		return fmt.Errorf("setting profile: %w", err)
 	}
+	p = p.WithNumbers(numberCheck(c.IdentityNumbers))
 	tenant := access.Tenant(d.identity.Tenant)
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
@@ -146,6 +149,9 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
+		return err
+	}
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
 	var registrar sharing.Registrar = entries
 	if !c.HasRegistry() {
@@ -155,9 +161,10 @@ func (a *App) useCases() error {
 	}
 	a.sharing = watch(sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
-		OnDemand: onDemand(c, p, d.dir),
-		Guard:    g,
-	}), a.metrics, a.Clock)
+		OnDemand:      onDemand(c, p, d.dir),
+		Guard:         g,
+		Subscriptions: a.notifier.uses(c),
+	}), a.metrics, a.Clock, a.notifier)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -166,6 +173,16 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+func numberCheck(setting string) profile.NumberCheck {
+	switch setting {
+	case "unchecked":
+		return profile.TakeNumbers
+	case "checked-2032":
+		return profile.CheckNumbers2032
+	}
+	return profile.CheckNumbers
 }
 
 func deciderOf(c *config.Config) access.Decider {
@@ -236,6 +253,7 @@ func (a *App) listen() (err error) {
 	}
 	return errors.Join(
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
+		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
 }
@@ -250,6 +268,9 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	}
 	if a.Config.HasRepository() {
 		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+	}
+	if a.notifier != nil {
+		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
 	}
 	return all
 }
@@ -290,6 +311,9 @@ func (a *App) Info() Info {
 	if a.feed != nil {
 		i.MLLP = a.feed.Address()
 	}
+	if a.notifier != nil {
+		i.Subscription = base + subscriptionPath
+	}
 	return i
 }
 
@@ -298,6 +322,9 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
+	if a.notifier != nil {
+		a.notifier.start(a.sharing)
+	}
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -368,6 +395,7 @@ func (a *App) close() error {
 	if a.jobs != nil {
 		a.jobs.Stop()
 	}
+	a.notifier.close(ctx)
 	if a.data != nil {
 		if a.started {
 			a.started = false
