@@ -51,6 +51,10 @@ type Fault struct {
 	// Problem is the offending WS-Addressing header, or the action for
 	// ActionNotSupported.
 	Problem string
+	// Action is the wsa:Action of a fault that its standard names; "": the one of
+	// WS-Addressing. Detail is the XML inside env:Detail that such a standard wants.
+	Action string
+	Detail []byte
 	// Version11 asks for a SOAP 1.1 envelope: the sender knows no other.
 	Version11 bool
 	// To is where an asynchronous fault goes; "" for one in the same connection.
@@ -116,6 +120,9 @@ func AppendFault(b []byte, f *Fault, messageID, relatesTo string) []byte {
 	if f.Sub != "" {
 		action = addressingFault
 	}
+	if f.Action != "" {
+		action = f.Action
+	}
 	b = append(b, xmlHead...)
 	b = append(b, envelopeOpen...)
 	b = appendHeaders(b, Header{Action: action, MessageID: messageID, RelatesTo: relatesTo, To: f.To})
@@ -166,6 +173,10 @@ func appendSubcode(b []byte, sub Subcode) []byte {
 }
 
 func appendDetail(b []byte, f *Fault) []byte {
+	if f.Detail != nil {
+		b = append(b, `<env:Detail>`...)
+		return append(append(b, f.Detail...), `</env:Detail>`...)
+	}
 	if f.Problem == "" || f.Sub == "" {
 		return b
 	}
