@@ -68,7 +68,10 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
-	started  bool // the start is recorded
+	// Of a repository that registers elsewhere; nil otherwise.
+	elsewhere *elsewhere
+	settle    *jobs.Job
+	started   bool // the start is recorded
 }
 
 // Info is what a person or a script needs to know of a running server.
@@ -132,6 +135,7 @@ func (a *App) useCases() error {
 	if err != nil {
 		return fmt.Errorf("setting profile: %w", err)
 	}
+	p = p.WithNumbers(numberCheck(c.IdentityNumbers))
 	tenant := access.Tenant(d.identity.Tenant)
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
@@ -144,10 +148,17 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
+	var registrar sharing.Registrar = entries
+	if !c.HasRegistry() {
+		if registrar, err = a.remote(g, documents, tenant); err != nil {
+			return err
+		}
+	}
 	a.sharing = watch(sharing.New(sharing.Options{
-		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand: onDemand(c, p, d.dir),
-		Guard:    guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock}),
+		Guard:    g,
 	}), a.metrics, a.Clock)
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
@@ -157,6 +168,16 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+func numberCheck(setting string) profile.NumberCheck {
+	switch setting {
+	case "unchecked":
+		return profile.TakeNumbers
+	case "checked-2032":
+		return profile.CheckNumbers2032
+	}
+	return profile.CheckNumbers
 }
 
 func deciderOf(c *config.Config) access.Decider {
@@ -192,13 +213,9 @@ func (a *App) listen() (err error) {
 		}
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
-			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
-		},
-		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
-		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		Endpoints: a.endpoints(door),
+		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
+		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
@@ -215,12 +232,16 @@ func (a *App) listen() (err error) {
 	if c.InternalListen == "" {
 		return nil
 	}
+	dependencies := []httpd.Dependency{
+		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
+		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+	}
+	if a.elsewhere != nil {
+		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
+	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: []httpd.Dependency{
-			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
-		},
-		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		Dependencies: dependencies,
+		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 		More: map[string]http.HandlerFunc{TestimonyPath: a.data.testify},
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
@@ -230,6 +251,20 @@ func (a *App) listen() (err error) {
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
+}
+
+// endpoints are the doors of the roles that are switched on.
+func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
+	var all []httpd.Endpoint
+	if a.Config.HasRegistry() {
+		all = append(all,
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)})
+	}
+	if a.Config.HasRepository() {
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+	}
+	return all
 }
 
 func (a *App) door() xds.DoorOptions {
@@ -256,6 +291,12 @@ func (a *App) Info() Info {
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
 	}
+	if !a.Config.HasRegistry() {
+		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
+	}
+	if !a.Config.HasRepository() {
+		i.Repository, i.RepositoryUniqueID = "", ""
+	}
 	if a.inside != nil {
 		i.Internal = a.inside.URL()
 	}
@@ -269,7 +310,7 @@ func (a *App) Info() Info {
 // work end within http.drain-timeout and closes everything. ready is called when
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
-	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -291,6 +332,15 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 		failure = errors.Join(failure, <-broken)
 	}
 	return failure
+}
+
+// work is what is done in the background.
+func (a *App) work() []jobs.Job {
+	all := []jobs.Job{a.sweep}
+	if a.settle != nil {
+		all = append(all, *a.settle)
+	}
+	return all
 }
 
 func (a *App) listeners() []interface{ Serve() error } {

@@ -21,6 +21,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string
@@ -32,6 +33,8 @@ type Config struct {
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
 
+	Roles    string // "registry,repository", "registry" or "repository"
+	Registry Registry
 	OnDemand OnDemand
 
 	Limits  Limits
@@ -79,6 +82,26 @@ type Limits struct {
 	RetrieveDocuments  int   // documents in one retrieval
 	DrainBytes         int64 // still read of a submission that is refused
 	ConcurrentRequests int
+}
+
+// HasRegistry tells whether the server is a Document Registry.
+func (c *Config) HasRegistry() bool { return c.Roles != RoleRepository }
+
+// HasRepository tells whether the server is a Document Repository.
+func (c *Config) HasRepository() bool { return c.Roles != RoleRegistry }
+
+// Values of Config.Roles.
+const (
+	RolesBoth      = "registry,repository"
+	RoleRegistry   = "registry"
+	RoleRepository = "repository"
+)
+
+// Registry is somebody else's, for a repository without one of its own.
+type Registry struct {
+	URL, QueryURL string
+	CA, Cert, Key string // files
+	Timeout       time.Duration
 }
 
 // Across is about queries for several patients (ITI-51).

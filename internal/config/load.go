@@ -202,6 +202,7 @@ func (l *loader) check() {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	l.checkMLLP()
+	l.checkRegistry()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
 	}
@@ -223,6 +224,24 @@ func (l *loader) check() {
 	}
 	if !c.Encryption && c.MasterKey != "" {
 		l.fail("encryption", c.from["encryption"], "is off although a master key is given; remove one of them")
+	}
+}
+
+func (l *loader) checkRegistry() {
+	c := l.config
+	switch r := c.Registry; {
+	case !c.HasRegistry() && r.URL == "":
+		l.fail("registry.url", c.from["registry.url"], "roles is repository: give the URL of the registry that documents are registered with")
+	case c.HasRegistry() && r.URL != "":
+		l.fail("registry.url", c.from["registry.url"], "is for a repository without a registry of its own: set roles to repository, or remove it")
+	case (r.Cert == "") != (r.Key == ""):
+		l.fail("registry.cert", c.from["registry.cert"], "registry.cert and registry.key belong together; give both or none")
+	}
+	if c.OnDemand.Register != "off" && c.Roles != RolesBoth {
+		l.fail("on-demand.register", c.from["on-demand.register"], "needs a server that is registry and repository: it registers what it makes itself")
+	}
+	if !c.HasRegistry() && c.MLLP.Listen != "" {
+		l.fail("mllp.listen", c.from["mllp.listen"], "the identity feed is for a registry, and roles is repository")
 	}
 }
 

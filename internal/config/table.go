@@ -7,6 +7,7 @@ func Settings() []*Setting {
 	var t table
 	t.general()
 	t.identity()
+	t.roles()
 	t.authorities()
 	t.access()
 	t.protection()
@@ -84,6 +85,10 @@ func (t *table) identity() {
 	t.add("patients", "open|known", "open",
 		"Which patients may have documents. open accepts every well-formed patient id; known only those that a patient identity feed (ITI-8, ITI-44) has told of. Ids that were merged into others are refused by both.",
 		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id; known bare dem som et pasientregister har meldt (ITI-8, ITI-44). Id-er som er slått sammen med andre, avvises av begge.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.IdentityNumbers }, "checked", "checked-2032", "unchecked")
+	t.add("identity-numbers", "checked|checked-2032|unchecked", "checked",
+		"How the numbers of patients are looked at where the profile knows their form (norway: fødselsnummer, D-nummer, H-nummer, DUF-nummer). checked: length, date and control digits; checked-2032 also takes the control digits of numbers that are given out from 2032 on; unchecked takes any.",
+		"Hvordan pasienters nummer kontrolleres der profilen kjenner formen (norway: fødselsnummer, D-nummer, H-nummer, DUF-nummer). checked: lengde, dato og kontrollsifre; checked-2032 godtar også kontrollsifrene til nummer som tildeles fra 2032; unchecked godtar alt.", set, get)
 }
 
 func (t *table) authorities() {
@@ -91,6 +96,38 @@ func (t *table) authorities() {
 	t.add("patient-authorities", "[NAME=]OID,...", "",
 		"Assigning authorities whose patient ids an identity feed (ITI-8, ITI-44) may tell of, as OIDs; ids of others in a message are passed over. A name before the OID is the namespace that HL7 v2 senders write instead of it: FNR=2.16.578.1.12.4.1.4.1,DNR=2.16.578.1.12.4.1.4.2. Without any, every id is taken in whose authority is given by its OID.",
 		"Utstederne som en identitetsstrøm (ITI-8, ITI-44) kan melde pasient-id-er fra, som OID-er; id-er fra andre i en melding blir forbigått. Et navn foran OID-en er navnerommet som HL7 v2-avsendere skriver i stedet: FNR=2.16.578.1.12.4.1.4.1,DNR=2.16.578.1.12.4.1.4.2. Uten noen tas alle id-er inn når utstederen er oppgitt med OID.", set, get)
+}
+
+func (t *table) roles() {
+	t.group = Text{"Roles", "Roller"}
+	set, get := choice(func(c *Config) *string { return &c.Roles }, RolesBoth, RoleRegistry, RoleRepository)
+	t.add("roles", "registry,repository|registry|repository", RolesBoth,
+		"What this server is: a Document Registry and a Document Repository, a registry for others' repositories, or a repository that registers with the registry of registry.url. Choose before the first submission.",
+		"Hva tjeneren er: dokumentregister og dokumentlager, register for andres dokumentlagre, eller dokumentlager som registrerer i registeret i registry.url. Velg før første innsending.", set, get)
+	set, get = webAddress(func(c *Config) *string { return &c.Registry.URL })
+	t.add("registry.url", "URL", "",
+		"Somebody else's Document Registry (ITI-42), for roles repository.",
+		"Andres dokumentregister (ITI-42), når roles er repository.", set, get)
+	set, get = webAddress(func(c *Config) *string { return &c.Registry.QueryURL })
+	t.add("registry.query-url", "URL", "",
+		"Where that registry answers stored queries (ITI-18), when that is another address. It is asked what became of a submission whose answer was lost.",
+		"Adressen der registeret svarer på søk (ITI-18), når den er en annen. Det spørres hva det ble av en innsending når svaret gikk tapt.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Registry.CA })
+	t.add("registry.ca", "FILE", "",
+		"Certificates in PEM of the authorities that the registry's certificate must come from; without it those that this machine trusts.",
+		"Sertifikater i PEM for utstederne som registerets sertifikat må komme fra; uten den de som maskinen stoler på.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Registry.Cert })
+	t.add("registry.cert", "FILE", "",
+		"Own certificate in PEM that is shown to the registry (mutual TLS); with registry.key.",
+		"Eget sertifikat i PEM som vises til registeret (gjensidig TLS); sammen med registry.key.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Registry.Key })
+	t.add("registry.key", "FILE", "",
+		"Private key in PEM that belongs to registry.cert.",
+		"Privat nøkkel i PEM som hører til registry.cert.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Registry.Timeout }, time.Second)
+	t.add("registry.timeout", "DURATION", "30s",
+		"How long the registry may take to answer. After that the outcome is unknown: the documents are kept and the registry is asked until it is known.",
+		"Hvor lenge registeret kan bruke på å svare. Etter det er utfallet ukjent: dokumentene beholdes, og registeret spørres til det er kjent.", set, get)
 }
 
 func (t *table) access() {
