@@ -59,6 +59,8 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	keeping  sharing.Keeping
+	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -80,6 +82,7 @@ type Info struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -118,7 +121,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.serveKeep, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -148,6 +151,9 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
+		return err
+	}
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
 	var registrar sharing.Registrar = entries
 	if !c.HasRegistry() {
@@ -155,11 +161,14 @@ func (a *App) useCases() error {
 			return err
 		}
 	}
-	a.sharing = watch(sharing.New(sharing.Options{
+	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
-		OnDemand: onDemand(c, p, d.dir),
-		Guard:    g,
-	}), a.metrics, a.Clock)
+		OnDemand:      onDemand(c, p, d.dir),
+		Guard:         g,
+		Subscriptions: a.notifier.uses(c),
+		Keeper:        d.keeper,
+	})
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -249,6 +258,7 @@ func (a *App) listen() (err error) {
 	}
 	return errors.Join(
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
+		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
 }
@@ -263,6 +273,9 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	}
 	if a.Config.HasRepository() {
 		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+	}
+	if a.notifier != nil {
+		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
 	}
 	return all
 }
@@ -303,6 +316,9 @@ func (a *App) Info() Info {
 	if a.feed != nil {
 		i.MLLP = a.feed.Address()
 	}
+	if a.notifier != nil {
+		i.Subscription = base + subscriptionPath
+	}
 	return i
 }
 
@@ -311,6 +327,9 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
+	if a.notifier != nil {
+		a.notifier.start(a.sharing)
+	}
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -381,6 +400,7 @@ func (a *App) close() error {
 	if a.jobs != nil {
 		a.jobs.Stop()
 	}
+	a.notifier.close(ctx)
 	if a.data != nil {
 		if a.started {
 			a.started = false

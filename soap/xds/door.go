@@ -11,6 +11,7 @@ import (
 	"samdok/internal/xmlscan"
 	"samdok/sharing"
 	"samdok/soap"
+	"samdok/soap/wsnt"
 )
 
 // door is one actor's endpoint. The wsa:Action decides which transaction a message
@@ -19,7 +20,8 @@ type door struct {
 	svc        sharing.Service
 	o          DoorOptions
 	repository bool
-	identity   bool // neither registry nor repository
+	identity   bool          // neither registry nor repository
+	broker     func() string // of subscriptions: its address; nil: another actor
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -91,6 +93,9 @@ func (d *door) name() string {
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
 	}
+	if d.broker != nil {
+		return "notification broker's (" + strings.Join(SubscriptionTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
@@ -160,8 +165,10 @@ func (x *exchange) serve() error {
 	if do == nil {
 		return soap.UnknownAction(x.header.Action, x.d.name())
 	}
-	if err := soap.CheckRequest(&x.header); err != nil {
-		return err
+	if x.header.Action != wsnt.ActionNotify { // which nobody answers
+		if err := soap.CheckRequest(&x.header); err != nil {
+			return err
+		}
 	}
 	return do(x)
 }
@@ -172,6 +179,8 @@ func (x *exchange) transaction() func(*exchange) error {
 		if feedKind(a) != 0 {
 			return (*exchange).feed
 		}
+	case x.d.broker != nil:
+		return x.brokerTransaction()
 	case a == actionQuery && !x.d.repository:
 		return (*exchange).query
 	case a == actionAcross && !x.d.repository && x.d.o.Across:
