@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -256,6 +257,7 @@ func (a *App) listen() (err error) {
 	inside := httpd.NewInternal(httpd.InternalOptions{
 		Dependencies: dependencies,
 		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		More: map[string]http.HandlerFunc{TestimonyPath: a.data.testify},
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
