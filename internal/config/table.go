@@ -16,6 +16,7 @@ func Settings() []*Setting {
 	t.multiPatient()
 	t.listeners()
 	t.mllp()
+	t.retention()
 	t.outward()
 	t.subscriptions()
 	t.operation()
