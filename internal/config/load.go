@@ -202,6 +202,9 @@ func (l *loader) check() {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	l.checkMLLP()
+	if (c.Async.Cert == "") != (c.Async.Key == "") {
+		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
+	}
 	l.checkSubscriptions()
 	l.checkRegistry()
 	if c.Data == "" {
