@@ -15,8 +15,8 @@ import (
 	"samdok/soap/wsnt"
 )
 
-// receiver is a recipient of notifications that is down now and then.
-type receiver struct {
+// recipient is a recipient of notifications that is down now and then.
+type recipient struct {
 	*httptest.Server
 	mu    sync.Mutex
 	down  bool
@@ -25,14 +25,14 @@ type receiver struct {
 	again int             // messages that came before
 }
 
-func newReceiver(t *testing.T) *receiver {
-	r := &receiver{told: map[string]int{}, ids: map[string]bool{}}
+func newRecipient(t *testing.T) *recipient {
+	r := &recipient{told: map[string]int{}, ids: map[string]bool{}}
 	r.Server = httptest.NewServer(wsnt.Consumer{Take: r.take})
 	t.Cleanup(r.Close)
 	return r
 }
 
-func (r *receiver) take(_ context.Context, id string, all []wsnt.Notification) error {
+func (r *recipient) take(_ context.Context, id string, all []wsnt.Notification) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.down {
@@ -51,14 +51,14 @@ func (r *receiver) take(_ context.Context, id string, all []wsnt.Notification) e
 	return nil
 }
 
-func (r *receiver) set(down bool) {
+func (r *recipient) set(down bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.down = down
 }
 
 // missing are the documents that nobody was told of.
-func (r *receiver) missing(all []*writer) (missing []string, twice int) {
+func (r *recipient) missing(all []*writer) (missing []string, twice int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, w := range all {
@@ -75,11 +75,11 @@ func (r *receiver) missing(all []*writer) (missing []string, twice int) {
 }
 
 // TestKilledServerNotifiesOfWhatItAcknowledged ends the server with SIGKILL at
-// random moments while clients write and the receiver is down. Every document that
+// random moments while clients write and the recipient is down. Every document that
 // was acknowledged is told of afterwards, under one message id.
 func TestKilledServerNotifiesOfWhatItAcknowledged(t *testing.T) {
 	const writers, rounds = 4, 3
-	dir, to := t.TempDir(), newReceiver(t)
+	dir, to := t.TempDir(), newRecipient(t)
 	on := []string{"--dsub-broker", "on", "--outward-allow", "loopback"}
 	var all []*writer
 	for round := range rounds {
