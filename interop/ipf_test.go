@@ -45,10 +45,20 @@ func TestIPF(t *testing.T) {
 // the version that its update superseded is not shown, so these are two runs.
 func TestIPFLifeCycle(t *testing.T) {
 	s := servertest.Start(t, t.TempDir())
-	t.Run("update", func(t *testing.T) { ipf(t, s, "n=2", "iti57="+s.Registry, "iti61="+s.Registry, "iti86="+s.Repository) })
+	t.Run("update", func(t *testing.T) {
+		ipf(t, s, "n=2", "iti57="+s.Registry, "iti61="+s.Registry, "summary", "iti86="+s.Repository)
+	})
 	t.Run("removal", func(t *testing.T) {
 		ipf(t, s, "n=2", "folder", "iti86="+s.Repository, "iti62="+s.Registry)
 	})
+}
+
+// A patient identity feed by ITI-8, to a server that knows its patients only from it.
+// The ITI-42 step has patients of its own that nobody tells of, and is left out. IPF
+// has no artifact for ITI-44 on Maven Central in this version.
+func TestIPFIdentities(t *testing.T) {
+	s := servertest.Start(t, t.TempDir(), "--patients", "known", "--mllp-listen", "127.0.0.1:0")
+	ipf(t, s, "n=2", "iti42=", "iti8="+s.MLLP)
 }
 
 func TestIPFBigDocument(t *testing.T) {

@@ -202,6 +202,10 @@ func (l *loader) check() {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	l.checkMLLP()
+	if (c.Async.Cert == "") != (c.Async.Key == "") {
+		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
+	}
+	l.checkSubscriptions()
 	l.checkRegistry()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
@@ -251,6 +255,9 @@ func (l *loader) checkMLLP() {
 	if (m.Cert == "") != (m.Key == "") {
 		l.fail("mllp.cert", c.from["mllp.cert"], "mllp.cert and mllp.key belong together; give both or none")
 	}
+	if m.Listen != "" && !c.HasRegistry() {
+		l.fail("mllp.listen", c.from["mllp.listen"], "feeds a registry, and roles is %s: send identities to the registry itself", c.Roles)
+	}
 	if m.ClientCA != "" && m.Cert == "" {
 		l.fail("mllp.client-ca", c.from["mllp.client-ca"], "asks senders for certificates, which needs TLS: give mllp.cert and mllp.key too")
 	}
@@ -271,4 +278,20 @@ func loopback(hostPort string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
+}
+
+func (l *loader) checkSubscriptions() {
+	c := l.config
+	if (c.Outward.Cert == "") != (c.Outward.Key == "") {
+		l.fail("outward.cert", c.from["outward.cert"], "outward.cert and outward.key belong together; give both or none")
+	}
+	if c.DSUB.On && len(c.Outward.Allow) == 0 {
+		l.fail("outward.allow", c.from["outward.allow"], "dsub.broker is on, but no address is allowed to be notified; name them, or give loopback for receivers on this machine")
+	}
+	if c.DSUB.On && !c.HasRegistry() {
+		l.fail("dsub.broker", c.from["dsub.broker"], "needs the role registry: what is notified is what it registers")
+	}
+	if c.DSUB.Usual > c.DSUB.Longest {
+		l.fail("dsub.usual", c.from["dsub.usual"], "must not be more than dsub.longest (%s)", formatDuration(c.DSUB.Longest))
+	}
 }
