@@ -108,7 +108,7 @@ type Document struct {
 	Request  metadata.DocumentRequest
 	NewID    metadata.DocumentRequest // NewRepositoryUniqueId, NewDocumentUniqueId; "" when none
 	MimeType string
-	Size     int64
+	Size     int64 // in octets; -1 when another community did not say
 	Body     io.ReadCloser
 }
 
