@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Actions of updates and removals, which a server need not know.
+// Actions of updates, removals and on-demand documents, which a server need not know.
 const (
+	ActionOnDemand        = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
 	ActionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	ActionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
 	ActionRemove          = "urn:ihe:iti:2010:DeleteDocumentSet"
@@ -34,6 +35,24 @@ func (t *T) optional(a *Answer, transaction string) *Answer {
 // Update sends ITI-57.
 func (t *T) Update(s *Submission) *Answer {
 	return t.optional(t.SOAP(Envelope(ActionUpdate, NewUUID(), "", s.xml())), "ITI-57")
+}
+
+// OnDemand sends ITI-61.
+func (t *T) OnDemand(s *Submission) *Answer {
+	return t.optional(t.SOAP(Envelope(ActionOnDemand, NewUUID(), "", s.xml())), "ITI-61")
+}
+
+// AddOnDemand adds an on-demand entry of a repository with its membership.
+func (s *Submission) AddOnDemand(repository, mime string) *Doc {
+	d := s.Add("")
+	d.Bytes = nil
+	d.XML.CreateAttr("objectType", OnDemand)
+	d.XML.CreateAttr("mimeType", mime)
+	for _, name := range []string{"creationTime", "hash", "size"} {
+		Remove(d.XML, name)
+	}
+	SetSlot(d.XML, "repositoryUniqueId", repository)
+	return d
 }
 
 // Restricted sends ITI-92.

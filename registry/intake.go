@@ -48,7 +48,11 @@ func newIntake(s Submission) *intake {
 // It returns an error only when it cannot tell; what is wrong goes to in.before
 // and in.after.
 func (r *Registry) checkAlone(ctx context.Context, t access.Tenant, in *intake) error {
-	in.before = append(in.before, rules.Check(in.sub, rules.Repository)...) // 1, 2, 9
+	actor := rules.Repository
+	if in.OnDemand {
+		actor = rules.OnDemandSource
+	}
+	in.before = append(in.before, rules.Check(in.sub, actor)...) // 1, 2, 9
 	in.assign()
 	in.before = append(in.before, in.duplicates()...) // 3
 	if r.profile != nil {
@@ -99,13 +103,8 @@ func (in *intake) assign() {
 }
 
 // sound tells whether nothing is wrong so far and claims alone can find what
-// identifiers are taken. An on-demand entry's cannot: it claims no content.
+// identifiers are taken.
 func (in *intake) sound() bool {
-	for _, e := range in.sub.Entries {
-		if e.Kind != metadata.Stable {
-			return false
-		}
-	}
 	return !fault.HasErrors(in.before) && !fault.HasErrors(in.after)
 }
 
@@ -143,9 +142,16 @@ func problem(code fault.Code, format string, args ...any) fault.Problem {
 	return fault.Problem{Code: code, Context: fmt.Sprintf(format, args...)}
 }
 
+// onDemandContent is what the uniqueId of an on-demand entry claims: it is shared
+// with other on-demand entries and never names bytes (ITI TF-2 3.61.4.1.3).
+const onDemandContent = "on-demand"
+
 // contentOf is a document's hash and size in a form that can be compared; "" when
 // one of them is not known.
 func contentOf(e *metadata.DocumentEntry) string {
+	if e.Kind == metadata.OnDemand {
+		return onDemandContent
+	}
 	if e.Hash == "" || !e.Size.Given {
 		return ""
 	}

@@ -59,7 +59,7 @@ func (c *check) uniqueFolders() {
 }
 
 // sameContent: a uniqueId that is registered names the same bytes (rule 5,
-// ITI TF-2 3.42.4.1.3.3.1), and an on-demand entry never takes a stable one's
+// ITI TF-2 3.42.4.1.3.3.1), and a stable entry and an on-demand one never share one
 // (3.61.4.1.3).
 func (c *check) sameContent() {
 	for _, e := range c.sub.Entries {
@@ -92,8 +92,11 @@ type difference struct {
 // differ names all that keeps e from being the document that old describes: other
 // bytes are mostly of another length too, and then both codes belong in the answer.
 func differ(old, e *metadata.DocumentEntry) (found []difference) {
-	if e.Kind == metadata.OnDemand && old.Kind == metadata.Stable {
+	switch {
+	case e.Kind == metadata.OnDemand && old.Kind == metadata.Stable:
 		return []difference{{fault.DuplicateUniqueID, "type (stable)"}}
+	case e.Kind == metadata.Stable && old.Kind == metadata.OnDemand:
+		return []difference{{fault.DuplicateUniqueID, "type (on-demand)"}}
 	}
 	if e.Hash != "" && old.Hash != "" && !strings.EqualFold(e.Hash, old.Hash) {
 		found = append(found, difference{fault.NonIdenticalHash, "hash"})

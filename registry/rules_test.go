@@ -160,6 +160,15 @@ var identityRules = []rule{
 		e.UniqueID = w.registered().UniqueID
 		return w.with(e)
 	}, one(fault.DuplicateUniqueID)},
+	{"5 a stable entry with an on-demand one's uniqueId", func(w *world) *metadata.Submission {
+		old, e := w.onDemand(), w.entry()
+		w.must(w.with(old))
+		e.UniqueID = old.UniqueID
+		return w.with(e)
+	}, one(fault.DuplicateUniqueID)},
+	{"1 on-demand and stable entries in one submission", func(w *world) *metadata.Submission {
+		return w.with(w.entry(), w.onDemand())
+	}, one(fault.RegistryMetadataError)},
 	{"8 the document is another patient's", func(w *world) *metadata.Submission {
 		e := w.entry()
 		e.PatientID = w.other.CX()

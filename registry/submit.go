@@ -17,6 +17,8 @@ type Submission struct {
 	// Submission is completed in place (ids, status, version); the caller must not
 	// use it concurrently, and after an error not at all.
 	Submission *metadata.Submission
+	// OnDemand: this is ITI-61, all entries are on-demand; otherwise all are stable.
+	OnDemand bool
 	// Problems were found earlier (decoding, storing). When there are errors
 	// among them nothing is registered; they are answered before those found here.
 	Problems []fault.Problem
@@ -35,7 +37,7 @@ type Receipt struct {
 	IDs map[metadata.ID]metadata.ID
 }
 
-// Submit registers a submission (ITI-42): all or nothing, durable and visible
+// Submit registers a submission (ITI-42, ITI-61): all or nothing, durable and visible
 // when it returns nil. A submission that was registered before is refused with
 // XDSDuplicateUniqueIdInRegistry and changes nothing.
 //

@@ -46,7 +46,8 @@ func newWorld(t testing.TB, e engine, change ...func(*registry.Options)) *world 
 }
 
 func (w *world) submit(sub *metadata.Submission) (registry.Receipt, error) {
-	return w.reg.Submit(context.Background(), tenant, registry.Submission{Submission: sub})
+	onDemand := len(sub.Entries) > 0 && sub.Entries[0].Kind == metadata.OnDemand // ITI-61
+	return w.reg.Submit(context.Background(), tenant, registry.Submission{Submission: sub, OnDemand: onDemand})
 }
 
 // must registers what has to be accepted.

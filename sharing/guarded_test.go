@@ -63,6 +63,17 @@ var uses = map[string]struct {
 			return err
 		},
 	},
+	"RegisterOnDemand": {
+		action: access.ActionRegisterOnDemand, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.RegisterOnDemand(ctx, caller, sharing.Register{Submission: w.onDemand(own, "text/xml")})
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			_, err := w.RegisterOnDemand(ctx, caller, sharing.Register{Submission: w.elsewhere()})
+			return err
+		},
+	},
 	"Retrieve": {
 		action: access.ActionRetrieve, silent: true, engine: []string{"lookup"},
 		good: func(ctx context.Context, w *world) error {
@@ -168,6 +179,15 @@ func (w *world) everything() []metadata.ID {
 func (w *world) elsewhere() *metadata.Submission {
 	s := w.gen.Metadata(w.patient, 1)
 	s.Entries[0].RepositoryID = "1.2.3.4.5"
+	return s
+}
+
+// onDemand is a submission of an on-demand entry of a repository.
+func (w *world) onDemand(repository, mime string) *metadata.Submission {
+	s := w.gen.Metadata(w.patient, 1)
+	e := s.Entries[0]
+	e.Kind, e.CreationTime, e.Hash, e.Size = metadata.OnDemand, "", "", metadata.Size{}
+	e.MimeType, e.RepositoryID = mime, repository
 	return s
 }
 

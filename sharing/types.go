@@ -17,6 +17,9 @@ type Service interface {
 	// Register registers metadata whose documents another repository holds
 	// (ITI-42).
 	Register(ctx context.Context, c access.Caller, r Register) (Receipt, error)
+	// RegisterOnDemand registers metadata of documents that are made when they are
+	// retrieved (ITI-61).
+	RegisterOnDemand(ctx context.Context, c access.Caller, r Register) (Receipt, error)
 	// Find answers a stored query (ITI-18). It calls show for each object that the
 	// caller may see, in the order of the answer; when Find returns an error,
 	// nothing of what was shown may leave. The record is durable when Find
@@ -59,7 +62,7 @@ type Parts interface {
 	Next() (metadata.ID, io.Reader, error)
 }
 
-// Register is an ITI-42 request.
+// Register is an ITI-42 or ITI-61 request.
 type Register struct {
 	Submission *metadata.Submission
 	Problems   []fault.Problem

@@ -34,13 +34,23 @@ func (s *Sharing) Provide(ctx context.Context, c access.Caller, p Provide) (Rece
 
 // Register registers metadata (ITI-42).
 func (s *Sharing) Register(ctx context.Context, c access.Caller, r Register) (Receipt, error) {
+	return s.register(ctx, s.request(c, access.ActionRegister, "ITI-42"), r)
+}
+
+// RegisterOnDemand registers metadata of documents that are made when they are
+// retrieved (ITI-61).
+func (s *Sharing) RegisterOnDemand(ctx context.Context, c access.Caller, r Register) (Receipt, error) {
+	return s.register(ctx, s.request(c, access.ActionRegisterOnDemand, "ITI-61"), r)
+}
+
+func (s *Sharing) register(ctx context.Context, req access.Request, r Register) (Receipt, error) {
 	if r.Submission == nil {
-		r.Submission = &metadata.Submission{}
+		r.Submission = &metadata.Submission{} // what was wrong is in r.Problems
 	}
-	req := s.request(c, access.ActionRegister, "ITI-42")
 	req.Patients = patientsOf(r.Submission)
 	receipt, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) (Receipt, error) {
-		w := s.write(c, pass, r.Submission, "")
+		w := s.write(req.Caller, pass, r.Submission, "")
+		w.onDemand = req.Action == access.ActionRegisterOnDemand
 		if err := w.mayWrite(ctx); err != nil {
 			return Receipt{}, refusal(err, fault.RegistryError)
 		}
@@ -54,6 +64,7 @@ type write struct {
 	s          *Sharing
 	pass       *guard.Pass
 	sub        *metadata.Submission
+	onDemand   bool // ITI-61
 	controller func(metadata.Object) string
 	touched    []access.Item // registered objects that the submission refers to
 }
@@ -186,7 +197,7 @@ func definite(err error) bool {
 // in the record.
 func (w *write) register(ctx context.Context, problems []fault.Problem, keys map[metadata.ID]storage.DocumentKey) (Receipt, error) {
 	done, err := w.s.registry.Submit(ctx, w.s.tenant, registry.Submission{
-		Submission: w.sub, Problems: problems, Documents: keys, Controller: w.controller,
+		Submission: w.sub, OnDemand: w.onDemand, Problems: problems, Documents: keys, Controller: w.controller,
 	})
 	if err != nil {
 		return Receipt{}, err

@@ -137,8 +137,8 @@ type Claim struct {
 	// and folders). Otherwise other holders are fine when their Value is equal, or
 	// when they hold it exclusively (a DocumentEntry's uniqueId).
 	Exclusive bool
-	// Value of a shared claim: lower-case hash and size. "" (unknown: on-demand,
-	// or no hash and size) is equal to everything.
+	// Value of a shared claim: lower-case hash and size, or a word that says what
+	// else the ID names. "" (unknown) is equal to everything.
 	Value string
 }
 
@@ -264,7 +264,8 @@ type Documents interface {
 	// Delete removes the bytes and destroys their data key; unknown keys are fine.
 	Delete(ctx context.Context, key DocumentKey) error
 	// Keys yields the keys committed at or after from and before a time, in no
-	// order, for the sweep. The zero from means "since ever".
+	// order, for the sweep. The zero from means "since ever". What a Delete left that
+	// was cut off after the data key was gone is not listed; the engine ends it.
 	Keys(ctx context.Context, from, before time.Time) iter.Seq2[DocumentKey, error]
 }
 

@@ -18,7 +18,7 @@ type watched struct {
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
 	update, restricted               *telemetry.Transaction
-	remove, destroy                  *telemetry.Transaction
+	remove, destroy, onDemand        *telemetry.Transaction
 	feedV2, feedV3                   *telemetry.Transaction
 }
 
@@ -26,7 +26,7 @@ func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) s
 	return &watched{next: next, clock: clock,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
-		feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44")}
+		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44")}
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
@@ -40,6 +40,13 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 	start := w.clock()
 	receipt, err := w.next.Register(ctx, c, r)
 	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return receipt, err
+}
+
+func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	start := w.clock()
+	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
+	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
 

@@ -17,14 +17,14 @@ type entry struct {
 
 // entries holds every code of package fault once, warnings last.
 var entries = []entry{
-	{fault.RegistryMetadataError, "ITI-41, ITI-42; ITI-18 for `limits.slots` and `limits.values`",
+	{fault.RegistryMetadataError, "ITI-41, ITI-42, ITI-61; ITI-18 for `limits.slots` and `limits.values`",
 		"The metadata breaks a rule: a required attribute is missing, a value has a wrong form or is outside the value set of the profile, an association does not fit, there are more objects, slots or values than the limits allow, the stated hash or size is not that of the bytes, a submitted UUID is taken.",
 		"Mend what codeContext names. All errors that were found are listed. Sending the same again changes nothing."},
 	{fault.DuplicateInMessage, "ITI-41, ITI-42",
 		"Two objects of the message have the same uniqueId.",
 		"Give each its own."},
-	{fault.DuplicateUniqueID, "ITI-41, ITI-42, ITI-57, ITI-92",
-		"The uniqueId of the submission set or of a folder is registered already; or an on-demand entry has the uniqueId of a stable one.",
+	{fault.DuplicateUniqueID, "ITI-41, ITI-42, ITI-57, ITI-61, ITI-92",
+		"The uniqueId of the submission set or of a folder is registered already; or an on-demand entry has the uniqueId of a stable one, or the other way round.",
 		"If this is the same message sent again, it was accepted the first time: stop. Otherwise use a new uniqueId."},
 	{fault.NonIdenticalHash, "ITI-41, ITI-42",
 		"The document's uniqueId is registered for bytes with another SHA-1.",

@@ -17,8 +17,12 @@ const (
 	// repositoryUniqueId may still be missing, and every entry is stable.
 	Source Actor = iota
 	// Repository is a Document Repository sending ITI-42: nothing may be missing.
-	// An on-demand entry among the entries is held to the rules of ITI-61.
+	// Every entry is stable.
 	Repository
+	// OnDemandSource is an On-Demand Document Source sending ITI-61: there is at
+	// least one entry and every one is on-demand, without creationTime, hash and
+	// size.
+	OnDemandSource
 	// Administrator is a Document Administrator sending ITI-57, or an Update
 	// Initiator sending ITI-92: objects may be later versions, associations may ask
 	// for changes, and problems name the object in Location.
@@ -36,6 +40,9 @@ func Check(sub *metadata.Submission, actor Actor) []fault.Problem {
 	r := &report{actor: actor}
 	r.ids(sub)
 	r.set(&sub.Set)
+	if actor == OnDemandSource && len(sub.Entries) == 0 {
+		r.missing("DocumentEntry", "ITI-61 registers at least one on-demand document")
+	}
 	for _, e := range sub.Entries {
 		r.entry(e)
 	}

@@ -52,10 +52,6 @@ func TestGood(t *testing.T) {
 		"repeated PID-3": func(s *metadata.Submission) {
 			s.Entries[0].SourcePatientInfo = []string{"PID-3|a", "PID-3|b", "PID-99|c", "PID-5|d|e"}
 		},
-		"on-demand": func(s *metadata.Submission) {
-			e := s.Entries[0]
-			e.Kind, e.CreationTime, e.Hash, e.Size = metadata.OnDemand, "", "", metadata.Size{}
-		},
 		"no documents": func(s *metadata.Submission) { s.Entries, s.Folders, s.Associations = nil, nil, nil },
 	} {
 		sub := sample()
@@ -105,7 +101,6 @@ func TestBad(t *testing.T) {
 		{"no mimeType", e(func(e *de) { e.MimeType = "" }), "mimeType: is missing"},
 		{"mimeType", e(func(e *de) { e.MimeType = "pdf" }), "not a media type"},
 		{"no objectType", e(func(e *de) { e.Kind = metadata.KindUnknown }), "objectType"},
-		{"on-demand with hash", e(func(e *de) { e.Kind = metadata.OnDemand }), "not allowed for an on-demand"},
 		{"no patientId", e(func(e *de) { e.PatientID = "" }), "patientId: is missing"},
 		{"patientId", e(func(e *de) { e.PatientID = "1^^^1.2.3" }), "patientId: '1^^^1.2.3' has the wrong form"},
 		{"patientId escaped twice", e(func(e *de) { e.PatientID = "1^^^&amp;1.2.3&amp;ISO" }), "escaped twice"},
@@ -179,12 +174,45 @@ func TestBad(t *testing.T) {
 
 func last(s *metadata.Submission) *metadata.Association { return s.Associations[len(s.Associations)-1] }
 
-func TestSourceSendsStableOnly(t *testing.T) {
+func TestStableOnly(t *testing.T) {
+	for _, actor := range []rules.Actor{rules.Source, rules.Repository} {
+		sub := onDemand()
+		if problems := rules.Check(sub, actor); len(problems) != 1 || !strings.Contains(problems[0].Context, "ITI-61") {
+			t.Error(problems)
+		}
+	}
+}
+
+// onDemand is a right submission of ITI-61.
+func onDemand() *metadata.Submission {
 	sub := sample()
-	e := sub.Entries[0]
-	e.Kind, e.CreationTime, e.Hash, e.Size = metadata.OnDemand, "", "", metadata.Size{}
-	if problems := rules.Check(sub, rules.Source); len(problems) != 1 || !strings.Contains(problems[0].Context, "ITI-61") {
-		t.Error(problems)
+	for _, e := range sub.Entries {
+		e.Kind, e.CreationTime, e.Hash, e.Size = metadata.OnDemand, "", "", metadata.Size{}
+	}
+	return sub
+}
+
+func TestOnDemandSource(t *testing.T) {
+	if problems := rules.Check(onDemand(), rules.OnDemandSource); problems != nil {
+		t.Fatal(problems)
+	}
+	for name, c := range map[string]struct {
+		change func(*metadata.Submission)
+		want   string
+	}{
+		"stable":          {func(s *metadata.Submission) { s.Entries[0] = sample().Entries[0] }, "ITI-61 takes on-demand documents only"},
+		"nothing":         {func(s *metadata.Submission) { s.Entries = nil }, "at least one"},
+		"hash":            {func(s *metadata.Submission) { s.Entries[0].Hash = strings.Repeat("a", 40) }, "not allowed for an on-demand"},
+		"size 0":          {func(s *metadata.Submission) { s.Entries[0].Size = metadata.Octets(0) }, "not allowed for an on-demand"},
+		"creationTime":    {func(s *metadata.Submission) { s.Entries[0].CreationTime = "2026" }, "not allowed for an on-demand"},
+		"no repository":   {func(s *metadata.Submission) { s.Entries[0].RepositoryID = "" }, "repositoryUniqueId: is missing"},
+		"wrong authority": {func(s *metadata.Submission) { s.Entries[0].LegalAuthenticator = "^^^" }, "legalAuthenticator"},
+	} {
+		sub := onDemand()
+		c.change(sub)
+		if problems := rules.Check(sub, rules.OnDemandSource); len(problems) != 1 || !strings.Contains(problems[0].Context, c.want) {
+			t.Errorf("%s: %v", name, problems)
+		}
 	}
 }
 
@@ -221,7 +249,19 @@ func TestArbitraryIsGood(t *testing.T) {
 	for name, strings := range map[string]arbitrary.Strings{"plain": arbitrary.Plain(), "hostile": arbitrary.Hostile()} {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
 			sub := arbitrary.Submission(strings).Draw(t, "submission")
-			if problems := rules.Check(sub, rules.Repository); problems != nil {
+			rest := *sub
+			for i, e := range sub.Entries { // a submission has entries of one kind
+				rest.Entries = sub.Entries[i : i+1]
+				actor := rules.Repository
+				if e.Kind == metadata.OnDemand {
+					actor = rules.OnDemandSource
+				}
+				if problems := rules.Check(&rest, actor); problems != nil {
+					t.Fatal(problems)
+				}
+			}
+			rest.Entries = nil
+			if problems := rules.Check(&rest, rules.Repository); problems != nil {
 				t.Fatal(problems)
 			}
 		}))

@@ -41,6 +41,10 @@ func (r *report) kind(e *metadata.DocumentEntry) {
 		r.add("objectType", "is missing or unknown; a stable document has %s.", metadata.Stable.URN())
 	case e.Kind == metadata.OnDemand && r.actor == Source:
 		r.add("objectType", "is that of an on-demand document; ITI-41 takes stable documents only, register it with ITI-61.")
+	case e.Kind == metadata.OnDemand && r.actor == Repository:
+		r.add("objectType", "is that of an on-demand document; ITI-42 takes stable documents only, register it with ITI-61.")
+	case e.Kind == metadata.Stable && r.actor == OnDemandSource:
+		r.add("objectType", "is that of a stable document; ITI-61 takes on-demand documents only (%s), register it with ITI-42.", metadata.OnDemand.URN())
 	}
 }
 

@@ -17,7 +17,14 @@ import (
 // answerHeader are the addressing headers of the answer: RelatesTo always, and a
 // MessageID of its own.
 func (x *exchange) answerHeader() soap.Header {
-	return soap.Header{Action: x.header.Action + response, MessageID: metadata.NewUUID().String(), RelatesTo: x.header.MessageID}
+	return soap.Header{Action: answerAction(x.header.Action), MessageID: metadata.NewUUID().String(), RelatesTo: x.header.MessageID}
+}
+
+func answerAction(request string) string {
+	if request == actionOnDemand {
+		return answerOfOnDemand
+	}
+	return request + response
 }
 
 // begin writes the HTTP headers of an answer; length is -1 when it is not known.

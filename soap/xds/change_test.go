@@ -51,6 +51,31 @@ func TestUpdateRoundTrip(t *testing.T) {
 	}
 }
 
+// On-demand entries arrive as such, and the answer has the action that the
+// standard gives it.
+func TestOnDemandRoundTrip(t *testing.T) {
+	var got *metadata.Submission
+	s := serve(t, &service{onDemand: func(_ context.Context, _ access.Caller, r sharing.Register) (sharing.Receipt, error) {
+		got = r.Submission
+		return sharing.Receipt{}, nil
+	}}, DoorOptions{})
+	sub, _, _ := sample(2)
+	for _, e := range sub.Entries {
+		e.Kind, e.CreationTime, e.Hash, e.Size = metadata.OnDemand, "", "", metadata.Size{}
+	}
+	if r, err := s.c.RegisterOnDemand(context.Background(), sub); err != nil || r.Status != ebrim.Success {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if diff := cmp.Diff(sub.Entries, got.Entries); diff != "" {
+		t.Error(diff)
+	}
+	x := &exchange{}
+	x.header.Action = actionOnDemand
+	if a := x.answerHeader().Action; a != "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse" {
+		t.Errorf("the answer's action is %s", a)
+	}
+}
+
 func TestRemoveRoundTrip(t *testing.T) {
 	var got []metadata.ID
 	s := serve(t, &service{remove: func(_ context.Context, _ access.Caller, ids []metadata.ID) error {

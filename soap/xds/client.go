@@ -17,11 +17,12 @@ import (
 
 // Options of a Client.
 type Options struct {
-	// RegistryURL takes ITI-18, 42, 57, 62 and 92, RepositoryURL ITI-41, 43 and 86.
+	// RegistryURL takes ITI-18, 42, 57, 61, 62 and 92, RepositoryURL ITI-41, 43 and 86.
 	RegistryURL, RepositoryURL string
 	// These override them for servers with an address per transaction. UpdateURL is
 	// for both kinds of update.
 	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
+	OnDemandURL                                    string
 	UpdateURL, RemoveURL, RemoveDocumentsURL       string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
@@ -31,7 +32,7 @@ type Options struct {
 	TempDir string
 }
 
-// Client sends ITI-18, 41, 42, 43, 57, 62, 86 and 92 and streams documents both
+// Client sends ITI-18, 41, 42, 43, 57, 61, 62, 86 and 92 and streams documents both
 // ways. It is safe for concurrent use. Its errors, besides those of net/http:
 //
 //   - *RefusedError: a registry response with the status Failure;
@@ -60,6 +61,7 @@ func NewClient(o Options) *Client {
 	first(&o.RetrieveURL, o.RepositoryURL)
 	first(&o.QueryURL, o.RegistryURL)
 	first(&o.RegisterURL, o.RegistryURL)
+	first(&o.OnDemandURL, o.RegistryURL)
 	first(&o.UpdateURL, o.RegistryURL)
 	first(&o.RemoveURL, o.RegistryURL)
 	first(&o.RemoveDocumentsURL, o.RepositoryURL)
@@ -94,6 +96,14 @@ func BytesAttachment(entry metadata.ID, mimeType string, content []byte) Attachm
 // Register sends ITI-42.
 func (c *Client) Register(ctx context.Context, s *metadata.Submission) (ebrim.RegistryResponse, error) {
 	call := c.call(actionRegister, c.o.RegisterURL)
+	env := soap.AppendOpen(make([]byte, 0, 16<<10), call.header)
+	env = soap.AppendClose(ebrim.AppendSubmission(env, s))
+	return call.registry(ctx, plain(env))
+}
+
+// RegisterOnDemand sends ITI-61.
+func (c *Client) RegisterOnDemand(ctx context.Context, s *metadata.Submission) (ebrim.RegistryResponse, error) {
+	call := c.call(actionOnDemand, c.o.OnDemandURL)
 	env := soap.AppendOpen(make([]byte, 0, 16<<10), call.header)
 	env = soap.AppendClose(ebrim.AppendSubmission(env, s))
 	return call.registry(ctx, plain(env))

@@ -158,7 +158,7 @@ func (c *call) answer(resp *http.Response, read func(*xmlscan.Scanner, *message)
 		return &HTTPError{Status: resp.StatusCode}
 	case h.RelatesTo != c.header.MessageID:
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
-	case h.Action != c.header.Action+response:
+	case h.Action != answerAction(c.header.Action):
 		return &ProtocolError{What: fmt.Sprintf("wsa:Action is %q", h.Action)}
 	}
 	if err := read(&sc, &m); err != nil {

@@ -32,6 +32,10 @@ const (
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
 	response       = "Response"
 
+	// ITI-61, whose answer is not the request's action with "Response" behind it.
+	actionOnDemand   = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
+	answerOfOnDemand = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse"
+
 	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
 	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	actionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
@@ -41,13 +45,13 @@ const (
 
 // RegistryTransactions is what RegistryHandler answers.
 func RegistryTransactions() []string {
-	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-62", "ITI-92"}
+	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-61", "ITI-62", "ITI-92"}
 }
 
 // RepositoryTransactions is what RepositoryHandler answers.
 func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
 
-// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-62 and ITI-92.
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62 and ITI-92.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
@@ -151,6 +155,8 @@ func (x *exchange) transaction() func(*exchange) error {
 		return (*exchange).query
 	case a == actionRegister && !x.d.repository:
 		return (*exchange).register
+	case a == actionOnDemand && !x.d.repository:
+		return (*exchange).registerOnDemand
 	case a == actionProvide && x.d.repository:
 		return (*exchange).provide
 	case a == actionRetrieve && x.d.repository:

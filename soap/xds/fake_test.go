@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type service struct {
 	provide  func(context.Context, access.Caller, sharing.Provide) (sharing.Receipt, error)
 	register func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)
+	onDemand func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)
 	find     func(context.Context, access.Caller, metadata.StoredQuery, func(metadata.Object) error) (sharing.Found, error)
 	retrieve func(context.Context, access.Caller, []metadata.DocumentRequest) (*sharing.Retrieved, error)
 	update   func(context.Context, access.Caller, sharing.Update) (sharing.Receipt, error)
@@ -55,6 +56,10 @@ func (s *service) Provide(ctx context.Context, c access.Caller, p sharing.Provid
 
 func (s *service) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	return s.register(ctx, c, r)
+}
+
+func (s *service) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
+	return s.onDemand(ctx, c, r)
 }
 
 func (s *service) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {

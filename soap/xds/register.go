@@ -1,6 +1,9 @@
 package xds
 
 import (
+	"context"
+
+	"samdok/access"
 	"samdok/fault"
 	"samdok/internal/xmlscan"
 	"samdok/metadata/ebrim"
@@ -16,6 +19,14 @@ func (x *exchange) register() error {
 			return soap.Malformed(err)
 		}
 	}
+	return x.submitted(x.d.svc.Register)
+}
+
+// registerOnDemand answers ITI-61 (ITI TF-2 3.61).
+func (x *exchange) registerOnDemand() error { return x.submitted(x.d.svc.RegisterOnDemand) }
+
+// submitted hands a SubmitObjectsRequest to a use case.
+func (x *exchange) submitted(do func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)) error {
 	if err := x.expect(xmlscan.LCM, "SubmitObjectsRequest"); err != nil {
 		return err
 	}
@@ -26,7 +37,7 @@ func (x *exchange) register() error {
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
 		return err
 	}
-	receipt, err := x.d.svc.Register(x.r.Context(), x.d.o.Caller(x.r, x.header), sharing.Register{Submission: sub, Problems: problems})
+	receipt, err := do(x.r.Context(), x.d.o.Caller(x.r, x.header), sharing.Register{Submission: sub, Problems: problems})
 	x.receipt(receipt, err)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"samdok/internal/disk"
 	"samdok/storage"
+	"samdok/storage/keyring"
 )
 
 // Delete implements storage.Documents. When it returns nil the document cannot
@@ -191,8 +192,8 @@ func (s *Store) takesCommits(n uint32) bool {
 // are skipped by their time.
 const slack = time.Hour
 
-// Keys implements storage.Documents. It also removes packs in which nothing is
-// left.
+// Keys implements storage.Documents. It also ends deletions that were cut off after
+// their data key was destroyed, and removes packs in which nothing is left.
 func (s *Store) Keys(ctx context.Context, from, before time.Time) iter.Seq2[storage.DocumentKey, error] {
 	return func(yield func(storage.DocumentKey, error) bool) {
 		numbers, err := s.packNumbers()
@@ -254,10 +255,13 @@ func (s *Store) packKeys(ctx context.Context, n uint32, from, before time.Time, 
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
+		p := place{sealed: h.keyID != 0, pack: n, unit: uint32(off / align), units: uint32(padded(h.length()) / align), random: h.random}
+		if s.begun(h) {
+			return s.erase(&p, h)
+		}
 		if h.state == stateLive {
 			live++
 		}
-		p := place{sealed: h.keyID != 0, pack: n, unit: uint32(off / align), units: uint32(padded(h.length()) / align), random: h.random}
 		if h.within(from, before) && !yield(p.key(), nil) {
 			return errStop
 		}
@@ -270,6 +274,16 @@ func (s *Store) packKeys(ctx context.Context, n uint32, from, before time.Time, 
 		err = s.removeEmpty(n, f)
 	}
 	return true, err
+}
+
+// begun tells a document whose deletion was cut off: its data key is destroyed,
+// which is the deletion's mark. It only remains to free its space.
+func (s *Store) begun(h *header) bool {
+	if h.state != stateLive || h.keyID == 0 {
+		return false
+	}
+	_, err := s.Ring.Key(h.keyID)
+	return errors.Is(err, keyring.ErrDestroyed)
 }
 
 // packEnd is how far a pack's records are committed.
@@ -315,7 +329,7 @@ func (s *Store) largeKeys(ctx context.Context, from, before time.Time, yield fun
 			continue
 		}
 		for _, name := range names {
-			key, ok, err := s.largeKey(filepath.Join(s.large(), d, name), from, before)
+			key, ok, err := s.largeKey(ctx, filepath.Join(s.large(), d, name), from, before)
 			if ctx.Err() != nil {
 				err = context.Cause(ctx)
 			}
@@ -326,7 +340,7 @@ func (s *Store) largeKeys(ctx context.Context, from, before time.Time, yield fun
 	}
 }
 
-func (s *Store) largeKey(path string, from, before time.Time) (storage.DocumentKey, bool, error) {
+func (s *Store) largeKey(ctx context.Context, path string, from, before time.Time) (storage.DocumentKey, bool, error) {
 	f, err := s.FS.Open(path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", false, nil // deleted meanwhile
@@ -344,5 +358,8 @@ func (s *Store) largeKey(path string, from, before time.Time) (storage.DocumentK
 		return "", false, nil
 	}
 	p := place{large: true, sealed: h.keyID != 0, random: h.random}
+	if s.begun(&h) {
+		return "", false, s.deleteLarge(ctx, &p)
+	}
 	return p.key(), h.within(from, before), nil
 }

@@ -328,7 +328,7 @@ func (w *writer) newStream(of *stream) error {
 
 // log seals and writes one row.
 func (w *writer) log(of *stream, at int64, text []byte) (err error) {
-	if w.sealed, err = of.box.seal(w.sealed[:0], at, text); err != nil {
+	if w.sealed, err = w.current(of).box.seal(w.sealed[:0], at, text); err != nil {
 		return err
 	}
 	if err := w.insertLog.bind(at, w.seq).bindBytes(3, w.sealed); err != nil {

@@ -203,6 +203,19 @@ func (c *cache) committed(effects []effect) {
 	c.trim()
 }
 
+// drop forgets a stream that was written anew at seq.
+func (c *cache) drop(key, seq int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changed[key%int64(len(c.changed))] = seq
+	if at := c.byKey[key]; at != nil {
+		e := c.used.Remove(at).(*entry)
+		delete(c.byKey, e.key)
+		delete(c.byName, e.name)
+		c.bytes -= e.bytes()
+	}
+}
+
 // forget drops everything.
 func (c *cache) forget(seq int64) {
 	c.mu.Lock()

@@ -29,6 +29,13 @@ func TestMain(m *testing.M) {
 		}
 		return db, done, err
 	})
+	storagetest.EraseChild(func(dir string, step func(string)) (storagetest.ErasingLog, error) {
+		db, _, err := openIn(dir, true)
+		if err == nil {
+			sqlite.WithSteps(db, step)
+		}
+		return db, err
+	})
 	goleak.VerifyTestMain(m)
 }
 

@@ -59,6 +59,7 @@ type DB struct {
 	seq        atomic.Int64          // of the last commit
 	sick       atomic.Pointer[error] // why the last commit failed
 	broken     atomic.Bool           // the index must be rebuilt
+	step       func(string)          // tests stop here, between the steps of Redact
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -110,7 +111,7 @@ func (db *DB) start(ctx context.Context, queue int) error {
 	}
 	w := &writer{
 		session: &session{db: db}, queue: make(chan *submission, queue), ended: make(chan struct{}),
-		versions: map[int64]storage.Version{},
+		versions: map[int64]storage.Version{}, rekeyed: map[int64]*stream{},
 	}
 	if err := w.use(c); err != nil {
 		return errors.Join(err, c.close())
@@ -200,6 +201,9 @@ func (db *DB) prepareFile(ctx context.Context, c *conn) error {
 		return err
 	}
 	if err := db.loadHasher(ctx, c); err != nil {
+		return err
+	}
+	if err := db.destroyDoomed(ctx, c); err != nil {
 		return err
 	}
 	whole, err := checkProjection(c)

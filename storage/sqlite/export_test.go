@@ -7,5 +7,8 @@ func WithoutSync(db *DB) error {
 	return db.writer.between(context.Background(), "test", func() error { return db.writer.exec("PRAGMA synchronous = OFF") })
 }
 
+// WithSteps calls f between the steps of Redact.
+func WithSteps(db *DB, f func(string)) { db.step = f }
+
 // WithShortLog makes the write-ahead log go into the file after a few pages.
 func WithShortLog(db *DB) { db.walLimit.Store(20) }

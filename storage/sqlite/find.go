@@ -48,6 +48,10 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 					if err != nil {
 						return false, err
 					}
+					if storage.IsTombstone(a.Object) {
+						reader.GiveBack() // erased after this search began
+						continue
+					}
 					found := storage.Placed{Added: a, Stream: s}
 					overlay(&found, touches)
 					if !w.has(found.Object) {

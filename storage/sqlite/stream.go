@@ -225,7 +225,11 @@ func (s *session) candidates(h int64, visit func(place) (bool, error)) error {
 		if q.int(0) != next {
 			break
 		}
-		if more, err := visit(place{q.int(1), q.int(2)}); !more || err != nil {
+		p := place{q.int(1), q.int(2)}
+		if p.at == 0 {
+			continue // what was here was erased
+		}
+		if more, err := visit(p); !more || err != nil {
 			q.reset()
 			return err
 		}

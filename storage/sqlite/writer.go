@@ -23,7 +23,10 @@ type writer struct {
 	begin, insertStream, insertLog, insertTouch *stmt
 	insertID                                    *stmt
 
+	replaceLog *stmt
+
 	versions map[int64]storage.Version // of streams changed in this transaction
+	rekeyed  map[int64]*stream         // since the file was opened, as they are now
 	effects  []effect
 	sealed   []byte
 }
@@ -54,6 +57,7 @@ func (w *writer) prepareWrites(c *conn, prefix string) error {
 		{&w.begin, "BEGIN IMMEDIATE"},
 		{&w.insertStream, "INSERT INTO " + prefix + "stream (key, hash) VALUES (?, ?)"},
 		{&w.insertLog, "INSERT INTO log (id, seq, data) VALUES (?, ?, ?)"},
+		{&w.replaceLog, "UPDATE log SET data = ?2 WHERE id = ?1"},
 		{&w.insertID, "INSERT OR IGNORE INTO " + prefix + "ids (h, at, n) VALUES (?, ?, ?)"},
 		{&w.insertTouch, "INSERT INTO " + prefix + "touch (at, n, seq, by, what) VALUES (?, ?, ?, ?, ?)"},
 	} {
