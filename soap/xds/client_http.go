@@ -94,16 +94,36 @@ func packed(w *mtom.Writer, docs []Attachment) requestBody {
 	}}
 }
 
+// reply is an answer whose envelope has been read up to its body.
+type reply struct {
+	resp *http.Response
+	msg  message
+	scan xmlscan.Scanner
+}
+
 // do sends a request and reads the answer's envelope up to its body, which read
 // decodes.
 func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner, *message) error) error {
-	body, err := b.open()
+	r, err := c.send(ctx, b)
 	if err != nil {
 		return err
 	}
+	defer r.close()
+	if err := read(&r.scan, &r.msg); err != nil {
+		return wrong("its body", err)
+	}
+	return r.end()
+}
+
+// send is the first half of do. The caller must close the reply.
+func (c *call) send(ctx context.Context, b requestBody) (*reply, error) {
+	body, err := b.open()
+	if err != nil {
+		return nil, err
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.ContentLength, req.GetBody = b.length, b.open
 	req.Header.Set("Content-Type", b.contentType)
@@ -113,56 +133,62 @@ func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner
 	}
 	resp, err := c.c.o.HTTP.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer resp.Body.Close()
-	if err := c.answer(resp, read); err != nil {
-		return err
+	r := &reply{resp: resp}
+	if err := c.open(r); err != nil {
+		r.close()
+		return nil, err
 	}
-	// Reading to the end lets the connection be used again.
-	_, err = io.CopyN(io.Discard, resp.Body, 64<<10)
+	return r, nil
+}
+
+func (r *reply) close() {
+	r.msg.close()
+	r.resp.Body.Close()
+}
+
+// end reads on, so that the connection can be used again.
+func (r *reply) end() error {
+	_, err := io.CopyN(io.Discard, r.resp.Body, 64<<10)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return &ProtocolError{What: "it is not complete", Err: err}
 	}
 	return nil
 }
 
-func (c *call) answer(resp *http.Response, read func(*xmlscan.Scanner, *message) error) error {
-	contentType := resp.Header.Get("Content-Type")
+// open reads the envelope up to its body.
+func (c *call) open(r *reply) error {
+	contentType := r.resp.Header.Get("Content-Type")
 	if media := soap.ParseContent(contentType).Media; media != soap.MediaType && media != mtom.MediaType {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // whatever came is shown
-		if resp.StatusCode/100 == 2 && resp.StatusCode != http.StatusAccepted {
+		text, _ := io.ReadAll(io.LimitReader(r.resp.Body, 1<<10)) // whatever came is shown
+		if r.resp.StatusCode/100 == 2 && r.resp.StatusCode != http.StatusAccepted {
 			return &ProtocolError{What: fmt.Sprintf("its Content-Type is %q", contentType)}
 		}
-		return &HTTPError{resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), ""))}
+		return &HTTPError{r.resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), ""))}
 	}
-	m := message{limits: c.c.o.Limits, tmp: c.spool(), whole: c.c.o.Limits.RootBytes}
-	if c.header.Action == actionRetrieve {
-		m.whole, m.feed = min(m.whole, 1<<20), true
+	r.msg = message{limits: c.c.o.Limits, tmp: c.spool(), whole: c.c.o.Limits.RootBytes}
+	if c.feed > 0 {
+		r.msg.whole, r.msg.feed = min(r.msg.whole, c.feed), true
 	}
-	defer m.close()
-	if err := m.open(resp.Body, contentType, resp.ContentLength); err != nil {
+	if err := r.msg.open(r.resp.Body, contentType, r.resp.ContentLength); err != nil {
 		return wrong("it cannot be read", err)
 	}
-	var sc xmlscan.Scanner
-	m.start(&sc, xmlscan.Limits{Size: int(m.limits.RootBytes), Text: 1 << 20, Elements: 100_000_000})
+	r.msg.start(&r.scan, xmlscan.Limits{Size: int(r.msg.limits.RootBytes), Text: 1 << 20, Elements: 100_000_000})
 	var h soap.Header
-	if err := soap.ReadEnvelope(&sc, &h); err != nil {
+	if err := soap.ReadEnvelope(&r.scan, &h); err != nil {
 		return wrong("its envelope", err)
 	}
-	if sc.Is(xmlscan.SOAP12, "Fault") {
-		return readFault(&sc, resp.StatusCode)
+	if r.scan.Is(xmlscan.SOAP12, "Fault") {
+		return readFault(&r.scan, r.resp.StatusCode)
 	}
 	switch {
-	case resp.StatusCode != http.StatusOK:
-		return &HTTPError{Status: resp.StatusCode}
+	case r.resp.StatusCode != http.StatusOK:
+		return &HTTPError{Status: r.resp.StatusCode}
 	case h.RelatesTo != c.header.MessageID:
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
 	case h.Action != answerAction(c.header.Action):
 		return &ProtocolError{What: fmt.Sprintf("wsa:Action is %q", h.Action)}
-	}
-	if err := read(&sc, &m); err != nil {
-		return wrong("its body", err)
 	}
 	return nil
 }

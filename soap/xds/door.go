@@ -36,6 +36,10 @@ const (
 	actionOnDemand   = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
 	answerOfOnDemand = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse"
 
+	// Between communities.
+	actionCrossQuery    = "urn:ihe:iti:2007:CrossGatewayQuery"
+	actionCrossRetrieve = "urn:ihe:iti:2007:CrossGatewayRetrieve"
+
 	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
 	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	actionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
