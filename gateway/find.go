@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,9 +16,10 @@ import (
 
 // Find asks all communities that may answer, the own one among them when own is
 // not nil, and calls show for each object when all have answered or run out of
-// time. Problems name what is missing; an error means that nothing was asked.
-// Objects keep the ids, codes and homeCommunityIds that they came with.
-func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, own *Leg, show func(metadata.Object) error) ([]fault.Problem, error) {
+// time; isOwn tells those of the own community. Problems name what is missing; an
+// error means that nothing was asked. Objects keep the ids, codes and
+// homeCommunityIds that they came with.
+func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, own *Leg, show func(o metadata.Object, isOwn bool) error) ([]fault.Problem, error) {
 	targets, problems, err := g.route(ctx, c, q, own)
 	if err != nil {
 		return nil, err
@@ -30,7 +32,7 @@ func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 	}()
 	var wait sync.WaitGroup
 	for i := range targets {
-		wait.Go(func() { g.query(ctx, c, q, targets[i], &answers[i]) })
+		wait.Go(func() { g.query(ctx, c, q, targets[i], own, &answers[i]) })
 	}
 	wait.Wait()
 	if err := ctx.Err(); err != nil {
@@ -42,7 +44,8 @@ func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 		if a.hold == nil {
 			continue
 		}
-		if err := a.hold.each(show); err != nil {
+		isOwn := targets[i].member == nil
+		if err := a.hold.each(func(o metadata.Object) error { return show(o, isOwn) }); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +66,7 @@ func (a *answer) close() {
 }
 
 // query asks one community. A panic of a codec is that community's failure only.
-func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQuery, t target, a *answer) {
+func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQuery, t target, own *Leg, a *answer) {
 	if t.member == nil {
 		g.queryOwn(ctx, c, q, t.leg, a)
 		return
@@ -71,7 +74,7 @@ func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQ
 	m, start := t.member, g.o.Clock()
 	within, cancel := m.within(ctx)
 	defer cancel()
-	check := homes{d: g.members.Load(), m: m}
+	check := homes{d: g.members.Load(), m: m, own: own}
 	err := g.ask(ctx, within, m, func() error {
 		var err error
 		for sent := 1; ; sent++ {
@@ -186,6 +189,7 @@ func located(problems []fault.Problem, home string) []fault.Problem {
 type homes struct {
 	d             *directory
 	m             *member
+	own           *Leg // nobody else answers for it
 	lost, foreign []string // ids of dropped objects, some of them
 	dropped       int
 }
@@ -213,6 +217,7 @@ func (h *homes) ok(o metadata.Object) bool {
 	switch owner := h.d.homes[home]; {
 	case home == "":
 		list = &h.lost
+	case h.own != nil && slices.Contains(h.own.Homes, home):
 	case owner == h.m, owner == nil && h.m.Bridge:
 		return true
 	}
