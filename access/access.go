@@ -85,7 +85,7 @@ type Request struct {
 	// Patients are the patients the request names, as far as known before
 	// anything is read; empty for requests by document id.
 	Patients []metadata.PatientID
-	// Query is set for ActionFind.
+	// Query is set for ActionFind and ActionFindAcross.
 	Query metadata.Query
 	// Documents are what ActionRetrieve and ActionRemoveDocuments ask for.
 	Documents []metadata.DocumentRequest

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Actions of updates, removals and on-demand documents, which a server need not know.
+// Actions of transactions that a server need not know.
 const (
+	ActionAcross          = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 	ActionOnDemand        = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
 	ActionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
 	ActionRestricted      = "urn:ihe:iti:2018:RestrictedUpdateDocumentSet"
@@ -122,4 +123,9 @@ func SetTitle(d *Doc, title string) {
 	for _, v := range d.XML.FindElements("./Name/LocalizedString") {
 		v.CreateAttr("value", title)
 	}
+}
+
+// Across sends ITI-51, which a server need not know.
+func (t *T) Across(returnType, id string, params ...Param) *Answer {
+	return t.optional(t.SOAP(Envelope(ActionAcross, NewUUID(), "", QueryBody(returnType, id, params...))), "ITI-51")
 }

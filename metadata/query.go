@@ -1,6 +1,6 @@
 package metadata
 
-// StoredQuery is one ITI-18 request (ITI TF-2 3.18.4.1.2).
+// StoredQuery is one ITI-18 or ITI-51 request (ITI TF-2 3.18.4.1.2, 3.51.4.1.2).
 type StoredQuery struct {
 	Query  Query
 	Return ReturnType
@@ -151,7 +151,29 @@ type (
 		Kinds             []EntryKind // nil: only Stable
 		AssociationStatus []Status
 	}
+	// FindDocumentsForMultiplePatients is of ITI-51; without Patients it is about
+	// everybody, and one of ClassCode, EventCodes and Facility is given.
+	FindDocumentsForMultiplePatients struct {
+		Patients []CX
+		Filter   DocumentFilter
+	}
+	// FindFoldersForMultiplePatients is of ITI-51; without Patients it is about
+	// everybody, and Codes is given.
+	FindFoldersForMultiplePatients struct {
+		Patients []CX
+		Filter   FolderFilter
+	}
 )
+
+// Across tells whether a query is one of ITI-51, which may be about several
+// patients; the others are of ITI-18.
+func Across(q Query) bool {
+	switch q.(type) {
+	case *FindDocumentsForMultiplePatients, *FindFoldersForMultiplePatients:
+		return true
+	}
+	return false
+}
 
 // Ids of the stored queries (ITI TF-2 3.18.4.1.2.4).
 const (
@@ -169,6 +191,10 @@ const (
 	GetFoldersForDocumentID       ID = "urn:uuid:10cae35a-c7f9-4cf5-b61e-fc3278ffb578"
 	GetRelatedDocumentsID         ID = "urn:uuid:d90e5407-b356-4d91-a89f-873917b4b0e6"
 	FindDocumentsByReferenceIDID  ID = "urn:uuid:12941a89-e02e-4be5-967c-ce4bfc8fe492"
+
+	// Of ITI-51 (ITI TF-2 3.51.4.1.2.2).
+	FindDocumentsForMultiplePatientsID ID = "urn:uuid:3d1bdb10-39a2-11de-89c2-2f44d94eaa9f"
+	FindFoldersForMultiplePatientsID   ID = "urn:uuid:50d3f5ac-39a2-11de-a1ca-b366239e58df"
 )
 
 func (*FindDocuments) QueryID() ID               { return FindDocumentsID }
@@ -186,6 +212,9 @@ func (*GetFolderAndContents) QueryID() ID        { return GetFolderAndContentsID
 func (*GetFoldersForDocument) QueryID() ID       { return GetFoldersForDocumentID }
 func (*GetRelatedDocuments) QueryID() ID         { return GetRelatedDocumentsID }
 
+func (*FindDocumentsForMultiplePatients) QueryID() ID { return FindDocumentsForMultiplePatientsID }
+func (*FindFoldersForMultiplePatients) QueryID() ID   { return FindFoldersForMultiplePatientsID }
+
 func (*FindDocuments) isQuery()               {}
 func (*FindDocumentsByReferenceID) isQuery()  {}
 func (*FindSubmissionSets) isQuery()          {}
@@ -200,6 +229,9 @@ func (*GetSubmissionSetAndContents) isQuery() {}
 func (*GetFolderAndContents) isQuery()        {}
 func (*GetFoldersForDocument) isQuery()       {}
 func (*GetRelatedDocuments) isQuery()         {}
+
+func (*FindDocumentsForMultiplePatients) isQuery() {}
+func (*FindFoldersForMultiplePatients) isQuery()   {}
 
 // DocumentRequest names one document to retrieve (ITI TF-2 3.43.4.1.2).
 type DocumentRequest struct {

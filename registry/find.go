@@ -10,7 +10,7 @@ import (
 	"samdok/storage"
 )
 
-// Find answers a stored query (ITI-18), each object once; searches by patient in
+// Find answers a stored query (ITI-18, ITI-51), each object once; searches by patient in
 // the order of registration and without holding the answer in memory. Hidden
 // entries are left out, and associations that lead to them.
 //
@@ -18,9 +18,9 @@ import (
 // leave. Errors are *fault.Error.
 func (r *Registry) Find(ctx context.Context, t access.Tenant, q metadata.StoredQuery, hide access.Restriction) iter.Seq2[storage.Placed, error] {
 	return func(yield func(storage.Placed, error) bool) {
-		a := &answer{ctx: ctx, Registry: r, tenant: t, query: &q, hide: hide, yield: yield, limit: r.limits.LeafClass}
+		a := &answer{ctx: ctx, Registry: r, tenant: t, query: &q, hide: hide, yield: yield, limit: r.limits.LeafClass, named: "limits.query-leafclass"}
 		if q.Return == metadata.ObjectRef {
-			a.limit = r.limits.ObjectRefs
+			a.limit, a.named = r.limits.ObjectRefs, "limits.query-objectrefs"
 		}
 		if err := a.run(q.Query); err != nil && !a.ended {
 			yield(storage.Placed{}, broken("registry.Find", err))
@@ -37,6 +37,7 @@ type answer struct {
 	hide   access.Restriction
 	yield  func(storage.Placed, error) bool
 	limit  int
+	named  string // the setting that limit comes from
 	shown  int
 	ended  bool // the consumer wants no more
 }
@@ -72,6 +73,10 @@ func (a *answer) run(q metadata.Query) error {
 		return a.getFoldersForDocument(q)
 	case *metadata.GetRelatedDocuments:
 		return a.getRelatedDocuments(q)
+	case *metadata.FindDocumentsForMultiplePatients:
+		return a.across(q.Patients, "$XDSDocumentEntryCreationTime", q.Filter.Creation, storage.Filter{Documents: &q.Filter})
+	case *metadata.FindFoldersForMultiplePatients:
+		return a.across(q.Patients, "$XDSFolderLastUpdateTime", q.Filter.LastUpdate, storage.Filter{Folders: &q.Filter})
 	}
 	return fault.New(fault.Invalid, "registry.Find", fault.UnknownStoredQuery, "This registry does not know the stored query.")
 }
@@ -136,6 +141,8 @@ func (a *answer) asksAvailability() bool {
 		return len(q.Filter.Availability) > 0
 	case *metadata.FindDocumentsByReferenceID:
 		return len(q.Filter.Availability) > 0
+	case *metadata.FindDocumentsForMultiplePatients:
+		return len(q.Filter.Availability) > 0
 	}
 	return false
 }
@@ -143,7 +150,7 @@ func (a *answer) asksAvailability() bool {
 // asksFolderStatus: $XDSFolderStatus governs where the query has it.
 func (a *answer) asksFolderStatus() bool {
 	switch a.query.Query.(type) {
-	case *metadata.FindFolders, *metadata.GetAll:
+	case *metadata.FindFolders, *metadata.GetAll, *metadata.FindFoldersForMultiplePatients:
 		return true
 	}
 	return false

@@ -55,7 +55,7 @@ func (a *answer) bounded(list []storage.Placed) error {
 
 func (a *answer) tooMany() error {
 	return fault.New(fault.TooLarge, "registry.Find", fault.TooManyResults,
-		"The answer has more than %d objects, the limit of this registry for the return type. Narrow the search, or ask for ObjectRef first.", a.limit)
+		"The answer has more than %d objects, the limit %s of this registry. Narrow the search, or ask for ObjectRef first.", a.limit, a.named)
 }
 
 // named finds the objects of one class that a query names, by entryUUID, uniqueId

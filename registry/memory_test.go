@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"sync"
 
 	"samdok/access"
@@ -19,6 +20,7 @@ type memory struct {
 	mu      sync.Mutex
 	events  map[storage.Stream][]storage.Event
 	order   []metadata.ID
+	fed     []storage.Fed
 	objects map[metadata.ID]storage.Placed
 	claims  map[string][]storage.Claim
 
@@ -109,6 +111,7 @@ func (m *memory) Append(_ context.Context, t access.Tenant, changes []storage.Ch
 			m.claims[n.ID] = append(m.claims[n.ID], n)
 		}
 		m.events[c.Stream] = append(m.events[c.Stream], c.Events...)
+		m.fed = append(m.fed, storage.Fed{Position: storage.Position(strconv.Itoa(len(m.fed) + 1)), Stream: c.Stream, Version: c.Expect + 1, Events: c.Events})
 		for _, e := range c.Events {
 			m.apply(c.Stream, e)
 		}
@@ -199,15 +202,44 @@ func (m *memory) Events(_ context.Context, t access.Tenant, s storage.Stream, fr
 	}
 }
 
+func (m *memory) Feed(_ context.Context, _ access.Tenant, after storage.Position) iter.Seq2[storage.Fed, error] {
+	return func(yield func(storage.Fed, error) bool) {
+		m.mu.Lock()
+		list := m.fed
+		m.mu.Unlock()
+		n := 0
+		if after != "" {
+			var err error
+			if n, err = strconv.Atoi(string(after)); err != nil || n > len(list) {
+				yield(storage.Fed{}, storage.ErrPosition)
+				return
+			}
+		}
+		for _, f := range list[n:] {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
 func (m *memory) Ready(context.Context) error { return nil }
 
 func (m *memory) Find(ctx context.Context, t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	return m.each(f, func(of storage.Stream) bool { return of == s })
+}
+
+func (m *memory) Scan(ctx context.Context, t access.Tenant, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	return m.each(f, func(of storage.Stream) bool { return of.Kind == storage.StreamPatient })
+}
+
+func (m *memory) each(f storage.Filter, in func(storage.Stream) bool) iter.Seq2[storage.Placed, error] {
 	return func(yield func(storage.Placed, error) bool) {
 		m.mu.Lock()
 		var list []storage.Placed
 		for _, id := range m.order {
 			p := m.objects[id]
-			if p.Stream != s || p.Removed || !selects(f, p.Object) {
+			if !in(p.Stream) || p.Removed || !selects(f, p.Object) {
 				continue
 			}
 			p.Object = metadata.CloneObject(p.Object)

@@ -31,6 +31,11 @@ type Limits struct {
 	LeafClass  int // objects in one LeafClass answer; default 10,000
 	ObjectRefs int // objects in one ObjectRef answer; default 100,000
 	Attempts   int // how often a submission is tried against other writers; default 32
+
+	// Of queries about several patients (ITI-51).
+	AcrossPatients int           // patients in one query; default 1,000
+	AcrossRange    time.Duration // that a query without patients may span; default 31 days
+	AcrossObjects  int           // objects in an answer to a query without patients; default 1,000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -42,6 +47,15 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Attempts <= 0 {
 		l.Attempts = 32
+	}
+	if l.AcrossPatients <= 0 {
+		l.AcrossPatients = 1000
+	}
+	if l.AcrossRange <= 0 {
+		l.AcrossRange = 31 * 24 * time.Hour
+	}
+	if l.AcrossObjects <= 0 {
+		l.AcrossObjects = 1000
 	}
 	return l
 }

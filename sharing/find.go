@@ -13,10 +13,14 @@ import (
 // findBatch is how many objects are decided on at once.
 const findBatch = 256
 
-// Find answers a stored query (ITI-18). A caller who may not search at all gets
+// Find answers a stored query (ITI-18, or ITI-51, which is an action of its own
+// for the decider). A caller who may not search at all gets
 // an empty answer, as if there were nothing (promise P5).
 func (s *Sharing) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error) {
 	req := s.request(c, access.ActionFind, "ITI-18")
+	if metadata.Across(q.Query) {
+		req = s.request(c, access.ActionFindAcross, "ITI-51")
+	}
 	req.Query = q.Query
 	req.Patients = queryPatients(q.Query)
 	found, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) (Found, error) {
@@ -48,7 +52,7 @@ func (s *Sharing) search(ctx context.Context, pass *guard.Pass, q metadata.Store
 	return f.shown, err
 }
 
-// queryPatients is the patient that a query names.
+// queryPatients are the patients that a query names.
 func queryPatients(q metadata.Query) []metadata.PatientID {
 	var p patients
 	switch q := q.(type) {
@@ -62,6 +66,10 @@ func queryPatients(q metadata.Query) []metadata.PatientID {
 		p.add(q.Patient)
 	case *metadata.GetAll:
 		p.add(q.Patient)
+	case *metadata.FindDocumentsForMultiplePatients:
+		p.addAll(q.Patients)
+	case *metadata.FindFoldersForMultiplePatients:
+		p.addAll(q.Patients)
 	}
 	return p.all
 }
@@ -71,7 +79,8 @@ func queryPatients(q metadata.Query) []metadata.PatientID {
 func connects(q metadata.Query) bool {
 	switch q.(type) {
 	case *metadata.FindDocuments, *metadata.FindDocumentsByReferenceID, *metadata.FindFolders,
-		*metadata.GetDocuments, *metadata.GetFolders, *metadata.GetFoldersForDocument:
+		*metadata.GetDocuments, *metadata.GetFolders, *metadata.GetFoldersForDocument,
+		*metadata.FindDocumentsForMultiplePatients, *metadata.FindFoldersForMultiplePatients:
 		return false
 	}
 	return true

@@ -34,6 +34,12 @@ func (p *patients) add(cx metadata.CX) {
 	}
 }
 
+func (p *patients) addAll(list []metadata.CX) {
+	for _, cx := range list {
+		p.add(cx)
+	}
+}
+
 // item is what the decider and the record see of an object. Slices are shared
 // with the object.
 func (p *patients) item(o metadata.Object, controller string) access.Item {

@@ -277,3 +277,28 @@ func TestRetrieveReleasesUnrecorded(t *testing.T) {
 		t.Error("the error names the patient")
 	}
 }
+
+// A query about several patients is an action of its own, and names them all.
+func TestFindAcross(t *testing.T) {
+	w := newWorld(t)
+	_, first := w.provided(w.document())
+	other := w.gen.Patient()
+	sub := w.elsewhere()
+	if _, err := w.Register(t.Context(), caller, sharing.Register{Submission: sub}); err != nil {
+		t.Fatal(err)
+	}
+	q := &metadata.FindDocumentsForMultiplePatients{Patients: []metadata.CX{w.patient.CX(), other.CX()},
+		Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}
+	list, _ := w.found(q)
+	if len(list) < 1 {
+		t.Fatalf("%d documents", len(list))
+	}
+	e := w.last()
+	if e.Request.Action != access.ActionFindAcross || e.Request.Transaction != "ITI-51" || len(e.Request.Patients) != 2 || len(e.Items) != len(list) {
+		t.Errorf("the record: %v %s, %d patients, %d items", e.Request.Action, e.Request.Transaction, len(e.Request.Patients), len(e.Items))
+	}
+	w.policy.hide = func(i access.Item) bool { return i.UniqueID == first.Entries[0].UniqueID }
+	if some, _ := w.found(q); len(some) != len(list)-1 {
+		t.Errorf("%d of %d documents are shown without the hidden one", len(some), len(list))
+	}
+}

@@ -11,7 +11,7 @@ import (
 
 // Reader is what a gateway offers: to find and to open.
 type Reader interface {
-	// Find answers a stored query (ITI-18, ITI-38). It calls show for each object
+	// Find answers a stored query (ITI-18, ITI-38, ITI-51). It calls show for each object
 	// that the caller may see, in the order of the answer; when Find returns an
 	// error, nothing of what was shown may leave. The record is durable when Find
 	// returns nil.

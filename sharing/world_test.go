@@ -75,7 +75,7 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 	w.records.Recorder = e.records
 	w.repo = repository.New(repository.Options{Documents: w.docs, Log: w.engine, ID: own, Clock: w.now})
 	o := sharing.Options{
-		Registry:   registry.New(registry.Options{Log: w.engine, Index: w.engine, Clock: w.now}),
+		Registry:   registry.New(registry.Options{Log: w.engine, Index: w.engine, Clock: w.now, Limits: registry.Limits{AcrossRange: 200 * 365 * 24 * time.Hour}}),
 		Repository: w.repo,
 		Guard:      guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}),
 		Index:      w.engine, Tenant: tenant, Home: home,
@@ -140,6 +140,13 @@ func (e *engine) Find(ctx context.Context, t access.Tenant, s storage.Stream, f 
 		return func(yield func(storage.Placed, error) bool) { yield(storage.Placed{}, err) }
 	}
 	return e.Index.Find(ctx, t, s, f, r)
+}
+
+func (e *engine) Scan(ctx context.Context, t access.Tenant, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
+	if err := e.trip("scan"); err != nil {
+		return func(yield func(storage.Placed, error) bool) { yield(storage.Placed{}, err) }
+	}
+	return e.Index.Scan(ctx, t, f, r)
 }
 
 func (e *engine) Lookup(ctx context.Context, t access.Tenant, r storage.Refs) (storage.State, error) {
@@ -340,6 +347,12 @@ func (w *world) found(q metadata.Query) ([]metadata.Object, sharing.Found) {
 func (w *world) all() metadata.Query {
 	both := []metadata.Status{metadata.Approved, metadata.Deprecated}
 	return &metadata.GetAll{Patient: w.patient.CX(), DocumentStatus: both, SetStatus: both, FolderStatus: both}
+}
+
+// across asks for everybody's documents.
+func (w *world) across(created metadata.TimeRange) metadata.Query {
+	return &metadata.FindDocumentsForMultiplePatients{Filter: metadata.DocumentFilter{
+		Status: []metadata.Status{metadata.Approved}, Creation: created}}
 }
 
 func ask(ids ...string) []metadata.DocumentRequest {

@@ -194,6 +194,10 @@ type Log interface {
 	Append(ctx context.Context, t access.Tenant, changes []Change) error
 	// Events yields the stream's events from a version on, for rebuilds and checks.
 	Events(ctx context.Context, t access.Tenant, s Stream, from Version) iter.Seq2[Event, error]
+	// Feed yields the changes of all streams behind a position, in the order of
+	// their commits, up to the last at that time; changes whose data key was
+	// destroyed are passed over. ErrPosition: the position is not of this log.
+	Feed(ctx context.Context, t access.Tenant, after Position) iter.Seq2[Fed, error]
 	// Ready is nil when the log can be used; the error names the command or action
 	// that mends it.
 	Ready(ctx context.Context) error
@@ -221,6 +225,9 @@ type Index interface {
 	// allows, in the order they were registered, without holding them all in
 	// memory. An unknown stream yields nothing.
 	Find(ctx context.Context, t access.Tenant, s Stream, f Filter, r access.Restriction) iter.Seq2[Placed, error]
+	// Scan is Find over all patients of the tenant, stream by stream; what the
+	// tenant held when it began, however long it takes. It reads everything.
+	Scan(ctx context.Context, t access.Tenant, f Filter, r access.Restriction) iter.Seq2[Placed, error]
 	// Lookup finds objects and associations anywhere in the tenant.
 	Lookup(ctx context.Context, t access.Tenant, refs Refs) (State, error)
 	// Rebuild drops the projection and makes it again from the log; progress is

@@ -71,7 +71,7 @@ func fullEvent(q metadata.Query) *audit.Event {
 
 func TestEveryFieldComesBack(t *testing.T) {
 	qs := allQueries()
-	if len(qs) != 15 {
+	if len(qs) != 17 {
 		t.Fatalf("%d kinds of queries", len(qs)-1)
 	}
 	for _, q := range qs {

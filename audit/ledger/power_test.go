@@ -120,7 +120,7 @@ func afterPowerLoss(t *testing.T, d *crashdisk.Disk, marks []string, o Options) 
 // TestFixtures opens folders written by every format there ever was. To write the
 // one of a new format: SAMDOK_WRITE_FIXTURE=v2 go test -run Fixtures
 func TestFixtures(t *testing.T) {
-	qs := allQueries()
+	qs := allQueries()[:15] // those that there were when the fixtures were made
 	if name := os.Getenv("SAMDOK_WRITE_FIXTURE"); name != "" {
 		dir := filepath.Join("testdata", name)
 		if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -18,6 +18,8 @@ const (
 	kindGetFolderAndContents
 	kindGetFoldersForDocument
 	kindGetRelatedDocuments
+	kindFindDocumentsForMultiplePatients
+	kindFindFoldersForMultiplePatients
 )
 
 func queryKind(q metadata.Query) uint8 {
@@ -50,6 +52,10 @@ func queryKind(q metadata.Query) uint8 {
 		return kindGetFoldersForDocument
 	case *metadata.GetRelatedDocuments:
 		return kindGetRelatedDocuments
+	case *metadata.FindDocumentsForMultiplePatients:
+		return kindFindDocumentsForMultiplePatients
+	case *metadata.FindFoldersForMultiplePatients:
+		return kindFindFoldersForMultiplePatients
 	}
 	return 0
 }
@@ -84,6 +90,10 @@ func newQuery(kind uint8) metadata.Query {
 		return new(metadata.GetFoldersForDocument)
 	case kindGetRelatedDocuments:
 		return new(metadata.GetRelatedDocuments)
+	case kindFindDocumentsForMultiplePatients:
+		return new(metadata.FindDocumentsForMultiplePatients)
+	case kindFindFoldersForMultiplePatients:
+		return new(metadata.FindFoldersForMultiplePatients)
 	}
 	return nil
 }
@@ -103,6 +113,12 @@ func query(c *coder, p *metadata.Query) {
 	case *metadata.FindDocumentsByReferenceID:
 		text(c, &q.Patient)
 		documentFilter(c, &q.Filter)
+	case *metadata.FindDocumentsForMultiplePatients:
+		list(c, &q.Patients, text[metadata.CX])
+		documentFilter(c, &q.Filter)
+	case *metadata.FindFoldersForMultiplePatients:
+		list(c, &q.Patients, text[metadata.CX])
+		folderFilter(c, &q.Filter)
 	case *metadata.FindSubmissionSets:
 		text(c, &q.Patient)
 		submissionSetFilter(c, &q.Filter)

@@ -65,12 +65,9 @@ func (c *cli) announce(i app.Info, asJSON bool) error {
 		_, err = fmt.Fprintf(c.out, "%s\n", b)
 		return err
 	}
-	internal := i.Internal
-	if internal == "" {
-		internal = "off"
-	}
+	internal, feed := first(i.Internal, "off"), first(i.MLLP, "off")
 	for _, line := range [][2]string{
-		{"url", i.URL}, {"registry", i.Registry}, {"repository", i.Repository}, {"internal", internal},
+		{"url", i.URL}, {"registry", i.Registry}, {"repository", i.Repository}, {"patient_identity", i.PatientIdentity}, {"internal", internal}, {"mllp", feed},
 		{"home_community_id", i.HomeCommunityID}, {"repository_unique_id", i.RepositoryUniqueID},
 		{"tenant", i.Tenant}, {"profile", i.Profile}, {"data", i.Data},
 	} {

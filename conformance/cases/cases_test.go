@@ -11,7 +11,7 @@ import (
 )
 
 func target(t *testing.T) conformance.Target {
-	s := servertest.Start(t, t.TempDir())
+	s := servertest.Start(t, t.TempDir(), "--multi-patient-queries", "on")
 	return conformance.Target{Registry: s.Registry, Repository: s.Repository, Home: s.HomeCommunityID}
 }
 

@@ -16,6 +16,7 @@ import (
 	"samdok/access/decider"
 	"samdok/access/guard"
 	"samdok/audit"
+	"samdok/hl7/mllp"
 	"samdok/internal/config"
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
@@ -49,6 +50,7 @@ type App struct {
 	public   *httpd.Public
 	outside  *httpd.Listener
 	inside   *httpd.Listener // nil when off
+	feed     *mllp.Server    // nil when off
 	control  *httpd.Listener // for the operator's commands on this machine
 	draining atomic.Bool
 	jobs     *jobs.Runner
@@ -61,7 +63,9 @@ type Info struct {
 	URL                string `json:"url"`
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
+	PatientIdentity    string `json:"patient_identity"`
 	Internal           string `json:"internal,omitempty"`
+	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
 	RepositoryUniqueID string `json:"repository_unique_id"`
 	Tenant             string `json:"tenant"`
@@ -73,6 +77,7 @@ type Info struct {
 const (
 	registryPath   = "/services/registry"
 	repositoryPath = "/services/repository"
+	identityPath   = "/services/patient-identity"
 	readyTimeout   = 5 * time.Second
 )
 
@@ -123,7 +128,8 @@ func (a *App) useCases() error {
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID,
-		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs},
+		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
+			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
 	a.sharing = watch(sharing.New(sharing.Options{
 		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log,
@@ -167,14 +173,15 @@ func (a *App) listen() (err error) {
 	door := a.door()
 	var secure *tls.Config
 	if c.TLSCert != "" {
-		if secure, err = httpd.Secure(c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
+		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
 			return err
 		}
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: []httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(), Handler: xds.RegistryHandler(a.sharing, door)},
+			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
 			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
+			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
 		},
 		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
@@ -187,6 +194,9 @@ func (a *App) listen() (err error) {
 	manners := httpd.Manners{HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, HeaderBytes: c.HTTP.HeaderBytes}
 	if a.outside, err = httpd.Listen(c.Listen, secure, a.public, manners, a.Log); err != nil {
 		return fmt.Errorf("public listener: %w", err)
+	}
+	if err := a.listenMLLP(); err != nil {
+		return err
 	}
 	if c.InternalListen == "" {
 		return nil
@@ -210,7 +220,7 @@ func (a *App) listen() (err error) {
 func (a *App) door() xds.DoorOptions {
 	l := a.Config.Limits
 	return xds.DoorOptions{
-		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName),
+		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName), Authorities: authorities(a.Config), Across: a.Config.Across.On,
 		Limits: xds.Limits{
 			Message:  mtom.Limits{Parts: l.Documents + 1, RootBytes: l.RootBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes},
 			XML:      xmlscan.Limits{Size: int(l.RootBytes), Depth: l.Depth, Attributes: l.Attributes, Text: l.ValueBytes},
@@ -227,12 +237,15 @@ func (a *App) Info() Info {
 		base = a.outside.URL()
 	}
 	i := Info{
-		URL: base, Registry: base + registryPath, Repository: base + repositoryPath,
+		URL: base, Registry: base + registryPath, Repository: base + repositoryPath, PatientIdentity: base + identityPath,
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
 	}
 	if a.inside != nil {
 		i.Internal = a.inside.URL()
+	}
+	if a.feed != nil {
+		i.MLLP = a.feed.Address()
 	}
 	return i
 }
@@ -242,8 +255,8 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
-	broken := make(chan error, 3)
 	listeners := a.listeners()
+	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { broken <- l.Serve() }()
 	}
@@ -265,10 +278,13 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 	return failure
 }
 
-func (a *App) listeners() []*httpd.Listener {
-	all := []*httpd.Listener{a.outside, a.control}
+func (a *App) listeners() []interface{ Serve() error } {
+	all := []interface{ Serve() error }{a.outside, a.control}
 	if a.inside != nil {
 		all = append(all, a.inside)
+	}
+	if a.feed != nil {
+		all = append(all, a.feed)
 	}
 	return all
 }
@@ -282,6 +298,9 @@ func (a *App) close() error {
 	var errs []error
 	ctx, cancel := context.WithTimeout(context.Background(), a.Config.HTTP.DrainTimeout)
 	defer cancel()
+	if a.feed != nil {
+		errs = append(errs, a.feed.Stop(ctx))
+	}
 	if a.outside != nil {
 		errs = append(errs, a.outside.Stop(ctx))
 	}

@@ -17,14 +17,14 @@ type watched struct {
 	next                             sharing.Service
 	clock                            func() time.Time
 	provide, register, find, receive *telemetry.Transaction
-	update, restricted               *telemetry.Transaction
+	across, update, restricted       *telemetry.Transaction
 	remove, destroy, onDemand        *telemetry.Transaction
 	feedV2, feedV3                   *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
 	return &watched{next: next, clock: clock,
-		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"),
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"), across: m.Transaction("ITI-51"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
 		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44")}
 }
@@ -53,7 +53,11 @@ func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r shari
 func (w *watched) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
 	start := w.clock()
 	f, err := w.next.Find(ctx, c, q, show)
-	w.find.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
+	count := w.find
+	if metadata.Across(q.Query) {
+		count = w.across
+	}
+	count.Done(outcome(err, f.Problems, f.Shown), w.clock().Sub(start))
 	return f, err
 }
 

@@ -17,6 +17,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string
 	AllowRemoteOpen bool
@@ -28,7 +29,9 @@ type Config struct {
 	CheckpointInterval time.Duration
 
 	Limits  Limits
+	Across  Across
 	HTTP    HTTP
+	MLLP    MLLP
 	Malware Malware
 	Sweep   Sweep
 	Log     Log
@@ -72,6 +75,14 @@ type Limits struct {
 	ConcurrentRequests int
 }
 
+// Across is about queries for several patients (ITI-51).
+type Across struct {
+	On       bool
+	Patients int           // that one query may name
+	Range    time.Duration // that a query without patients may span
+	Objects  int           // in an answer to a query without patients
+}
+
 // HTTP are the manners of the listeners.
 type HTTP struct {
 	HeaderTimeout time.Duration
@@ -82,6 +93,23 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+}
+
+// Authority is an assigning authority of patient ids.
+type Authority struct {
+	Name string // namespace in HL7 v2, or ""
+	OID  string
+}
+
+// MLLP is the listener for HL7 v2 messages.
+type MLLP struct {
+	Listen       string // "" when it is off
+	Cert, Key    string // "" means: plain TCP
+	ClientCA     string // "" means: clients need no certificate
+	MessageBytes int
+	Connections  int
+	IdleTimeout  time.Duration // between two messages
+	StallTimeout time.Duration // no octet moved inside a message
 }
 
 // Malware is the scanner that looks at documents before they are stored.

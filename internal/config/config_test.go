@@ -65,6 +65,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"remote and open", "", nil, map[string]string{"listen": "0.0.0.0:8080"}, []string{"access.allow-remote-open", "access.decider deny"}},
 		{"half of TLS", "", nil, map[string]string{"tls-cert": "x"}, []string{"belong together"}},
 		{"client certificates without TLS", "", nil, map[string]string{"tls-client-ca": "x"}, []string{"tls.client-ca", "needs TLS"}},
+		{"half of MLLPS", "", nil, map[string]string{"mllp-key": "x"}, []string{"mllp.cert", "belong together"}},
+		{"MLLP client certificates without TLS", "", nil, map[string]string{"mllp-client-ca": "x"}, []string{"mllp.client-ca", "needs TLS"}},
+		{"MLLP remote and open", "mllp: {listen: \"0.0.0.0:2575\"}\n", nil, nil, []string{"mllp.listen", "access.allow-remote-open"}},
+		{"bad authority", "", nil, map[string]string{"patient-authorities": "1.2.3,FNR=x"}, []string{"patient-authorities", "FNR=2.16"}},
+		{"authority without name", "", nil, map[string]string{"patient-authorities": "=1.2.3"}, []string{"patient-authorities"}},
 		{"sweeps that catch what is on its way", "", []string{"SAMDOK_SWEEP_AGE=5m"}, nil, []string{"sweep.age", "at least 1h"}},
 		{"scanner without address", "malware: {scanner: clamd}\n", nil, nil, []string{"malware.address"}},
 		{"bad OID", "", nil, map[string]string{"home-community-id": "2.016"}, []string{"not an OID"}},
@@ -113,6 +118,21 @@ func TestSecretsStayHidden(t *testing.T) {
 		if shown := b.String() + fmt.Sprintf("%v %+v %#v", c.MasterKey, c, *c); strings.Contains(shown, key) {
 			t.Errorf("%s: the key is shown", name)
 		}
+	}
+}
+
+func TestAuthorities(t *testing.T) {
+	c, err := Load(Input{Flags: map[string]string{"patient-authorities": " FNR = 2.16.578.1.12.4.1.4.1 , urn:oid:1.2.3,"}})
+	if err == nil {
+		t.Fatal("a comma too many is accepted")
+	}
+	c, err = Load(Input{Flags: map[string]string{"patient-authorities": " FNR = 2.16.578.1.12.4.1.4.1 , urn:oid:1.2.3"}})
+	if err != nil || len(c.PatientAuthorities) != 2 || c.PatientAuthorities[0] != (Authority{"FNR", "2.16.578.1.12.4.1.4.1"}) || c.PatientAuthorities[1] != (Authority{"", "1.2.3"}) {
+		t.Fatal(c.PatientAuthorities, err)
+	}
+	var b strings.Builder
+	if err := Print(&b, c, false); err != nil || !strings.Contains(b.String(), "FNR=2.16.578.1.12.4.1.4.1,1.2.3") {
+		t.Errorf("%v %s", err, b.String())
 	}
 }
 

@@ -201,6 +201,7 @@ func (l *loader) check() {
 	if c.TLSClientCA != "" && c.TLSCert == "" {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
+	l.checkMLLP()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
 	}
@@ -222,6 +223,21 @@ func (l *loader) check() {
 	}
 	if !c.Encryption && c.MasterKey != "" {
 		l.fail("encryption", c.from["encryption"], "is off although a master key is given; remove one of them")
+	}
+}
+
+func (l *loader) checkMLLP() {
+	c := l.config
+	m := c.MLLP
+	if (m.Cert == "") != (m.Key == "") {
+		l.fail("mllp.cert", c.from["mllp.cert"], "mllp.cert and mllp.key belong together; give both or none")
+	}
+	if m.ClientCA != "" && m.Cert == "" {
+		l.fail("mllp.client-ca", c.from["mllp.client-ca"], "asks senders for certificates, which needs TLS: give mllp.cert and mllp.key too")
+	}
+	if c.Decider == "open" && !c.AllowRemoteOpen && m.Listen != "" && !loopback(m.Listen) {
+		l.fail("mllp.listen", c.from["mllp.listen"], "%s can be reached from other machines, and access.decider open would answer them all; "+
+			"listen on 127.0.0.1, or set access.allow-remote-open on in a closed test network, or access.decider deny", m.Listen)
 	}
 }
 

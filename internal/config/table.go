@@ -7,10 +7,13 @@ func Settings() []*Setting {
 	var t table
 	t.general()
 	t.identity()
+	t.authorities()
 	t.access()
 	t.protection()
 	t.limits()
+	t.multiPatient()
 	t.listeners()
+	t.mllp()
 	t.operation()
 	return t.rows
 }
@@ -80,6 +83,13 @@ func (t *table) identity() {
 	t.add("patients", "open", "open",
 		"Which patients may have documents. open accepts every well-formed patient id.",
 		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id.", set, get)
+}
+
+func (t *table) authorities() {
+	set, get := authorities(func(c *Config) *[]Authority { return &c.PatientAuthorities })
+	t.add("patient-authorities", "[NAME=]OID,...", "",
+		"Assigning authorities whose patient ids an identity feed (ITI-8, ITI-44) may tell of, as OIDs; ids of others in a message are passed over. A name before the OID is the namespace that HL7 v2 senders write instead of it: FNR=2.16.578.1.12.4.1.4.1,DNR=2.16.578.1.12.4.1.4.2. Without any, every id is taken in whose authority is given by its OID.",
+		"Utstederne som en identitetsstrøm (ITI-8, ITI-44) kan melde pasient-id-er fra, som OID-er; id-er fra andre i en melding blir forbigått. Et navn foran OID-en er navnerommet som HL7 v2-avsendere skriver i stedet: FNR=2.16.578.1.12.4.1.4.1,DNR=2.16.578.1.12.4.1.4.2. Uten noen tas alle id-er inn når utstederen er oppgitt med OID.", set, get)
 }
 
 func (t *table) access() {
@@ -194,6 +204,26 @@ func (t *table) limits() {
 		"Antall forespørsler i arbeid samtidig; én til får svaret 503 med Retry-After.", set, get)
 }
 
+func (t *table) multiPatient() {
+	t.group = Text{"Queries about several patients", "Søk på tvers av pasienter"}
+	set, get := onOff(func(c *Config) *bool { return &c.Across.On })
+	t.add("multi-patient.queries", "on|off", "off",
+		"Answers queries about several patients (ITI-51). The decider sees them as an action of their own. A query that names no patient reads the metadata of all patients.",
+		"Svarer på søk på tvers av pasienter (ITI-51). Tilgangsstyringen ser dem som en egen handling. Et søk som ikke nevner noen pasient, leser metadata for alle pasienter.", set, get)
+	set, get = count(func(c *Config) *int { return &c.Across.Patients })
+	t.add("multi-patient.patients", "NUMBER", "1000",
+		"Patients that one such query may name.",
+		"Antall pasienter som ett slikt søk kan nevne.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Across.Range }, time.Second)
+	t.add("multi-patient.range", "DURATION", "744h",
+		"Longest time that a query without a patient may span: creation time of documents, last update of folders. Such a query must give both ends.",
+		"Lengste tidsrom et søk uten pasient kan gjelde: dokumentenes opprettelse, mappenes siste endring. Et slikt søk må angi begge endene.", set, get)
+	set, get = count(func(c *Config) *int { return &c.Across.Objects })
+	t.add("multi-patient.objects", "NUMBER", "1000",
+		"Objects in one answer to a query without a patient; more is XDSTooManyResults.",
+		"Antall objekter i ett svar på et søk uten pasient; flere gir XDSTooManyResults.", set, get)
+}
+
 func (t *table) listeners() {
 	t.group = Text{"Listeners", "Nettforbindelser"}
 	set, get := duration(func(c *Config) *time.Duration { return &c.HTTP.HeaderTimeout }, time.Second)
@@ -228,6 +258,42 @@ func (t *table) listeners() {
 	t.add("http.clients", "NUMBER", "10000",
 		"Client addresses whose rate is remembered.",
 		"Antall klientadresser som takten huskes for.", set, get)
+}
+
+func (t *table) mllp() {
+	t.group = Text{"Patient administration (HL7 v2)", "Pasientadministrasjon (HL7 v2)"}
+	set, get := address(func(c *Config) *string { return &c.MLLP.Listen }, true)
+	t.add("mllp.listen", "HOST:PORT|off", "off",
+		"Listener for a patient identity feed by HL7 v2 over MLLP (ITI-8): ADT messages A01, A04, A05, A08, A28, A31 and A40. Port 0 picks a free port. ITI-44 needs no listener of its own; its address is /services/patient-identity on the public one.",
+		"Adresse for meldinger om pasientidentiteter med HL7 v2 over MLLP (ITI-8): ADT-meldingene A01, A04, A05, A08, A28, A31 og A40. Port 0 velger en ledig port. ITI-44 trenger ingen egen adresse; den tas imot på /services/patient-identity på den åpne.", set, get)
+	set, get = text(func(c *Config) *string { return &c.MLLP.Cert })
+	t.add("mllp.cert", "FILE", "",
+		"Certificate chain in PEM for mllp.listen. With mllp.key it turns TLS 1.2 or later on (MLLPS); without both the listener speaks plain TCP.",
+		"Sertifikatkjede i PEM for mllp.listen. Sammen med mllp.key slår den på TLS 1.2 eller nyere (MLLPS); uten begge brukes vanlig TCP.", set, get)
+	set, get = text(func(c *Config) *string { return &c.MLLP.Key })
+	t.add("mllp.key", "FILE", "",
+		"Private key in PEM that belongs to mllp.cert.",
+		"Privat nøkkel i PEM som hører til mllp.cert.", set, get)
+	set, get = text(func(c *Config) *string { return &c.MLLP.ClientCA })
+	t.add("mllp.client-ca", "FILE", "",
+		"Certificates in PEM of the authorities that the senders' certificates must come from. When it is given no sender is let in without such a certificate, and its subject is recorded as the caller; it needs mllp.cert and mllp.key.",
+		"Sertifikater i PEM for utstederne som avsendernes sertifikater må komme fra. Når den er satt, slipper ingen avsender inn uten et slikt sertifikat, og navnet i det registreres som den som sendte; det krever mllp.cert og mllp.key.", set, get)
+	set, get = smallSize(func(c *Config) *int { return &c.MLLP.MessageBytes })
+	t.add("mllp.message-bytes", "SIZE", "1MiB",
+		"Largest HL7 v2 message; a longer one is answered AR and the connection is closed.",
+		"Største HL7 v2-melding; en lengre får svaret AR, og forbindelsen lukkes.", set, get)
+	set, get = count(func(c *Config) *int { return &c.MLLP.Connections })
+	t.add("mllp.connections", "NUMBER", "100",
+		"Connections to mllp.listen at the same time. One more takes the place of the one that has been silent longest; when all have a message in work it is closed.",
+		"Antall forbindelser til mllp.listen samtidig. Én til tar plassen til den som har vært taus lengst; er alle i arbeid med en melding, lukkes den.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.MLLP.IdleTimeout }, time.Second)
+	t.add("mllp.idle-timeout", "DURATION", "1h",
+		"Time that a connection may be silent between two messages.",
+		"Tid en forbindelse kan være taus mellom to meldinger.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.MLLP.StallTimeout }, time.Second)
+	t.add("mllp.stall-timeout", "DURATION", "1m",
+		"Time without a single byte inside a message, or while its answer is sent, after which the connection is closed. A whole message may take ten times as long.",
+		"Tid uten en eneste byte inne i en melding, eller mens svaret sendes, før forbindelsen lukkes. En hel melding kan bruke ti ganger så lang tid.", set, get)
 }
 
 func (t *table) operation() {

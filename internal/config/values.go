@@ -232,6 +232,42 @@ func oid(field func(*Config) *string, urn bool) (func(*Config, string) error, fu
 		func(c *Config) string { return *field(c) }
 }
 
+// authorities are OIDs, each with its namespace before a "=" if it has one.
+func authorities(field func(*Config) *[]Authority) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+			var all []Authority
+			for _, one := range strings.Split(v, ",") {
+				name, oid, named := strings.Cut(strings.TrimSpace(one), "=")
+				if !named {
+					name, oid = "", name
+				}
+				a := Authority{strings.TrimSpace(name), strings.TrimPrefix(strings.TrimSpace(oid), "urn:oid:")}
+				switch {
+				case strings.TrimSpace(v) == "":
+					continue
+				case !validOID(a.OID) || named && a.Name == "":
+					return fmt.Errorf("%q is not an OID, or a namespace and an OID such as FNR=2.16.578.1.12.4.1.4.1", strings.TrimSpace(one))
+				}
+				all = append(all, a)
+			}
+			*field(c) = all
+			return nil
+		},
+		func(c *Config) string {
+			var b strings.Builder
+			for i, a := range *field(c) {
+				if i > 0 {
+					b.WriteString(",")
+				}
+				if a.Name != "" {
+					b.WriteString(a.Name + "=")
+				}
+				b.WriteString(a.OID)
+			}
+			return b.String()
+		}
+}
+
 // validOID checks ISO/IEC 9834-1's dotted form: arcs without leading zeros, at
 // most 64 characters (ITI TF-3 4.2.3.1.6 keeps that length).
 func validOID(s string) bool {

@@ -32,11 +32,20 @@ type Listener struct {
 // Listen opens the address, so that a port in use is known at once; Serve then
 // answers. secure is nil for plain HTTP.
 func Listen(address string, secure *tls.Config, h http.Handler, m Manners, l *slog.Logger) (*Listener, error) {
+	ln, err := ListenTCP(address)
+	if err != nil {
+		return nil, err
+	}
+	return ListenOn(ln, secure, h, m, l), nil
+}
+
+// ListenTCP opens an address for any protocol; its error says what to do.
+func ListenTCP(address string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, explainListen(address, err)
 	}
-	return ListenOn(ln, secure, h, m, l), nil
+	return ln, nil
 }
 
 // ListenOn is Listen on a listener that is already there, such as a Unix socket.

@@ -9,18 +9,19 @@ import (
 
 // Secure is TLS 1.2 or later with a certificate chain and its key, both files in
 // PEM. With clientCA, a file of certificates in PEM, clients must show a
-// certificate from one of those authorities.
-func Secure(cert, key, clientCA string) (*tls.Config, error) {
+// certificate from one of those authorities. settings is how their names begin,
+// for errors: "tls".
+func Secure(settings, cert, key, clientCA string) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("settings tls.cert and tls.key: %w", err)
+		return nil, fmt.Errorf("settings %[1]s.cert and %[1]s.key: %[2]w", settings, err)
 	}
 	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
 	if clientCA == "" {
 		return c, nil
 	}
 	if c.ClientCAs, err = authorities(clientCA); err != nil {
-		return nil, fmt.Errorf("setting tls.client-ca: %w", err)
+		return nil, fmt.Errorf("setting %s.client-ca: %w", settings, err)
 	}
 	c.ClientAuth = tls.RequireAndVerifyClientCert
 	return c, nil

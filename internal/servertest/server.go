@@ -15,7 +15,9 @@ import (
 type Announcement struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
+	PatientIdentity    string `json:"patient_identity"`
 	Internal           string `json:"internal"`
+	MLLP               string `json:"mllp"` // "" unless started with --mllp-listen
 	HomeCommunityID    string `json:"home_community_id"`
 	RepositoryUniqueID string `json:"repository_unique_id"`
 }

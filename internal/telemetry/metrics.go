@@ -18,6 +18,7 @@ type Metrics struct {
 	refused  *prometheus.CounterVec
 	http     *prometheus.CounterVec
 	httpTook *prometheus.HistogramVec
+	mllp     *prometheus.CounterVec
 	jobs     *prometheus.CounterVec
 	jobTook  *prometheus.GaugeVec
 }
@@ -35,12 +36,13 @@ func NewMetrics(version string) (*Metrics, error) {
 		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_http_refused_total", Help: "Requests not let in: rate (429), busy (503)."}, []string{"reason"}),
 		http:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_http_requests_total", Help: "HTTP requests by endpoint and status."}, []string{"endpoint", "status"}),
 		httpTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "samdok_http_seconds", Help: "Time from the header of a request to the end of its answer.", Buckets: buckets}, []string{"endpoint"}),
+		mllp:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_mllp_closed_total", Help: "MLLP connections that the server closed: crowd, stalled, no frame, too long, panic."}, []string{"reason"}),
 		jobs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_job_runs_total", Help: "Runs of background jobs by their end: success, error."}, []string{"job", "outcome"}),
 		jobTook:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "samdok_job_last_success_seconds", Help: "Unix time of a background job's last success."}, []string{"job"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "samdok_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.jobs, m.jobTook, build,
+	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.jobs, m.jobTook, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err
@@ -66,6 +68,10 @@ func (m *Metrics) Counter(name, help string, value func() float64) error {
 
 // Refused counts a request that the gate did not let in.
 func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc() }
+
+// MLLPClosed counts a connection that the server closed. reason must be from a
+// closed set.
+func (m *Metrics) MLLPClosed(reason string) { m.mllp.WithLabelValues(reason).Inc() }
 
 // HTTP counts a request that was let in. endpoint must be from a closed set.
 func (m *Metrics) HTTP(endpoint string, status int, took time.Duration) {

@@ -11,7 +11,7 @@ import (
 
 func number(n int) string { return strconv.Itoa(n) }
 
-// DecodeQuery reads query:AdhocQueryRequest of ITI-18; the scanner stands on its
+// DecodeQuery reads query:AdhocQueryRequest of ITI-18 and ITI-51; the scanner stands on its
 // start tag and is left on its end tag. Errors are *xmlscan.Error for malformed XML
 // and *fault.Error with the codes of ITI TF-2 3.18.4.1.2: XDSUnknownStoredQuery,
 // XDSStoredQueryMissingParam, XDSStoredQueryParamNumber, and XDSRegistryError for
@@ -105,7 +105,9 @@ func (q *queryReader) finish() (metadata.StoredQuery, error) {
 		return metadata.StoredQuery{}, fault.New(fault.Invalid, op, fault.UnknownStoredQuery,
 			"There is no stored query with the id %s.", quote(string(q.id)))
 	}
-	out.Level = q.level()
+	if !metadata.Across(out.Query) { // $MetadataLevel is none of ITI-51's parameters
+		out.Level = q.level()
+	}
 	out.Extra = q.extra()
 	if len(q.problems) > 0 {
 		return metadata.StoredQuery{}, &fault.Error{Op: op, Kind: fault.Invalid, Problems: q.problems}
@@ -195,6 +197,17 @@ var definitions = [...]definition{
 			Kinds:             p.kinds(),
 			AssociationStatus: p.statuses(assocStatus, false),
 		}
+	}},
+	{metadata.FindDocumentsForMultiplePatientsID, "FindDocumentsForMultiplePatients", func(p *params) metadata.Query {
+		q := &metadata.FindDocumentsForMultiplePatients{Patients: p.patients(entryPrefix + "PatientId"), Filter: p.documents(false)}
+		p.some(len(q.Patients)+len(q.Filter.ClassCode)+len(q.Filter.EventCodes)+len(q.Filter.Facility),
+			entryPrefix+"PatientId", entryPrefix+"ClassCode", entryPrefix+"EventCodeList", entryPrefix+"HealthcareFacilityTypeCode")
+		return q
+	}},
+	{metadata.FindFoldersForMultiplePatientsID, "FindFoldersForMultiplePatients", func(p *params) metadata.Query {
+		q := &metadata.FindFoldersForMultiplePatients{Patients: p.patients(folderPrefix + "PatientId"), Filter: p.folders()}
+		p.some(len(q.Patients)+len(q.Filter.Codes), folderPrefix+"PatientId", folderPrefix+"CodeList")
+		return q
 	}},
 }
 

@@ -70,9 +70,7 @@ func (w *queryWriter) parameters(q metadata.Query) {
 		w.sets(&q.Filter)
 	case *metadata.FindFolders:
 		w.one(folderPrefix+"PatientId", string(q.Patient))
-		w.statuses(folderPrefix+"Status", q.Filter.Status)
-		w.times(folderPrefix+"LastUpdateTime", q.Filter.LastUpdate)
-		w.codeLists(folderPrefix+"CodeList", q.Filter.Codes)
+		w.folders(&q.Filter)
 	case *metadata.GetAll:
 		w.one("$patientId", string(q.Patient))
 		w.statuses(entryPrefix+"Status", q.DocumentStatus)
@@ -107,7 +105,19 @@ func (w *queryWriter) parameters(q metadata.Query) {
 		values(w, "$AssociationTypes", q.Types)
 		w.kinds(q.Kinds)
 		w.statuses(assocStatus, q.AssociationStatus)
+	case *metadata.FindDocumentsForMultiplePatients:
+		values(w, entryPrefix+"PatientId", q.Patients)
+		w.documents(&q.Filter)
+	case *metadata.FindFoldersForMultiplePatients:
+		values(w, folderPrefix+"PatientId", q.Patients)
+		w.folders(&q.Filter)
 	}
+}
+
+func (w *queryWriter) folders(f *metadata.FolderFilter) {
+	w.statuses(folderPrefix+"Status", f.Status)
+	w.times(folderPrefix+"LastUpdateTime", f.LastUpdate)
+	w.codeLists(folderPrefix+"CodeList", f.Codes)
 }
 
 func (w *queryWriter) documents(f *metadata.DocumentFilter) {

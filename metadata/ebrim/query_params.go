@@ -89,6 +89,24 @@ func (p *params) patient(name string) metadata.CX {
 	return metadata.CX(id)
 }
 
+// patients are patient ids, any number of them, each once.
+func (p *params) patients(name string) []metadata.CX {
+	var out []metadata.CX
+	for _, v := range p.list(name) {
+		if id := metadata.CX(trim(v)); id != "" && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// some demands at least one of several parameters (ITI TF-2 3.51.4.1.2.3).
+func (p *params) some(given int, names ...string) {
+	if given == 0 && len(p.problems) == 0 {
+		p.wrong(fault.StoredQueryMissingParam, "one of "+strings.Join(names, ", ")+" is missing.")
+	}
+}
+
 // statuses reads a list of status URNs. Unknown ones are ignored; that all of them
 // are is an error (ITI TF-2 3.18.4.1.2.3.7).
 func (p *params) statuses(name string, required bool) []metadata.Status {

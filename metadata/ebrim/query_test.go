@@ -1,12 +1,14 @@
 package ebrim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"samdok/fault"
 	"samdok/internal/xmlscan"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest/arbitrary"
@@ -267,10 +269,15 @@ func queries(s arbitrary.Strings) *rapid.Generator[metadata.Query] {
 			Creation: times(t, "creation"), ServiceStart: times(t, "start"), ServiceStop: times(t, "stop"), AuthorPerson: list(t, "authors", like), Availability: list(t, "availability", s),
 		}
 	}
+	next := 0
+	patients := rapid.Map(s, func(text string) metadata.CX { // each once: a repeated one is dropped
+		next++
+		return metadata.CX(fmt.Sprint(next, text, "."))
+	})
 	return rapid.Custom(func(t *rapid.T) metadata.Query {
 		patient := metadata.CX(s.Draw(t, "patient"))
 		associations := list(t, "association status", status)
-		switch rapid.IntRange(0, 13).Draw(t, "query") {
+		switch rapid.IntRange(0, 15).Draw(t, "query") {
 		case 0:
 			return &metadata.FindDocuments{Patient: patient, Filter: documents(t)}
 		case 1:
@@ -305,6 +312,18 @@ func queries(s arbitrary.Strings) *rapid.Generator[metadata.Query] {
 			return &metadata.GetFolderAndContents{Folder: target(t, true, false), Members: members(t), AssociationStatus: associations}
 		case 12:
 			return &metadata.GetFoldersForDocument{Document: target(t, true, false), AssociationStatus: associations}
+		case 13:
+			q := &metadata.FindDocumentsForMultiplePatients{Patients: list(t, "patients", patients), Filter: documents(t)}
+			if len(q.Patients)+len(q.Filter.ClassCode)+len(q.Filter.EventCodes)+len(q.Filter.Facility) == 0 {
+				q.Filter.Facility = any1(t, "facility", code)
+			}
+			return q
+		case 14:
+			q := &metadata.FindFoldersForMultiplePatients{Patients: list(t, "patients", patients), Filter: metadata.FolderFilter{Status: any1(t, "status", status), LastUpdate: times(t, "update"), Codes: codeLists(t, "codes")}}
+			if len(q.Patients)+len(q.Filter.Codes) == 0 {
+				q.Filter.Codes = metadata.AllOf[metadata.CodeRef]{any1(t, "codes", code)}
+			}
+			return q
 		}
 		return &metadata.GetRelatedDocuments{Document: target(t, true, false), Kinds: list(t, "kinds", kind), AssociationStatus: associations,
 			Types: any1(t, "types", rapid.SampledFrom([]metadata.AssociationType{metadata.Replaces, metadata.Appends, "urn:own"}))}
@@ -321,6 +340,9 @@ func TestQueryComesBack(t *testing.T) {
 				Home:   rapid.SampledFrom([]string{"", "urn:oid:1.2.3"}).Draw(t, "home"),
 				Extra:  arbitrary.Slots(text).Draw(t, "extra"),
 			}
+			if metadata.Across(want.Query) {
+				want.Level = 0 // is none of its parameters
+			}
 			b := AppendQuery(nil, want)
 			sc := xmlscan.New(b, xmlscan.Limits{})
 			sc.Next()
@@ -332,5 +354,50 @@ func TestQueryComesBack(t *testing.T) {
 				t.Fatalf("%s\n%s", d, b)
 			}
 		}))
+	}
+}
+
+// What ITI-51 demands of its queries (ITI TF-2 3.51.4.1.2.3).
+func TestMultiplePatients(t *testing.T) {
+	const doc, folder = "urn:uuid:3d1bdb10-39a2-11de-89c2-2f44d94eaa9f", "urn:uuid:50d3f5ac-39a2-11de-a1ca-b366239e58df"
+	slot := func(name, value string) string {
+		return `<rim:Slot name="` + name + `"><rim:ValueList><rim:Value>` + value + `</rim:Value></rim:ValueList></rim:Slot>`
+	}
+	approved := slot("$XDSDocumentEntryStatus", "('"+metadata.Approved.URN()+"')")
+	folderApproved := slot("$XDSFolderStatus", "('"+metadata.Approved.URN()+"')")
+	decode := func(id, slots string) (metadata.StoredQuery, error) {
+		sc := xmlscan.New([]byte(`<query:AdhocQueryRequest xmlns:query="urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0" xmlns:rim="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><rim:AdhocQuery id="`+id+`">`+slots+`</rim:AdhocQuery></query:AdhocQueryRequest>`), xmlscan.Limits{})
+		sc.Next()
+		return DecodeQuery(sc)
+	}
+	for name, c := range map[string]struct{ id, slots string }{
+		"one patient":     {doc, approved + slot("$XDSDocumentEntryPatientId", "('1^^^&amp;1.2&amp;ISO')")},
+		"class code":      {doc, approved + slot("$XDSDocumentEntryClassCode", "('a^^b')")},
+		"event code":      {doc, approved + slot("$XDSDocumentEntryEventCodeList", "('a^^b')")},
+		"facility":        {doc, approved + slot("$XDSDocumentEntryHealthcareFacilityTypeCode", "('a^^b')")},
+		"folder patients": {folder, folderApproved + slot("$XDSFolderPatientId", "('1^^^&amp;1.2&amp;ISO','2^^^&amp;1.2&amp;ISO')")},
+		"folder codes":    {folder, folderApproved + slot("$XDSFolderCodeList", "('a^^b')")},
+	} {
+		if _, err := decode(c.id, c.slots); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, c := range map[string]struct{ id, slots string }{
+		"nothing":         {doc, approved},
+		"only a type":     {doc, approved + slot("$XDSDocumentEntryTypeCode", "('a^^b')")},
+		"no status":       {doc, slot("$XDSDocumentEntryPatientId", "('1^^^&amp;1.2&amp;ISO')")},
+		"folder, nothing": {folder, folderApproved},
+	} {
+		_, err := decode(c.id, c.slots)
+		if problems := fault.ProblemsOf(err); len(problems) != 1 || problems[0].Code != fault.StoredQueryMissingParam {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	q, err := decode(folder, folderApproved+slot("$XDSFolderPatientId", "('1^^^&amp;1.2&amp;ISO','2^^^&amp;1.2&amp;ISO','1^^^&amp;1.2&amp;ISO')")+slot("$MetadataLevel", "2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := q.Query.(*metadata.FindFoldersForMultiplePatients); len(f.Patients) != 2 || q.Level != 0 || len(q.Extra) != 1 {
+		t.Fatalf("%+v %+v", q, f)
 	}
 }

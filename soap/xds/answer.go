@@ -24,6 +24,9 @@ func answerAction(request string) string {
 	if request == actionOnDemand {
 		return answerOfOnDemand
 	}
+	if feedKind(request) != 0 {
+		return answerOfFeed
+	}
 	return request + response
 }
 

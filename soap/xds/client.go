@@ -17,13 +17,15 @@ import (
 
 // Options of a Client.
 type Options struct {
-	// RegistryURL takes ITI-18, 42, 57, 61, 62 and 92, RepositoryURL ITI-41, 43 and 86.
+	// RegistryURL takes ITI-18, 42, 51, 57, 61, 62 and 92, RepositoryURL ITI-41, 43 and 86.
 	RegistryURL, RepositoryURL string
 	// These override them for servers with an address per transaction. UpdateURL is
 	// for both kinds of update.
 	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
 	OnDemandURL                                    string
-	UpdateURL, RemoveURL, RemoveDocumentsURL       string
+	// IdentityURL takes ITI-44.
+	IdentityURL                              string
+	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
@@ -32,7 +34,7 @@ type Options struct {
 	TempDir string
 }
 
-// Client sends ITI-18, 41, 42, 43, 57, 61, 62, 86 and 92 and streams documents both
+// Client sends ITI-18, 41, 42, 43, 44, 57, 61, 62, 86 and 92 and streams documents both
 // ways. It is safe for concurrent use. Its errors, besides those of net/http:
 //
 //   - *RefusedError: a registry response with the status Failure;
@@ -109,9 +111,14 @@ func (c *Client) RegisterOnDemand(ctx context.Context, s *metadata.Submission) (
 	return call.registry(ctx, plain(env))
 }
 
-// Find sends ITI-18. A partial success is no error: see Problems of the answer.
+// Find sends ITI-18 or, for a query of its kind, ITI-51. A partial success is no
+// error: see Problems of the answer.
 func (c *Client) Find(ctx context.Context, q metadata.StoredQuery) (*ebrim.QueryResponse, error) {
-	call := c.call(actionQuery, c.o.QueryURL)
+	action := actionQuery
+	if metadata.Across(q.Query) {
+		action = actionAcross
+	}
+	call := c.call(action, c.o.QueryURL)
 	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
 	env = soap.AppendClose(ebrim.AppendQuery(env, q))
 	var answer *ebrim.QueryResponse
@@ -198,7 +205,9 @@ type call struct {
 	header soap.Header
 	// feed is how much of an answer's envelope is read at once; a longer one is read
 	// while it is decoded. 0: all of it.
-	feed int64
+	feed  int64
+	hops  int    // gateways that the request has passed
+	trace string // traceparent
 }
 
 func (c *Client) call(action, url string) *call {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"samdok/fault"
@@ -128,6 +129,12 @@ func (c *call) send(ctx context.Context, b requestBody) (*reply, error) {
 	req.ContentLength, req.GetBody = b.length, b.open
 	req.Header.Set("Content-Type", b.contentType)
 	req.Header.Set("User-Agent", "samdok")
+	if c.hops > 0 {
+		req.Header.Set(hopsHeader, strconv.Itoa(c.hops))
+	}
+	if c.trace != "" {
+		req.Header.Set("Traceparent", c.trace)
+	}
 	if b.length >= expectFrom {
 		req.Header.Set("Expect", "100-continue")
 	}

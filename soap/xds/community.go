@@ -43,13 +43,13 @@ func NewCommunity(o CommunityOptions) *Community { return &Community{NewClient(o
 const queryFeed = 256 << 10
 
 // Find implements gateway.Community by ITI-38.
-func (k *Community) Find(ctx context.Context, _ access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) ([]fault.Problem, error) {
+func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) ([]fault.Problem, error) {
 	action := actionCrossQuery
 	if k.o.Plain {
 		action, q.Home = actionQuery, ""
 	}
 	call := k.c.call(action, k.c.o.QueryURL)
-	call.feed = queryFeed
+	call.feed, call.hops, call.trace = queryFeed, c.Hops, c.TraceParent
 	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
 	env = soap.AppendClose(ebrim.AppendQuery(env, q))
 	var answer *ebrim.QueryResponse
@@ -103,7 +103,7 @@ func refusedBy(op string, problems []fault.Problem) error {
 }
 
 // Retrieve implements gateway.Community by ITI-39.
-func (k *Community) Retrieve(ctx context.Context, _ access.Caller, requests []metadata.DocumentRequest) (*gateway.Retrieved, error) {
+func (k *Community) Retrieve(ctx context.Context, c access.Caller, requests []metadata.DocumentRequest) (*gateway.Retrieved, error) {
 	action, asked := actionCrossRetrieve, requests
 	if k.o.Plain {
 		action = actionRetrieve
@@ -114,6 +114,7 @@ func (k *Community) Retrieve(ctx context.Context, _ access.Caller, requests []me
 		}
 	}
 	call := k.c.call(action, k.c.o.RetrieveURL)
+	call.hops, call.trace = c.Hops, c.TraceParent
 	r, err := call.send(ctx, packed(mtom.NewWriter(appendRetrieve(call.header, asked), nil), nil))
 	if err != nil {
 		return nil, err

@@ -17,8 +17,12 @@ import (
 // is (ITI TF-2 V.3).
 type door struct {
 	svc        sharing.Service
+	read       sharing.Reader // svc, or a gateway
 	o          DoorOptions
 	repository bool
+	gateway    string    // a gateway's name in messages; "" for the others
+	actions    [2]string // of a gateway: query and retrieve
+	identity   bool      // neither registry nor repository
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -30,6 +34,7 @@ const (
 	actionRegister = "urn:ihe:iti:2007:RegisterDocumentSet-b"
 	actionQuery    = "urn:ihe:iti:2007:RegistryStoredQuery"
 	actionRetrieve = "urn:ihe:iti:2007:RetrieveDocumentSet"
+	actionAcross   = "urn:ihe:iti:2009:MultiPatientStoredQuery"
 	response       = "Response"
 
 	// ITI-61, whose answer is not the request's action with "Response" behind it.
@@ -48,14 +53,19 @@ const (
 )
 
 // RegistryTransactions is what RegistryHandler answers.
-func RegistryTransactions() []string {
-	return []string{"ITI-18", "ITI-42", "ITI-57", "ITI-61", "ITI-62", "ITI-92"}
+func RegistryTransactions(o DoorOptions) []string {
+	all := []string{"ITI-18", "ITI-42"}
+	if o.Across {
+		all = append(all, "ITI-51")
+	}
+	return append(all, "ITI-57", "ITI-61", "ITI-62", "ITI-92")
 }
 
 // RepositoryTransactions is what RepositoryHandler answers.
 func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "ITI-86"} }
 
-// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62 and ITI-92.
+// RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
+// it is switched on, ITI-51.
 func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
@@ -69,7 +79,7 @@ func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 		o.Log = slog.Default()
 	}
 	o.Limits = o.Limits.withDefaults()
-	d := &door{svc: svc, o: o, repository: repository}
+	d := &door{svc: svc, read: svc, o: o, repository: repository}
 	d.memory.left.Store(o.Limits.EnvelopeMemory)
 	// Documents inside an envelope are found while it is read; below this size they
 	// are within the scanner's limit for text.
@@ -85,10 +95,16 @@ func (d *door) spoolOptions() spool.Options {
 }
 
 func (d *door) name() string {
+	if d.gateway != "" {
+		return d.gateway
+	}
+	if d.identity {
+		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
-	return "Document Registry's (" + strings.Join(RegistryTransactions(), ", ") + ")"
+	return "Document Registry's (" + strings.Join(RegistryTransactions(d.o), ", ") + ")"
 }
 
 // exchange is one request and its answer.
@@ -101,6 +117,7 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
+	fed    bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -111,19 +128,25 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := x.serve(); err != nil {
 		x.refuse(err)
 	}
+	x.forget() // a sender who takes his time holds none of the memory that others wait for
 	x.drain()
 }
 
 // exchanges keeps the scanners' buffers.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-func (x *exchange) release() {
-	fed := x.msg.rest != nil
+// forget gives the message's memory back.
+func (x *exchange) forget() {
+	x.fed = x.fed || x.msg.rest != nil
 	x.msg.close()
-	if fed { // its scanner holds a large buffer
+	x.scan.Reset(nil, xmlscan.Limits{})
+}
+
+func (x *exchange) release() {
+	x.forget()
+	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.scan.Reset(nil, xmlscan.Limits{})
 	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
 	exchanges.Put(x)
 }
@@ -155,7 +178,20 @@ func (x *exchange) serve() error {
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.gateway != "":
+		switch a {
+		case x.d.actions[0]:
+			return (*exchange).query
+		case x.d.actions[1]:
+			return (*exchange).retrieve
+		}
+	case x.d.identity:
+		if feedKind(a) != 0 {
+			return (*exchange).feed
+		}
 	case a == actionQuery && !x.d.repository:
+		return (*exchange).query
+	case a == actionAcross && !x.d.repository && x.d.o.Across:
 		return (*exchange).query
 	case a == actionRegister && !x.d.repository:
 		return (*exchange).register

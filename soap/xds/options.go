@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"samdok/access"
+	"samdok/hl7/identity"
 	"samdok/internal/xmlscan"
 	"samdok/metadata/ebrim"
 	"samdok/soap"
@@ -20,8 +21,12 @@ type DoorOptions struct {
 	// Log gets what callers must not see; nil means slog.Default().
 	Log    *slog.Logger
 	Limits Limits
+	// Authorities are those whose patients an identity feed may tell of.
+	Authorities identity.Authorities
 	// TempDir holds encrypted spools; "" means the system's.
 	TempDir string
+	// Across answers queries about several patients (ITI-51).
+	Across bool
 }
 
 // Limits of a door. A zero field means its default.
@@ -65,7 +70,7 @@ func (l Limits) withDefaults() Limits {
 
 // AnonymousCaller is a caller about whom only the connection is known.
 func AnonymousCaller(r *http.Request, h soap.Header) access.Caller {
-	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent")}
+	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent"), Hops: hops(r)}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

@@ -9,7 +9,7 @@ import (
 	"samdok/soap"
 )
 
-// query answers ITI-18 (ITI TF-2 3.18). Objects wait in a spool: status and errors
+// query answers ITI-18 and ITI-51 (ITI TF-2 3.18, 3.51). Objects wait in a spool: status and errors
 // stand before them, and nothing may leave before the search has ended and its
 // record is durable.
 func (x *exchange) query() error {
@@ -27,6 +27,11 @@ func (x *exchange) query() error {
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
 		return err
 	}
+	if across := x.header.Action == actionAcross; metadata.Across(q.Query) != across {
+		x.queryFailure([]fault.Problem{{Code: fault.UnknownStoredQuery,
+			Context: "The stored query " + string(q.Query.QueryID()) + " is none of the transaction " + x.header.Action + "."}})
+		return nil
+	}
 	sp := spool.New(x.d.spoolOptions())
 	defer sp.Close()
 	add := func(o metadata.Object) error {
@@ -37,7 +42,7 @@ func (x *exchange) query() error {
 			return sp.Append(func(b []byte) []byte { return ebrim.AppendObjectRef(b, o.ObjectID(), home(o)) })
 		}
 	}
-	found, err := x.d.svc.Find(x.r.Context(), x.d.o.Caller(x.r, x.header), q, add)
+	found, err := x.d.read.Find(x.r.Context(), x.d.o.Caller(x.r, x.header), q, add)
 	if err != nil {
 		x.queryFailure(x.problems(err))
 		return nil

@@ -15,10 +15,15 @@ import (
 type submission struct {
 	tenant  access.Tenant
 	changes []prepared
-	alone   func() error // instead of changes: runs between two transactions
-	state   atomic.Int32 // waiting, taken or given up
-	done    chan error   // one answer; has room for it
-	err     error        // of its own check, before the commit
+	// work is done in the batch's transaction instead of changes. It tells whether it
+	// wrote; an error ends the whole batch, so that what only this submission did
+	// wrong goes into err, before anything is written.
+	work  func(*writer) (wrote bool, err error)
+	size  int          // of what work writes, in bytes
+	alone func() error // instead of changes: runs between two transactions
+	state atomic.Int32 // waiting, taken or given up
+	done  chan error   // one answer; has room for it
+	err   error        // of its own check, before the commit
 }
 
 const (

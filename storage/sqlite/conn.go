@@ -77,8 +77,7 @@ func openConn(path string, create bool) (*conn, error) {
 // close ends the connection and its statements.
 func (c *conn) close() error {
 	for _, s := range c.stmts {
-		sqlite3.Xsqlite3_finalize(c.tls, s.p)
-		libc.Xfree(c.tls, s.blob)
+		s.finalize()
 	}
 	c.stmts = nil
 	var err error
@@ -145,7 +144,7 @@ func (c *conn) exec(sql string) error {
 			continue
 		}
 		err = s.run()
-		sqlite3.Xsqlite3_finalize(c.tls, s.p)
+		s.finalize()
 		if err != nil {
 			return err
 		}
@@ -160,7 +159,7 @@ func (c *conn) number(sql string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer sqlite3.Xsqlite3_finalize(c.tls, s.p)
+	defer s.finalize()
 	ok, err := s.step()
 	if !ok || err != nil {
 		return 0, err
@@ -175,7 +174,7 @@ func (c *conn) blob(sql string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer sqlite3.Xsqlite3_finalize(c.tls, s.p)
+	defer s.finalize()
 	ok, err := s.step()
 	if !ok || err != nil {
 		return nil, err
@@ -245,6 +244,12 @@ func (s *stmt) run() error {
 			return err
 		}
 	}
+}
+
+// finalize ends a statement for ever.
+func (s *stmt) finalize() {
+	sqlite3.Xsqlite3_finalize(s.c.tls, s.p)
+	libc.Xfree(s.c.tls, s.blob)
 }
 
 // reset ends a statement before its last row.

@@ -19,16 +19,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	storagetest.LogChild(func(dir string) (storagetest.LogIndex, func() error, error) {
-		db, done, err := openIn(dir, true)
-		if err == nil && os.Getenv(noSync) != "" {
-			err = sqlite.WithoutSync(db)
-		}
-		if err == nil && os.Getenv(shortLog) != "" {
-			sqlite.WithShortLog(db)
-		}
-		return db, done, err
-	})
+	storagetest.LogChild(func(dir string) (storagetest.LogIndex, func() error, error) { return openChild(dir) })
+	storagetest.OutboxChild(func(dir string) (storagetest.Mailroom, func() error, error) { return openChild(dir) })
 	storagetest.EraseChild(func(dir string, step func(string)) (storagetest.ErasingLog, error) {
 		db, _, err := openIn(dir, true)
 		if err == nil {
@@ -37,6 +29,17 @@ func TestMain(m *testing.M) {
 		return db, err
 	})
 	goleak.VerifyTestMain(m)
+}
+
+func openChild(dir string) (*sqlite.DB, func() error, error) {
+	db, done, err := openIn(dir, true)
+	if err == nil && os.Getenv(noSync) != "" {
+		err = sqlite.WithoutSync(db)
+	}
+	if err == nil && os.Getenv(shortLog) != "" {
+		sqlite.WithShortLog(db)
+	}
+	return db, done, err
 }
 
 func TestKill(t *testing.T) {
@@ -80,4 +83,34 @@ func TestPowerCutsSeeMissingSync(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	storagetest.RunLogFaults(t, engine(true), "log.db", "log.db-wal")
+}
+
+func TestOutboxKill(t *testing.T) {
+	rounds := 16
+	if storagetest.Long() {
+		rounds = 160
+	}
+	t.Run("usual", func(t *testing.T) { storagetest.RunOutboxKill(t, outbox(true), rounds/2) })
+	t.Run("checkpoints", func(t *testing.T) {
+		t.Setenv(shortLog, "1")
+		storagetest.RunOutboxKill(t, outbox(true), rounds/2)
+	})
+}
+
+func TestOutboxPowerCuts(t *testing.T) {
+	letters := 40
+	if storagetest.Long() {
+		letters = 400
+	}
+	if err := storagetest.OutboxPowerCuts(t, outbox(true), letters); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOutboxPowerCutsSeeMissingSync: without fsync the same test fails.
+func TestOutboxPowerCutsSeeMissingSync(t *testing.T) {
+	t.Setenv(noSync, "1")
+	if err := storagetest.OutboxPowerCuts(t, outbox(true), 20); err == nil || !strings.Contains(err.Error(), "letter is") {
+		t.Fatalf("an engine that does not sync passes: %v", err)
+	}
 }

@@ -43,7 +43,7 @@ const (
 	pageCache = 4000
 )
 
-// DB implements storage.Log and storage.Index. Make one with Open.
+// DB implements storage.Log, storage.Index and storage.Outbox. Make one with Open.
 type DB struct {
 	path    string
 	ring    *keyring.Ring
@@ -54,6 +54,7 @@ type DB struct {
 	readers chan *session
 	size    int // of readers
 
+	letterKeys letterKeys
 	checkpoint *checkpointer
 	walLimit   atomic.Int32          // walPages, less in tests
 	seq        atomic.Int64          // of the last commit
@@ -293,6 +294,7 @@ func (db *DB) Close() error {
 }
 
 var (
-	_ storage.Log   = (*DB)(nil)
-	_ storage.Index = (*DB)(nil)
+	_ storage.Log    = (*DB)(nil)
+	_ storage.Index  = (*DB)(nil)
+	_ storage.Outbox = (*DB)(nil)
 )

@@ -17,7 +17,7 @@ var errProjection = errors.New("sqlite: the index does not fit the log")
 // of the outcome, for the person who reads it.
 func wrap(op string, err error, written string) error {
 	var known *fault.Error
-	if err == nil || errors.Is(err, storage.ErrConflict) || errors.As(err, &known) {
+	if err == nil || errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrPosition) || errors.As(err, &known) {
 		return err
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

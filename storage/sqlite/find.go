@@ -35,30 +35,9 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 		w := wanted{Filter: f, without: r.WithoutCodes}
 		err := db.pages(ctx, name{t, s}, 1, func(p *page) (bool, error) {
 			for i, text := range p.texts {
-				if err := reader.Reset(text); err != nil {
-					return false, err
-				}
 				at := logID(p.of.key, p.first+storage.Version(i))
-				for n := range reader.Len() {
-					touches := of(p.touches, place{at, int64(n)})
-					if !w.class(reader.Class(n)) || isRemoved(touches) {
-						continue
-					}
-					a, err := reader.Added(n)
-					if err != nil {
-						return false, err
-					}
-					if storage.IsTombstone(a.Object) {
-						reader.GiveBack() // erased after this search began
-						continue
-					}
-					found := storage.Placed{Added: a, Stream: s}
-					overlay(&found, touches)
-					if !w.has(found.Object) {
-						reader.GiveBack()
-					} else if !yield(found, nil) {
-						return false, nil
-					}
+				if more, err := w.change(reader, s, at, text, p.touches, yield); !more || err != nil {
+					return false, err
 				}
 			}
 			return true, nil
@@ -73,6 +52,35 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 type wanted struct {
 	storage.Filter
 	without []metadata.CodeRef
+}
+
+// change yields the wanted objects of one change; false when no more are wanted.
+func (w *wanted) change(reader *encoding.Reader, s storage.Stream, at int64, text string, all []touch, yield func(storage.Placed, error) bool) (bool, error) {
+	if err := reader.Reset(text); err != nil {
+		return false, err
+	}
+	for n := range reader.Len() {
+		touches := of(all, place{at, int64(n)})
+		if !w.class(reader.Class(n)) || isRemoved(touches) {
+			continue
+		}
+		a, err := reader.Added(n)
+		if err != nil {
+			return false, err
+		}
+		if storage.IsTombstone(a.Object) {
+			reader.GiveBack() // erased after this search began
+			continue
+		}
+		found := storage.Placed{Added: a, Stream: s}
+		overlay(&found, touches)
+		if !w.has(found.Object) {
+			reader.GiveBack()
+		} else if !yield(found, nil) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // has tells whether an object of a wanted class, in its current state, is wanted.

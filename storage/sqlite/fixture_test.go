@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "make the fixture of the current data ve
 // gives the same answers, also after its index was made again.
 func TestFixtures(t *testing.T) {
 	if *update {
-		makeFixture(t, filepath.Join("testdata", "v1"))
+		makeFixture(t, filepath.Join("testdata", fmt.Sprint("v", schemaVersion)))
 	}
 	all, err := filepath.Glob(filepath.Join("testdata", "v*"))
 	if err != nil || len(all) < schemaVersion {
@@ -42,6 +43,7 @@ func TestFixtures(t *testing.T) {
 			if got := fixtureAnswers(t, db); got != string(want) {
 				t.Fatalf("answers differ:\n%s\nwant\n%s", got, want)
 			}
+			fixtureLetters(t, db, filepath.Base(from) != "v1")
 			if err := db.Rebuild(context.Background(), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -86,6 +88,40 @@ func fixtureAnswers(t *testing.T, db *DB) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// fixtureLetters: the feed leads through old changes too, and letters of version 2
+// and later are there.
+func fixtureLetters(t *testing.T, db *DB, has bool) {
+	t.Helper()
+	ctx := context.Background()
+	changes := 0
+	var last storage.Position
+	for f, err := range db.Feed(ctx, tenant, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes, last = changes+1, f.Position
+	}
+	if changes != 4 {
+		t.Fatalf("%d changes in the feed", changes)
+	}
+	at, err := db.Cursor(ctx, "fixture")
+	if err != nil || has && at != last || !has && at != "" {
+		t.Fatalf("cursor %q, %v", at, err)
+	}
+	letters, err := db.Take(ctx, storage.QueueNotify, fixtureLetter.Due, time.Minute, 10)
+	if err != nil || len(letters) > 1 || has != (len(letters) == 1) {
+		t.Fatalf("%d letters, %v", len(letters), err)
+	}
+	if has && (string(letters[0].Body) != string(fixtureLetter.Body) || letters[0].ID != fixtureLetter.ID || letters[0].Tenant != tenant) {
+		t.Fatalf("the letter: %+v", letters[0])
+	}
+}
+
+var fixtureLetter = storage.Letter{
+	ID: metadata.UUID{1, 2, 3, 15: 16}, Tenant: tenant, Queue: storage.QueueNotify, Body: []byte("a letter"),
+	Created: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC), Due: time.Date(2026, 3, 2, 12, 0, 0, 5, time.UTC), Expires: time.Date(2126, 3, 2, 12, 0, 0, 0, time.UTC),
 }
 
 // What the fixture of version 1 says of an object and of an event: later fields
@@ -150,6 +186,16 @@ func makeFixture(t *testing.T, dir string) {
 				t.Fatal(err)
 			}
 		}
+	}
+	var last storage.Position
+	for f, err := range db.Feed(context.Background(), tenant, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = f.Position
+	}
+	if err := db.Advance(context.Background(), "fixture", "", last, []storage.Letter{fixtureLetter}); err != nil {
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "answers.json"), []byte(fixtureAnswers(t, db)), 0o644); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ var migrations embed.FS
 
 // schemaVersion is the number of the newest file in migrations. It is kept in
 // the file's user_version.
-const schemaVersion = 1
+const schemaVersion = 2
 
 //go:embed projection.sql
 var projectionTables string

@@ -72,6 +72,9 @@ type session struct {
 	begin, commit                     *stmt
 	streamKey, row, rows, version     *stmt
 	ids, touchesOfOne, touchesOfRange *stmt
+	feed, fedAt                       *stmt
+	someDue, countLetters, cursor     *stmt
+	listLetters, letterData           *stmt
 }
 
 // newSession prepares the statements; prefix stands before the projection's
@@ -90,6 +93,14 @@ func newSession(db *DB, c *conn, prefix string) (*session, error) {
 		{&s.version, "SELECT id FROM log WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"},
 		{&s.ids, "SELECT h, at, n FROM " + prefix + "ids WHERE h >= ? ORDER BY h"},
 		{&s.touchesOfOne, "SELECT seq, by, what FROM " + prefix + "touch WHERE at = ? AND n = ? ORDER BY seq"},
+		{&s.feed, "SELECT seq, id, data FROM log WHERE seq > ? AND id & 2147483647 <> 0 ORDER BY seq LIMIT ?"},
+		{&s.someDue, "SELECT 1 FROM letter WHERE queue = ? AND dead = 0 AND due <= ? LIMIT 1"},
+		{&s.countLetters, "SELECT count(*), min(created) FROM letter WHERE queue = ? AND dead = ?"},
+		{&s.cursor, "SELECT seq FROM cursor WHERE name = ?"},
+		{&s.listLetters, `SELECT n, hi, lo, due, created, expires, attempts, dead, queue, note, data FROM letter
+			WHERE n > ? AND queue = ? ORDER BY n LIMIT ?`},
+		{&s.letterData, "SELECT data FROM letter WHERE hi = ? AND lo = ?"},
+		{&s.fedAt, "SELECT 1 FROM log WHERE seq = ? AND id & 2147483647 <> 0"},
 		{&s.touchesOfRange, "SELECT at, n, seq, by, what FROM " + prefix + "touch WHERE at >= ? AND at <= ? ORDER BY at, n, seq"},
 	} {
 		var err error
@@ -139,6 +150,15 @@ func (s *session) keyed(key int64) (*stream, error) {
 	if known := s.db.cache.keyed(key); known != nil {
 		return known, nil
 	}
+	found, err := s.unlearned(key)
+	if err == nil && !found.erased && !s.writing {
+		s.db.cache.learn(found)
+	}
+	return found, err
+}
+
+// unlearned is keyed past the cache.
+func (s *session) unlearned(key int64) (*stream, error) {
 	id := logID(key, 0)
 	ok, err := s.row.bind(id).step()
 	if err != nil {
@@ -162,9 +182,6 @@ func (s *session) keyed(key int64) (*stream, error) {
 	}
 	if found.name, err = decodeName(s.buf); err != nil {
 		return nil, err
-	}
-	if !s.writing {
-		s.db.cache.learn(found)
 	}
 	return found, nil
 }

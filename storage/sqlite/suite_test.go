@@ -50,3 +50,19 @@ func TestLogIndex(t *testing.T) {
 	t.Run("encrypted", func(t *testing.T) { storagetest.RunLogIndex(t, engine(true)) })
 	t.Run("plain", func(t *testing.T) { storagetest.RunLogIndex(t, engine(false)) })
 }
+
+func outbox(encrypted bool) storagetest.OutboxEngine {
+	return storagetest.OutboxEngine{Open: func(tb testing.TB, dir string) (storagetest.Mailroom, func() error) {
+		tb.Helper()
+		db, done, err := openIn(dir, encrypted)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return db, done
+	}}
+}
+
+func TestOutbox(t *testing.T) {
+	t.Run("encrypted", func(t *testing.T) { storagetest.RunOutbox(t, outbox(true)) })
+	t.Run("plain", func(t *testing.T) { storagetest.RunOutbox(t, outbox(false)) })
+}

@@ -22,6 +22,7 @@ type writer struct {
 	seq, nextKey                                int64 // last used, next free
 	begin, insertStream, insertLog, insertTouch *stmt
 	insertID                                    *stmt
+	letters                                     letterStmts
 
 	replaceLog *stmt
 
@@ -64,6 +65,9 @@ func (w *writer) prepareWrites(c *conn, prefix string) error {
 		if *p.to, err = c.prepare(p.sql); err != nil {
 			return err
 		}
+	}
+	if err := w.letters.prepare(c); err != nil {
+		return err
 	}
 	w.session = s
 	return nil
@@ -114,6 +118,7 @@ func (w *writer) run() {
 				break
 			}
 			if alone = w.take(&batch, next); alone == nil {
+				size += next.size
 				for i := range next.changes {
 					size += len(next.changes[i].text)
 				}
@@ -190,6 +195,14 @@ func (w *writer) apply(batch []*submission) (written bool, err error) {
 		return false, err
 	}
 	for _, sub := range batch {
+		if sub.work != nil {
+			wrote, err := sub.work(w)
+			if err != nil {
+				return false, err
+			}
+			written = written || wrote
+			continue
+		}
 		targets, err := w.check(sub)
 		var e *Error
 		if errors.As(err, &e) {

@@ -50,6 +50,7 @@ func BenchLogIndex(b *testing.B, e LogEngine) {
 	}
 	b.Run("find 10, any patient", func(b *testing.B) { benchFind(b, reopened(b), patients) })
 	b.Run("find 10, 200 patients", func(b *testing.B) { benchFind(b, reopened(b), patients[:min(200, len(patients))]) })
+	b.Run("scan", func(b *testing.B) { benchScan(b, reopened(b)) })
 	b.Run("load for a submission", func(b *testing.B) { benchLoad(b, reopened(b), patients) })
 	b.Run("append, 8 writers", func(b *testing.B) { benchAppend(b, reopened(b), patients) })
 }
@@ -125,6 +126,23 @@ func benchFind(b *testing.B, l LogIndex, patients []metadatatest.Patient) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1000, "p50-us")
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1000, "p99-us")
+}
+
+// benchScan reads everything for a filter that selects nothing.
+func benchScan(b *testing.B, l LogIndex) {
+	none := storage.Filter{Documents: &metadata.DocumentFilter{Creation: metadata.TimeRange{From: "19000101", To: "19000102"}}}
+	b.ReportAllocs()
+	start := used()
+	n := 0
+	for b.Loop() {
+		for _, err := range l.Scan(context.Background(), tenant, none, access.Restriction{}) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		n++
+	}
+	b.ReportMetric(float64((used()-start).Nanoseconds())/1000/float64(n)/float64(BenchEntries()), "cpu-us/document")
 }
 
 // benchLoad asks what a registry asks before a plain submission: two uniqueIds

@@ -121,6 +121,17 @@ func find(t testing.TB, l storage.Index, of access.Tenant, s storage.Stream, f s
 	return list
 }
 
+func scan(t testing.TB, l storage.Index, of access.Tenant, f storage.Filter, r access.Restriction) (list []storage.Placed) {
+	t.Helper()
+	for p, err := range l.Scan(context.Background(), of, f, r) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
 func lookup(t testing.TB, l storage.Index, of access.Tenant, refs storage.Refs) storage.State {
 	t.Helper()
 	st, err := l.Lookup(context.Background(), of, refs)

@@ -380,6 +380,13 @@ func (w *world) compare(t *testing.T, l LogIndex) {
 				}
 			}
 		}
+		for _, f := range []storage.Filter{everything, documents} {
+			var want []storage.Placed
+			for _, p := range w.patients {
+				want = append(want, w.model.find(of, streamOf(p), f, hidden)...)
+			}
+			same(t, "Scan", sorted(scan(t, l, of, f, hidden)), sorted(want))
+		}
 		var refs storage.Refs
 		for _, o := range w.model.objects { // of both tenants: the other's are not found
 			id := o.Object.ObjectID()

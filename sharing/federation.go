@@ -2,6 +2,7 @@ package sharing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,8 +15,8 @@ import (
 	"samdok/metadata"
 )
 
-// AcrossOptions of an Across. Gateway, Guard and Tenant are required.
-type AcrossOptions struct {
+// FederationOptions of a Federation. Gateway, Guard and Tenant are required.
+type FederationOptions struct {
 	Gateway *gateway.Gateway
 	Guard   *guard.Guard
 	Tenant  access.Tenant
@@ -33,38 +34,38 @@ type AcrossOptions struct {
 	Logger *slog.Logger
 }
 
-// Across is Find and Retrieve over communities. It implements Reader and is safe
+// Federation is Find and Retrieve over communities. It implements Reader and is safe
 // for concurrent use.
-type Across struct {
-	o AcrossOptions
+type Federation struct {
+	o FederationOptions
 }
 
-var _ Reader = (*Across)(nil)
+var _ Reader = (*Federation)(nil)
 
-// NewAcross makes an Across.
-func NewAcross(o AcrossOptions) *Across {
+// NewFederation makes a Federation.
+func NewFederation(o FederationOptions) *Federation {
 	if o.MaxHops <= 0 {
 		o.MaxHops = 3
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Across{o}
+	return &Federation{o}
 }
 
-func (a *Across) request(c access.Caller, action access.Action, initiating, responding string) access.Request {
+func (f *Federation) request(c access.Caller, action access.Action, initiating, responding string) access.Request {
 	transaction := initiating
-	if a.o.Responding {
+	if f.o.Responding {
 		transaction = responding
 	}
-	return access.Request{Tenant: a.o.Tenant, Caller: c, Action: action, Transaction: transaction}
+	return access.Request{Tenant: f.o.Tenant, Caller: c, Action: action, Transaction: transaction}
 }
 
 // passedOn is the caller as the next gateway sees it. Gateways that ask each other
 // in a circle would never end.
-func (a *Across) passedOn(c access.Caller) (access.Caller, error) {
-	if c.Hops >= a.o.MaxHops {
-		return c, fault.New(fault.Invalid, "sharing.Across", fault.UnavailableCommunity,
+func (f *Federation) passedOn(c access.Caller) (access.Caller, error) {
+	if c.Hops >= f.o.MaxHops {
+		return c, fault.New(fault.Invalid, "sharing.Federation", fault.UnavailableCommunity,
 			"The request has passed %d gateways already, which is the most that is allowed. Two gateways may be asking each other.", c.Hops)
 	}
 	c.Hops++
@@ -72,29 +73,29 @@ func (a *Across) passedOn(c access.Caller) (access.Caller, error) {
 }
 
 // Find implements Reader: one plan, one record, whoever is asked.
-func (a *Across) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error) {
-	req := a.request(c, access.ActionFind, "ITI-18", "ITI-38")
+func (f *Federation) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error) {
+	req := f.request(c, access.ActionFind, "ITI-18", "ITI-38")
 	req.Query = q.Query
 	req.Patients = queryPatients(q.Query)
-	found, err := guard.Do(ctx, a.o.Guard, req, func(ctx context.Context, pass *guard.Pass) (Found, error) {
-		return a.find(ctx, pass, c, q, show)
+	found, err := guard.Do(ctx, f.o.Guard, req, func(ctx context.Context, pass *guard.Pass) (Found, error) {
+		return f.find(ctx, pass, c, q, show)
 	})
 	if isDenied(err) {
 		return Found{}, nil
 	}
-	return found, a.locate(err)
+	return found, f.locate(err)
 }
 
-func (a *Across) find(ctx context.Context, pass *guard.Pass, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error) {
-	next, err := a.passedOn(c)
+func (f *Federation) find(ctx context.Context, pass *guard.Pass, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error) {
+	next, err := f.passedOn(c)
 	if err != nil {
 		return Found{}, err
 	}
-	if a.o.DocumentsOnly && !aboutDocuments(q.Query) {
+	if f.o.DocumentsOnly && !aboutDocuments(q.Query) {
 		return Found{}, nil
 	}
-	j := judge{pass: pass, hide: pass.Restriction(), show: show, documentsOnly: a.o.DocumentsOnly}
-	problems, err := a.o.Gateway.Find(ctx, next, q, a.leg(pass), func(o metadata.Object, isOwn bool) error {
+	j := judge{pass: pass, hide: pass.Restriction(), show: show, documentsOnly: f.o.DocumentsOnly}
+	problems, err := f.o.Gateway.Find(ctx, next, q, f.leg(pass), func(o metadata.Object, isOwn bool) error {
 		if isOwn {
 			return j.reveal(o)
 		}
@@ -112,11 +113,12 @@ func (a *Across) find(ctx context.Context, pass *guard.Pass, c access.Caller, q 
 
 // locate gives the errors of a responding gateway its homeCommunityId as location
 // (ITI TF-2 3.38.4.1.3).
-func (a *Across) locate(err error) error {
-	if f, ok := err.(*fault.Error); ok && a.o.Responding && a.o.Own != nil {
-		for i := range f.Problems {
-			if f.Problems[i].Location == "" {
-				f.Problems[i].Location = a.o.Own.home
+func (f *Federation) locate(err error) error {
+	var e *fault.Error
+	if errors.As(err, &e) && f.o.Responding && f.o.Own != nil {
+		for i := range e.Problems {
+			if e.Problems[i].Location == "" {
+				e.Problems[i].Location = f.o.Own.home
 			}
 		}
 	}
@@ -224,11 +226,11 @@ func homeOf(o metadata.Object) string {
 }
 
 // leg is the own community under the pass of this request; nil without one.
-func (a *Across) leg(pass *guard.Pass) *gateway.Leg {
-	if a.o.Own == nil {
+func (f *Federation) leg(pass *guard.Pass) *gateway.Leg {
+	if f.o.Own == nil {
 		return nil
 	}
-	return &gateway.Leg{Homes: []string{a.o.Own.home}, Community: &ownCommunity{a.o.Own, pass}}
+	return &gateway.Leg{Homes: []string{f.o.Own.home}, Community: &ownCommunity{f.o.Own, pass}}
 }
 
 // ownCommunity is the own registry and repository as one of the communities. It
@@ -271,11 +273,11 @@ func (o *ownCommunity) Retrieve(ctx context.Context, _ access.Caller, r []metada
 }
 
 // Retrieve implements Reader.
-func (a *Across) Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*Retrieved, error) {
-	req := a.request(c, access.ActionRetrieve, "ITI-43", "ITI-39")
+func (f *Federation) Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*Retrieved, error) {
+	req := f.request(c, access.ActionRetrieve, "ITI-43", "ITI-39")
 	req.Documents = r
-	got, err := guard.Do(ctx, a.o.Guard, req, func(ctx context.Context, pass *guard.Pass) (*across, error) {
-		return a.open(ctx, pass, c, r)
+	got, err := guard.Do(ctx, f.o.Guard, req, func(ctx context.Context, pass *guard.Pass) (*federated, error) {
+		return f.open(ctx, pass, c, r)
 	})
 	if isDenied(err) {
 		denied := &Retrieved{}
@@ -290,50 +292,50 @@ func (a *Across) Retrieve(ctx context.Context, c access.Caller, r []metadata.Doc
 	got.answer.onClose = func(cause error) {
 		got.report(cause)
 		if err := got.Close(); err != nil {
-			a.o.Logger.Debug("an answer of other communities could not be closed", "error", err.Error())
+			f.o.Logger.Debug("an answer of other communities could not be closed", "error", err.Error())
 		}
 	}
 	return got.answer, nil
 }
 
-// across is an opened answer that the guard can release.
-type across struct {
+// federated is an opened answer that the guard can release.
+type federated struct {
 	answer *Retrieved
 	from   *gateway.Retrieved
 	report func(error)
 }
 
-func (x *across) Close() error { return x.from.Close() }
+func (x *federated) Close() error { return x.from.Close() }
 
-func (a *Across) open(ctx context.Context, pass *guard.Pass, c access.Caller, r []metadata.DocumentRequest) (*across, error) {
-	next, err := a.passedOn(c)
+func (f *Federation) open(ctx context.Context, pass *guard.Pass, c access.Caller, r []metadata.DocumentRequest) (*federated, error) {
+	next, err := f.passedOn(c)
 	if err != nil {
 		return nil, err
 	}
-	allowed, problems, err := a.mayAsk(ctx, pass, r)
+	allowed, problems, err := f.mayAsk(ctx, pass, r)
 	if err != nil {
 		return nil, err
 	}
-	from, err := a.o.Gateway.Retrieve(ctx, next, allowed, a.leg(pass))
+	from, err := f.o.Gateway.Retrieve(ctx, next, allowed, f.leg(pass))
 	if err != nil {
 		return nil, err
 	}
-	x := &across{from: from, answer: &Retrieved{Problems: append(problems, from.Problems...)}}
+	x := &federated{from: from, answer: &Retrieved{Problems: append(problems, from.Problems...)}}
 	var shown []access.Item
 	for _, d := range from.Documents {
 		x.answer.Documents = append(x.answer.Documents, Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: d.Size, Body: io.NopCloser(d.Body)})
-		if !a.isOwn(d.Request.Home) { // the own ones are in the record already
+		if !f.isOwn(d.Request.Home) { // the own ones are in the record already
 			shown = append(shown, remoteItem(&d.Request))
 		}
 	}
-	if a.o.Responding && a.o.Own != nil {
+	if f.o.Responding && f.o.Own != nil {
 		for i := range x.answer.Problems {
-			x.answer.Problems[i].Location = both(x.answer.Problems[i].Location, a.o.Own.home)
+			x.answer.Problems[i].Location = both(x.answer.Problems[i].Location, f.o.Own.home)
 		}
 	}
 	pass.Showed(shown...)
 	pass.SetProblems(x.answer.Problems)
-	x.report = a.aborted(context.WithoutCancel(ctx), pass.Request(), shown)
+	x.report = f.aborted(context.WithoutCancel(ctx), pass.Request(), shown)
 	return x, nil
 }
 
@@ -347,14 +349,14 @@ func both(document, home string) string {
 	return document + " " + home
 }
 
-func (a *Across) isOwn(home string) bool { return a.o.Own != nil && home == a.o.Own.home }
+func (f *Federation) isOwn(home string) bool { return f.o.Own != nil && home == f.o.Own.home }
 
 // mayAsk decides on documents of other communities by what is known of them: their
 // ids. The community that has them decides on the rest.
-func (a *Across) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (allowed []metadata.DocumentRequest, problems []fault.Problem, err error) {
+func (f *Federation) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (allowed []metadata.DocumentRequest, problems []fault.Problem, err error) {
 	var items []access.Item
 	for i := range r {
-		if !a.isOwn(r[i].Home) {
+		if !f.isOwn(r[i].Home) {
 			items = append(items, remoteItem(&r[i]))
 		}
 	}
@@ -364,7 +366,7 @@ func (a *Across) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.Docu
 	}
 	at := 0
 	for i := range r {
-		if !a.isOwn(r[i].Home) {
+		if !f.isOwn(r[i].Home) {
 			at++
 			if decisions[at-1].Effect != access.Allow {
 				problems = append(problems, unknown(&r[i]))
@@ -381,13 +383,13 @@ func remoteItem(r *metadata.DocumentRequest) access.Item {
 }
 
 // aborted records that an answer could not be sent to its end.
-func (a *Across) aborted(ctx context.Context, req access.Request, shown []access.Item) func(error) {
+func (f *Federation) aborted(ctx context.Context, req access.Request, shown []access.Item) func(error) {
 	return func(cause error) {
 		if cause == nil {
 			return
 		}
-		if err := a.o.Guard.Record(ctx, req, audit.Aborted, shown, fault.ProblemsOf(cause)); err != nil {
-			a.o.Logger.ErrorContext(ctx, "an aborted answer could not be recorded", "error", fmt.Errorf("%w; cause: %w", err, cause))
+		if err := f.o.Guard.Record(ctx, req, audit.Aborted, shown, fault.ProblemsOf(cause)); err != nil {
+			f.o.Logger.ErrorContext(ctx, "an aborted answer could not be recorded", "error", fmt.Errorf("%w; cause: %w", err, cause))
 		}
 	}
 }
