@@ -189,7 +189,7 @@ func located(problems []fault.Problem, home string) []fault.Problem {
 type homes struct {
 	d             *directory
 	m             *member
-	own           *Leg // nobody else answers for it
+	own           *Leg     // nobody else answers for it
 	lost, foreign []string // ids of dropped objects, some of them
 	dropped       int
 }

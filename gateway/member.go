@@ -58,6 +58,10 @@ func (m *member) enter(ctx context.Context) (leave func(error), err error) {
 	case <-ctx.Done():
 		return nil, errFull
 	}
+	if ctx.Err() != nil {
+		<-m.room
+		return nil, errFull
+	}
 	done, err := m.breaker.Allow()
 	if err != nil {
 		<-m.room
