@@ -63,7 +63,7 @@ type Event struct {
 	Hidden  int       // number of items denied after the plan
 	Codes   []string  // error codes answered
 	Time    time.Time // when the outcome was known
-	Details []Detail  // of kinds other than KindUse
+	Details []Detail  // of kinds other than KindUse; of an erasure or a hold, its reason
 }
 
 // Receipt proves that an event is durable.

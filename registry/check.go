@@ -21,12 +21,16 @@ type check struct {
 func (in *intake) check(k *known) []fault.Problem {
 	c := &check{intake: in, known: k, problems: slices.Clip(in.before)}
 	if k == nil { // the patient cannot be told, so there is nothing to hold it against
-		return append(c.problems, in.after...)
+		return append(append(c.problems, in.after...), in.last...)
 	}
 	repeated := c.uniqueSet() // 4
 	c.uniqueFolders()
 	c.sameContent() // 5
 	c.problems = append(c.problems, in.after...)
+	if k.unknown { // 7
+		c.problems = append(c.problems, in.unknown())
+	}
+	c.problems = append(c.problems, in.last...)
 	if repeated {
 		// The rest would only tell what its first arrival did.
 		return c.problems

@@ -9,9 +9,10 @@ import (
 	"samdok/storage"
 )
 
-// Documents finds the stable entries, of any status and any patient, that have
-// one of the uniqueIds, for retrieval (ITI-43). Unknown uniqueIds are left out;
-// one uniqueId may have several entries, all with the same content.
+// Documents finds the entries, of any status and any patient, that have one of the
+// uniqueIds, for retrieval (ITI-43). Unknown uniqueIds are left out; one uniqueId
+// may have several entries: stable ones, all with the same content, or on-demand
+// ones.
 func (r *Registry) Documents(ctx context.Context, t access.Tenant, uniqueIDs []string) ([]storage.Placed, error) {
 	var found []storage.Placed
 	for part := range slices.Chunk(unique(uniqueIDs), chunk) {
@@ -20,7 +21,7 @@ func (r *Registry) Documents(ctx context.Context, t access.Tenant, uniqueIDs []s
 			return nil, broken("registry.Documents", err)
 		}
 		for _, p := range state.Objects {
-			if e, ok := p.Object.(*metadata.DocumentEntry); ok && e.Kind == metadata.Stable {
+			if e, ok := p.Object.(*metadata.DocumentEntry); ok && e.Kind != metadata.KindUnknown {
 				found = append(found, p)
 			}
 		}

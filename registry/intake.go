@@ -1,13 +1,11 @@
 package registry
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	"samdok/access"
 	"samdok/fault"
 	"samdok/metadata"
 	"samdok/metadata/rules"
@@ -28,8 +26,8 @@ type intake struct {
 	given []metadata.ID // UUIDs that the sender assigned
 	// listed are the targets of HasMember associations of the submission set.
 	listed map[metadata.ID]bool
-	// Problems that need no state: before and after rules 4 and 5, which do.
-	before, after []fault.Problem
+	// Problems that need no state: before rules 4 and 5, after these, and after 7.
+	before, after, last []fault.Problem
 }
 
 func newIntake(s Submission) *intake {
@@ -45,9 +43,8 @@ func newIntake(s Submission) *intake {
 }
 
 // checkAlone applies the rules that need no registered object and assigns ids.
-// It returns an error only when it cannot tell; what is wrong goes to in.before
-// and in.after.
-func (r *Registry) checkAlone(ctx context.Context, t access.Tenant, in *intake) error {
+// What is wrong goes to in.before, in.after and in.last.
+func (r *Registry) checkAlone(in *intake) {
 	actor := rules.Repository
 	if in.OnDemand {
 		actor = rules.OnDemandSource
@@ -63,20 +60,15 @@ func (r *Registry) checkAlone(ctx context.Context, t access.Tenant, in *intake) 
 		if !fault.HasErrors(in.before) {
 			in.before = append(in.before, problem(fault.RegistryMetadataError, "The submission set's patientId cannot be read: %v.", err))
 		}
-		return nil
+		return
 	}
 	in.stream = storage.PatientStream(patient)
-	if r.known != nil { // 7
-		ok, err := r.known(ctx, t, patient)
-		if err != nil {
-			return broken("registry.Submit", err)
-		}
-		if !ok {
-			in.after = append(in.after, fault.Problem{Code: fault.UnknownPatientID, Context: string(in.sub.Set.PatientID)})
-		}
-	}
-	in.after = append(in.after, in.patients(patient)...) // 8
-	return nil
+	in.last = append(in.last, in.patients(patient)...) // 8
+}
+
+// unknown is the problem of a patient who is not known (rule 7).
+func (in *intake) unknown() fault.Problem {
+	return fault.Problem{Code: fault.UnknownPatientID, Context: string(in.sub.Set.PatientID)}
 }
 
 // assign gives every symbolic id one new UUID and puts it wherever the id stands
@@ -105,7 +97,7 @@ func (in *intake) assign() {
 // sound tells whether nothing is wrong so far and claims alone can find what
 // identifiers are taken.
 func (in *intake) sound() bool {
-	return !fault.HasErrors(in.before) && !fault.HasErrors(in.after)
+	return !fault.HasErrors(in.before) && !fault.HasErrors(in.after) && !fault.HasErrors(in.last)
 }
 
 // register returns the registered id of an object of the submission. (That two

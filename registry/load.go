@@ -12,6 +12,7 @@ import (
 // everything that the submission touches.
 type known struct {
 	version  storage.Version
+	unknown  bool // the patient is not known, or was merged into another one
 	objects  map[metadata.ID]storage.Placed
 	byUnique map[string][]storage.Placed
 	// Associations by end; deprecated ones are left out.
@@ -41,7 +42,7 @@ func (r *Registry) load(ctx context.Context, t access.Tenant, in *intake, trusti
 			if step > 0 && version != k.version {
 				break // somebody wrote meanwhile: from the start
 			}
-			k.version = version
+			k.version, k.unknown = version, r.unknownPatient(state.Standing)
 			k.add(state, refs)
 			refs = k.missing(in)
 			if len(refs.IDs) == 0 && len(refs.AssociationsOf) == 0 {

@@ -23,12 +23,15 @@ type memory struct {
 	fed     []storage.Fed
 	objects map[metadata.ID]storage.Placed
 	claims  map[string][]storage.Claim
+	known   map[storage.Stream]bool
+	into    map[storage.Stream]storage.Stream
 
 	loads     int
 	conflicts int   // the next Appends fail with ErrConflict
 	lose      error // Append does its work and returns this
 	refuse    error // Append does nothing and returns this
 	onLoad    func()
+	onAppend  func()
 }
 
 func newMemory() *memory {
@@ -36,7 +39,40 @@ func newMemory() *memory {
 		events:  make(map[storage.Stream][]storage.Event),
 		objects: make(map[metadata.ID]storage.Placed),
 		claims:  make(map[string][]storage.Claim),
+		known:   make(map[storage.Stream]bool),
+		into:    make(map[storage.Stream]storage.Stream),
 	}
+}
+
+// survivor is the stream that one lives on in.
+func (m *memory) survivor(s storage.Stream) storage.Stream {
+	for {
+		next, ok := m.into[s]
+		if !ok {
+			return s
+		}
+		s = next
+	}
+}
+
+// placed is an object as it is found.
+func (m *memory) placed(id metadata.ID) storage.Placed {
+	p := m.objects[id]
+	p.Object = metadata.CloneObject(p.Object)
+	if of := m.survivor(p.Stream); of != p.Stream {
+		p.Stream = of
+		patient, _ := of.Patient()
+		storage.ShowPatient(p.Object, patient.CX())
+	}
+	return p
+}
+
+func (m *memory) standing(s storage.Stream) storage.Standing {
+	st := storage.Standing{Known: m.known[s]}
+	if _, closed := m.into[s]; closed {
+		st.Into = m.survivor(s)
+	}
+	return st
 }
 
 func (m *memory) Load(_ context.Context, t access.Tenant, s storage.Stream, refs storage.Refs) (storage.State, storage.Version, error) {
@@ -47,7 +83,9 @@ func (m *memory) Load(_ context.Context, t access.Tenant, s storage.Stream, refs
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.loads++
-	return m.lookup(refs), storage.Version(len(m.events[s])), nil
+	st := m.lookup(refs)
+	st.Standing = m.standing(s)
+	return st, storage.Version(len(m.events[s])), nil
 }
 
 func (m *memory) lookup(refs storage.Refs) storage.State {
@@ -66,8 +104,7 @@ func (m *memory) lookup(refs storage.Refs) storage.State {
 	}
 	var st storage.State
 	for _, id := range m.order {
-		p := m.objects[id]
-		p.Object = metadata.CloneObject(p.Object)
+		p := m.placed(id)
 		if p.Removed && !refs.WithRemoved {
 			continue
 		}
@@ -82,6 +119,10 @@ func (m *memory) lookup(refs storage.Refs) storage.State {
 }
 
 func (m *memory) Append(_ context.Context, t access.Tenant, changes []storage.Change) error {
+	if f := m.onAppend; f != nil {
+		m.onAppend = nil
+		f()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refuse != nil {
@@ -92,7 +133,7 @@ func (m *memory) Append(_ context.Context, t access.Tenant, changes []storage.Ch
 		return storage.ErrConflict
 	}
 	for _, c := range changes {
-		if c.Expect != storage.Version(len(m.events[c.Stream])) {
+		if _, closed := m.into[c.Stream]; closed || c.Expect != storage.Version(len(m.events[c.Stream])) {
 			return storage.ErrConflict
 		}
 		for _, n := range c.Claims {
@@ -120,6 +161,14 @@ func (m *memory) Append(_ context.Context, t access.Tenant, changes []storage.Ch
 }
 
 func (m *memory) apply(s storage.Stream, e storage.Event) {
+	m.known[s] = m.known[s] || e.Kind == storage.EventPatientKnown
+	if e.Kind == storage.EventMergedInto {
+		into, err := e.Merged()
+		if err != nil {
+			panic(err)
+		}
+		m.into[s] = into[0]
+	}
 	for _, a := range e.Added {
 		a.Object = metadata.CloneObject(a.Object)
 		id := a.Object.ObjectID()
@@ -155,7 +204,7 @@ func (m *memory) apply(s storage.Stream, e storage.Event) {
 	}
 	for _, id := range e.Removed {
 		p := m.objects[id]
-		if p.Stream != s || p.Removed {
+		if m.survivor(p.Stream) != s || p.Removed {
 			panic("something was removed that is not there")
 		}
 		p.Removed = true
@@ -238,11 +287,10 @@ func (m *memory) each(f storage.Filter, in func(storage.Stream) bool) iter.Seq2[
 		m.mu.Lock()
 		var list []storage.Placed
 		for _, id := range m.order {
-			p := m.objects[id]
+			p := m.placed(id)
 			if !in(p.Stream) || p.Removed || !selects(f, p.Object) {
 				continue
 			}
-			p.Object = metadata.CloneObject(p.Object)
 			list = append(list, p)
 		}
 		m.mu.Unlock()

@@ -1,11 +1,8 @@
 package registry
 
 import (
-	"context"
 	"time"
 
-	"samdok/access"
-	"samdok/metadata"
 	"samdok/metadata/profile"
 	"samdok/storage"
 )
@@ -18,9 +15,9 @@ type Options struct {
 	Profile *profile.Profile
 	// Clock gives the registration time.
 	Clock func() time.Time
-	// KnownPatients tells whether a patient id was announced by the patient
-	// identity feed; nil: every patient is known.
-	KnownPatients func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
+	// KnownPatients: only patients that an identity feed has told of have documents
+	// and are merged; otherwise every patient is known.
+	KnownPatients bool
 	// Home is the community's homeCommunityId ("urn:oid:..."), "" when it has none.
 	Home   string
 	Limits Limits
@@ -66,15 +63,16 @@ type Registry struct {
 	index   storage.Index
 	profile *profile.Profile
 	clock   func() time.Time
-	known   func(context.Context, access.Tenant, metadata.PatientID) (bool, error)
 	home    string
 	limits  Limits
+	// knownOnly: Options.KnownPatients.
+	knownOnly bool
 }
 
 // New makes a Registry.
 func New(o Options) *Registry {
 	return &Registry{
 		log: o.Log, index: o.Index, profile: o.Profile, clock: o.Clock,
-		known: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
+		knownOnly: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
 	}
 }

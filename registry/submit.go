@@ -45,9 +45,7 @@ type Receipt struct {
 // registered; any other kind leaves the outcome unknown.
 func (r *Registry) Submit(ctx context.Context, t access.Tenant, s Submission) (Receipt, error) {
 	in := newIntake(s)
-	if err := r.checkAlone(ctx, t, in); err != nil {
-		return Receipt{}, err
-	}
+	r.checkAlone(in)
 	trusting := in.sound()
 	return retry(ctx, r, "registry.Submit", func() (Receipt, error) {
 		defer func() { trusting = false }()

@@ -9,38 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"samdok/access"
 	"samdok/fault"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
 	"samdok/metadata/profile"
 	"samdok/registry"
 )
-
-func TestKnownPatients(t *testing.T) { // rule 7
-	var asked []metadata.PatientID
-	known, broken := false, error(nil)
-	w := newWorld(t, newMemory(), func(o *registry.Options) {
-		o.KnownPatients = func(_ context.Context, _ access.Tenant, p metadata.PatientID) (bool, error) {
-			asked = append(asked, p)
-			return known, broken
-		}
-	})
-	_, err := w.submit(w.with(w.entry()))
-	w.wantRefused(err, fault.UnknownPatientID)
-	if got := fault.ProblemsOf(err)[0].Context; got != string(w.patient.CX()) {
-		t.Errorf("context %q", got)
-	}
-	known = true
-	w.must(w.with(w.entry()))
-	if len(asked) != 2 || asked[0] != w.patient.ID() {
-		t.Errorf("asked for %v", asked)
-	}
-	broken = errors.New("the feed is down")
-	if _, err = w.submit(w.with(w.entry())); fault.KindOf(err) != fault.Internal || !errors.Is(err, broken) {
-		t.Errorf("error %v", err)
-	}
-}
 
 func TestProfileIsAsked(t *testing.T) { // rule 6
 	p, err := profile.Load("norway")

@@ -25,10 +25,7 @@ type Update struct {
 //
 // Errors are as those of Submit; problems name the submitted object in Location.
 func (r *Registry) Update(ctx context.Context, t access.Tenant, u Update) (Receipt, error) {
-	up, err := r.newUpdate(ctx, t, u)
-	if err != nil {
-		return Receipt{}, err
-	}
+	up := r.newUpdate(u)
 	return retry(ctx, r, "registry.Update", func() (Receipt, error) { return r.tryUpdate(ctx, t, up) })
 }
 
@@ -85,7 +82,7 @@ type statusChange struct {
 
 // newUpdate applies the rules that need no registered object, assigns ids and
 // tells the operations apart.
-func (r *Registry) newUpdate(ctx context.Context, t access.Tenant, u Update) (*update, error) {
+func (r *Registry) newUpdate(u Update) *update {
 	up := &update{intake: newIntake(u.Submission), restricted: u.Restricted, byLocal: make(map[metadata.ID]*revision)}
 	in := up.intake
 	in.before = append(in.before, rules.Check(in.sub, rules.Administrator)...)
@@ -101,19 +98,10 @@ func (r *Registry) newUpdate(ctx context.Context, t access.Tenant, u Update) (*u
 		if !fault.HasErrors(in.before) {
 			up.early(in.sub.Set.ID, fault.RegistryMetadataError, "The submission set's patientId cannot be read: %v.", err)
 		}
-		return up, nil
+		return up
 	}
 	in.stream = storage.PatientStream(patient)
-	if r.known != nil {
-		ok, err := r.known(ctx, t, patient)
-		if err != nil {
-			return nil, broken("registry.Update", err)
-		}
-		if !ok {
-			in.after = append(in.after, fault.Problem{Code: fault.UnknownPatientID, Context: string(in.sub.Set.PatientID)})
-		}
-	}
-	return up, nil
+	return up
 }
 
 // early reports what is wrong with an object of the request, whatever is
@@ -137,7 +125,7 @@ func (r *Registry) tryUpdate(ctx context.Context, t access.Tenant, u *update) (R
 	if err != nil {
 		return Receipt{}, err
 	}
-	c := &updateCheck{update: u, view: v, problems: u.before[:len(u.before):len(u.before)]}
+	c := &updateCheck{update: u, view: v, problems: u.before[:len(u.before):len(u.before)], unknown: r.unknownPatient(v.standings[u.stream])}
 	plan := c.run()
 	if err := fault.Of("registry.Update", c.problems); err != nil {
 		return Receipt{}, err

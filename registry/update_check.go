@@ -15,6 +15,7 @@ type updateCheck struct {
 	*update
 	*view
 	problems []fault.Problem
+	unknown  bool // the patient is not known, or was merged into another one
 }
 
 func (c *updateCheck) report(id metadata.ID, code fault.Code, format string, args ...any) {
@@ -29,6 +30,9 @@ func (c *updateCheck) run() *updatePlan {
 		return nil
 	}
 	c.problems = append(c.problems, c.after...)
+	if c.unknown {
+		c.problems = append(c.problems, c.update.unknown())
+	}
 	c.newIDs()
 	for _, rev := range c.revisions {
 		c.revision(rev)

@@ -15,6 +15,7 @@ import (
 // here has changed since.
 type view struct {
 	versions  map[storage.Stream]storage.Version
+	standings map[storage.Stream]storage.Standing // of the same streams
 	objects   map[metadata.ID]storage.Placed
 	byLogical map[metadata.ID][]storage.Placed
 	byUnique  map[string][]storage.Placed
@@ -25,7 +26,8 @@ type view struct {
 
 func newView(streams []storage.Stream) *view {
 	v := &view{
-		versions: make(map[storage.Stream]storage.Version, len(streams)), objects: make(map[metadata.ID]storage.Placed),
+		versions: make(map[storage.Stream]storage.Version, len(streams)), standings: make(map[storage.Stream]storage.Standing, len(streams)),
+		objects:   make(map[metadata.ID]storage.Placed),
 		byLogical: make(map[metadata.ID][]storage.Placed), byUnique: make(map[string][]storage.Placed),
 		links: make(map[metadata.ID][]storage.Placed), gone: make(map[metadata.ID]bool), asked: make(map[string]bool),
 	}
@@ -43,11 +45,11 @@ func (r *Registry) look(ctx context.Context, t access.Tenant, next func(*view) s
 	for {
 		v := newView(streams)
 		for s := range v.versions {
-			_, version, err := r.log.Load(ctx, t, s, storage.Refs{})
+			state, version, err := r.log.Load(ctx, t, s, storage.Refs{})
 			if err != nil {
 				return nil, err
 			}
-			v.versions[s] = version
+			v.versions[s], v.standings[s] = version, state.Standing
 		}
 		for {
 			refs := v.unasked(next(v))

@@ -69,6 +69,11 @@ func (s *Sharing) Remove(ctx context.Context, c access.Caller, ids []metadata.ID
 				hidden[items[i].ID] = true
 			}
 		}
+		if len(hidden) == 0 {
+			if err := s.held(ctx, "sharing.Remove", fault.RegistryError, state.Objects); err != nil {
+				return none, err
+			}
+		}
 		err = s.registry.Remove(ctx, s.tenant, ids, hidden)
 		if err != nil && len(hidden) > 0 && fault.KindOf(err) == fault.Invalid {
 			err = &fault.Error{Op: "sharing.Remove", Kind: fault.Denied, Problems: fault.ProblemsOf(err)}
@@ -101,7 +106,7 @@ func (s *Sharing) RemoveDocuments(ctx context.Context, c access.Caller, r []meta
 }
 
 func (s *Sharing) removeDocuments(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (Removed, error) {
-	may, err := s.removable(ctx, pass, r)
+	may, held, err := s.removable(ctx, pass, r)
 	if err != nil {
 		return Removed{}, err
 	}
@@ -132,6 +137,8 @@ func (s *Sharing) removeDocuments(ctx context.Context, pass *guard.Pass, r []met
 	for i := range r {
 		if p, ok := s.misplaced(&r[i]); ok {
 			done.Problems = append(done.Problems, p)
+		} else if hold, stands := held[r[i].UniqueID]; stands {
+			done.Problems = append(done.Problems, heldProblem(r[i].UniqueID, hold))
 		} else if !may[r[i].UniqueID] {
 			done.Problems = append(done.Problems, unknown(&r[i]))
 		} else if left[r[i].UniqueID] {
@@ -145,8 +152,8 @@ func (s *Sharing) removeDocuments(ctx context.Context, pass *guard.Pass, r []met
 }
 
 // removable are the uniqueIds asked for whose entries, also those that were
-// removed, the caller may all change.
-func (s *Sharing) removable(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (map[string]bool, error) {
+// removed, the caller may all change, without those that a hold stops.
+func (s *Sharing) removable(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (may map[string]bool, onHold map[string]string, err error) {
 	var asked []string
 	for i := range r {
 		if _, other := s.misplaced(&r[i]); !other {
@@ -154,11 +161,11 @@ func (s *Sharing) removable(ctx context.Context, pass *guard.Pass, r []metadata.
 		}
 	}
 	if len(asked) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	held, err := s.registry.Held(ctx, s.tenant, s.repository.ID(), asked)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var p patients
 	items := make([]access.Item, len(held))
@@ -167,9 +174,9 @@ func (s *Sharing) removable(ctx context.Context, pass *guard.Pass, r []metadata.
 	}
 	decisions, err := pass.Decide(ctx, items)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	may := make(map[string]bool, len(asked))
+	may = make(map[string]bool, len(asked))
 	for i := range items {
 		may[items[i].UniqueID] = true
 	}
@@ -178,5 +185,14 @@ func (s *Sharing) removable(ctx context.Context, pass *guard.Pass, r []metadata.
 			delete(may, items[i].UniqueID)
 		}
 	}
-	return may, nil
+	if onHold, err = s.heldDocuments(ctx, held); err != nil {
+		return nil, nil, lookupFailed(err)
+	}
+	for id := range onHold {
+		if !may[id] {
+			delete(onHold, id) // not for this caller to know
+		}
+		delete(may, id)
+	}
+	return may, onHold, nil
 }

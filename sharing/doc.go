@@ -4,5 +4,5 @@
 // guard exactly once: plan, do, decide per item, record.
 //
 // It imports metadata, metadata/rules, fault, access, access/guard, audit, storage,
-// registry and repository. Doors and internal/app import it.
+// retention, registry and repository. Doors and internal/app import it.
 package sharing

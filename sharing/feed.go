@@ -75,7 +75,7 @@ func (s *Sharing) feed(ctx context.Context, f PatientFeed) error {
 		}
 		return s.registry.Announce(ctx, s.tenant, f.Patient)
 	case PatientsMerged:
-		return fault.New(fault.Unavailable, op, fault.RegistryError, "This registry does not merge patients.")
+		return s.registry.Merge(ctx, s.tenant, f.Subsumed, f.Patient)
 	}
 	return fault.New(fault.Invalid, op, fault.RegistryError, "The message is of no kind that a registry knows.")
 }

@@ -217,7 +217,11 @@ func TestEveryUseCaseHasARow(t *testing.T) {
 			t.Errorf("the row %s is of no use case", name)
 		}
 	}
+	keeping := reflect.TypeFor[sharing.Keeping]()
 	for i, all := 0, reflect.TypeFor[*sharing.Sharing](); i < all.NumMethod(); i++ {
+		if _, ok := keeping.MethodByName(all.Method(i).Name); ok {
+			continue // keep_test.go: an erasure has a record of each step too
+		}
 		if _, ok := service.MethodByName(all.Method(i).Name); !ok {
 			t.Errorf("Sharing.%s is a way in that is not a use case", all.Method(i).Name)
 		}

@@ -2,7 +2,6 @@ package sharing
 
 import (
 	"slices"
-	"strings"
 
 	"samdok/access"
 	"samdok/metadata"
@@ -62,20 +61,12 @@ func (p *patients) item(o metadata.Object, controller string) access.Item {
 // patient in whose stream it is.
 func (p *patients) placed(o storage.Placed) access.Item {
 	i := p.item(o.Object, o.Controller)
-	if i.Kind == access.ItemAssociation && o.Stream.Kind == storage.StreamPatient {
-		if id, authority, ok := cutLast(o.Stream.ID, "^"); ok {
-			i.Patient = metadata.PatientID{ID: id, Authority: authority}
+	if i.Kind == access.ItemAssociation {
+		if p, ok := o.Stream.Patient(); ok {
+			i.Patient = p
 		}
 	}
 	return i
-}
-
-// cutLast cuts at the last sep: an authority is an OID, an id may hold anything.
-func cutLast(s, sep string) (before, after string, ok bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // submitted are the items of a submission, the set first.

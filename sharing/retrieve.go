@@ -10,6 +10,7 @@ import (
 	"samdok/audit"
 	"samdok/fault"
 	"samdok/metadata"
+	"samdok/ondemand"
 	"samdok/storage"
 )
 
@@ -98,6 +99,8 @@ func (s *Sharing) open(ctx context.Context, pass *guard.Pass, r []metadata.Docum
 			answer.Close()
 		}
 	}()
+	m := &making{s: s, pass: pass}
+	defer m.done()
 	shown := make([]access.Item, 0, len(r))
 	for i := range r {
 		if p, ok := s.misplaced(&r[i]); ok {
@@ -107,6 +110,18 @@ func (s *Sharing) open(ctx context.Context, pass *guard.Pass, r []metadata.Docum
 		v, ok := visible[r[i].UniqueID]
 		if !ok {
 			answer.Problems = append(answer.Problems, unknown(&r[i]))
+			continue
+		}
+		if v.generator != nil {
+			d, items, err := m.document(ctx, r[i], v)
+			if err != nil {
+				if fault.KindOf(err) == fault.Canceled {
+					return opened{}, err
+				}
+				answer.Problems = append(answer.Problems, located(err, &r[i])...)
+				continue
+			}
+			answer.Documents, shown = append(answer.Documents, d), append(shown, items...)
 			continue
 		}
 		body, size, err := s.repository.Open(ctx, v.placed, len(answer.Documents) >= openAtOnce)
@@ -131,12 +146,13 @@ func (s *Sharing) open(ctx context.Context, pass *guard.Pass, r []metadata.Docum
 
 // entry is what a request leads to.
 type entry struct {
-	placed storage.Placed
-	item   access.Item
+	placed    storage.Placed
+	item      access.Item
+	generator ondemand.Generator // of an on-demand entry
 }
 
 // visible finds, for each uniqueId asked for, an entry that this repository
-// holds the bytes of and that the caller may see. Several entries of one
+// holds the bytes of, or can make them for, and that the caller may see. Several entries of one
 // uniqueId have equal bytes (ITI TF-3 4.2.3.2.26): an Approved one is preferred,
 // then the one registered last.
 func (s *Sharing) visible(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (map[string]entry, error) {
@@ -163,7 +179,7 @@ func (s *Sharing) visible(ctx context.Context, pass *guard.Pass, r []metadata.Do
 	held := make([]storage.Placed, 0, len(all))
 	items := make([]access.Item, 0, len(all))
 	for _, p := range all {
-		if e, ok := p.Object.(*metadata.DocumentEntry); ok && p.Document != "" && e.RepositoryID == s.repository.ID() {
+		if e := p.Object.(*metadata.DocumentEntry); e.RepositoryID == s.repository.ID() && (p.Document != "" || s.generator(e) != nil) {
 			held, items = append(held, p), append(items, ids.placed(p))
 		}
 	}
@@ -177,10 +193,18 @@ func (s *Sharing) visible(ctx context.Context, pass *guard.Pass, r []metadata.Do
 		}
 		had, ok := found[items[i].UniqueID]
 		if !ok || had.item.Status != metadata.Approved || items[i].Status == metadata.Approved {
-			found[items[i].UniqueID] = entry{held[i], items[i]}
+			found[items[i].UniqueID] = entry{held[i], items[i], s.generator(held[i].Object.(*metadata.DocumentEntry))}
 		}
 	}
 	return found, nil
+}
+
+// generator makes the documents of an on-demand entry; nil for others.
+func (s *Sharing) generator(e *metadata.DocumentEntry) ondemand.Generator {
+	if e.Kind != metadata.OnDemand {
+		return nil
+	}
+	return s.onDemand.Generator(e)
 }
 
 // located are the problems of one document (ITI TF-2 3.43.5: location is the

@@ -13,6 +13,7 @@ import (
 	"samdok/metadata"
 	"samdok/registry"
 	"samdok/repository"
+	"samdok/retention"
 	"samdok/storage"
 )
 
@@ -36,6 +37,12 @@ type Options struct {
 	// stored. It does not depend on the sender's patience: bytes that have arrived
 	// are either registered or refused. 0: 1 minute.
 	RegisterTimeout time.Duration
+	// OnDemand makes documents when they are retrieved.
+	OnDemand OnDemand
+	// Clock dates what is registered without being asked for; nil: time.Now.
+	Clock func() time.Time
+	// Keeper erases and holds; nil: nothing can be erased, and nothing is held.
+	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
 }
@@ -50,6 +57,11 @@ type Sharing struct {
 	home       string
 	controller func(access.Caller, string, string) string
 	patience   time.Duration
+	onDemand   OnDemand
+	making     chan struct{} // holds one for each retrieval that makes documents
+	offers     *offers
+	clock      func() time.Time
+	keeper     *retention.Keeper
 	logger     *slog.Logger
 }
 
@@ -66,10 +78,17 @@ func New(o Options) *Sharing {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Sharing{
-		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
-		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger,
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
+	o.OnDemand = o.OnDemand.withDefaults()
+	s := &Sharing{
+		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
+		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
+		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
+	}
+	s.offers = newOffers(s)
+	return s
 }
 
 func (s *Sharing) request(c access.Caller, a access.Action, transaction string) access.Request {

@@ -21,6 +21,7 @@ import (
 	"samdok/metadata/metadatatest"
 	"samdok/registry"
 	"samdok/repository"
+	"samdok/retention"
 	"samdok/sharing"
 	"samdok/storage"
 )
@@ -47,6 +48,7 @@ type world struct {
 	policy  *policy
 	records *recorder
 	repo    *repository.Repository
+	keeper  *retention.Keeper
 	stored  string // uniqueId of a document that is there
 
 	mu   sync.Mutex
@@ -74,7 +76,14 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 	w.docs = &documents{Documents: e.files}
 	w.records.Recorder = e.records
 	w.repo = repository.New(repository.Options{Documents: w.docs, Log: w.engine, ID: own, Clock: w.now})
+	list, err := retention.OpenList(t.TempDir(), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { list.Close() })
+	w.keeper = retention.New(retention.Options{Log: e.db, Documents: w.docs, List: list, Clock: w.now})
 	o := sharing.Options{
+		Keeper:     w.keeper,
 		Registry:   registry.New(registry.Options{Log: w.engine, Index: w.engine, Clock: w.now, Limits: registry.Limits{AcrossRange: 200 * 365 * 24 * time.Hour}}),
 		Repository: w.repo,
 		Guard:      guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}),

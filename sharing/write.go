@@ -29,12 +29,19 @@ func (s *Sharing) Provide(ctx context.Context, c access.Caller, p Provide) (Rece
 		}
 		return w.provide(ctx, p)
 	})
+	if err == nil {
+		s.offers.after(ctx, p.Submission)
+	}
 	return receipt, refusal(asRepository(err), fault.RepositoryError)
 }
 
 // Register registers metadata (ITI-42).
 func (s *Sharing) Register(ctx context.Context, c access.Caller, r Register) (Receipt, error) {
-	return s.register(ctx, s.request(c, access.ActionRegister, "ITI-42"), r)
+	receipt, err := s.register(ctx, s.request(c, access.ActionRegister, "ITI-42"), r)
+	if err == nil {
+		s.offers.after(ctx, r.Submission)
+	}
+	return receipt, err
 }
 
 // RegisterOnDemand registers metadata of documents that are made when they are

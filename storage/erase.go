@@ -21,7 +21,8 @@ type Eraser interface {
 	Reference(ctx context.Context, t access.Tenant, s Stream) ([]byte, error)
 	// Referred finds the stream of a reference; false when this log does not have it.
 	Referred(ctx context.Context, ref []byte) (access.Tenant, Stream, bool, error)
-	// Redact takes out of a stream what it says of objects (nil: of all of them, and
+	// Redact takes out of a stream, and of those merged into it, what they say of
+	// objects (nil: of all of them, and
 	// what its events carry), writes what is left under a new data key and destroys
 	// the old one, so that no copy of what was there can be read: not in the file, its
 	// log, its free pages or a backup that is restored later. The objects must have
@@ -42,7 +43,8 @@ type Redacted struct {
 
 // RedactEvents takes objects out of a change: what stays of each is its class,
 // entryUUID, logical id and version. whole also takes out what events carry, and
-// events that then say nothing. Claims on what only erased objects have go too;
+// events that then say nothing, but for who the patient is: an id that was merged
+// into another must never be used again. Claims on what only erased objects have go too;
 // those on entryUUIDs stay, for a UUID never names a second object. n counts the
 // objects that lost something; changed is false when there was nothing to do. The
 // events and claims given are not altered.
@@ -67,10 +69,11 @@ func RedactEvents(events []Event, claims []Claim, erased func(metadata.ID) bool,
 			*a = Added{Object: tombstone(a.Object)}
 			n, changed = n+1, true
 		}
-		if whole && ev.Kind != EventErased && len(ev.Body) > 0 {
+		erasable := whole && ev.Kind != EventErased && !ev.Kind.identity()
+		if erasable && len(ev.Body) > 0 {
 			copied.Body, changed = nil, true
 		}
-		if whole && ev.Kind != EventErased && len(ev.Added)+len(ev.Touched)+len(ev.Removed) == 0 {
+		if erasable && len(ev.Added)+len(ev.Touched)+len(ev.Removed) == 0 {
 			changed = true
 			continue
 		}

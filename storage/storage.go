@@ -55,9 +55,11 @@ const (
 	// EventPatientKnown: an identity feed added or revised the patient (ITI-8,
 	// ITI-44).
 	EventPatientKnown
-	// EventMergedInto closes the stream: the patient lives on in another one.
+	// EventMergedInto closes the stream: the patient lives on in another one. It is
+	// the stream's last event, appended together with the other's EventAbsorbed. Its
+	// Body names that stream; engines read it, see Event.Merged.
 	EventMergedInto
-	// EventAbsorbed: another patient's stream was merged into this one.
+	// EventAbsorbed: the patients that Body names were merged into this one.
 	EventAbsorbed
 	// EventErased: data keys were destroyed.
 	EventErased
@@ -82,8 +84,8 @@ type Event struct {
 	// Touched are objects already in this tenant (of this or another stream)
 	// whose state changes.
 	Touched []Touch
-	// Removed are objects of this stream that nobody finds any more, except with
-	// Refs.WithRemoved. Nothing that is left may refer to them, see Append.
+	// Removed are objects of this stream, or of one that was merged into it, that
+	// nobody finds any more, except with Refs.WithRemoved. Nothing that is left may refer to them, see Append.
 	Removed []metadata.ID
 	// Body is what kinds that are not about documents carry, in the form of the
 	// package that owns the kind; the engines do not look into it, unless the kind
@@ -166,6 +168,8 @@ type Refs struct {
 // Placed is an object and where it is.
 type Placed struct {
 	Added
+	// Stream is that of the patient whom the object is of now: where it was added,
+	// or where that stream was merged into. Changes of the object go there.
 	Stream Stream
 	// Superseded: a newer version of the object is registered.
 	Superseded bool
@@ -174,10 +178,13 @@ type Placed struct {
 }
 
 // State is what Load found, in no order, each object once. Objects carry their
-// current status and lastUpdateTime.
+// current status and lastUpdateTime; entries, sets and folders show the patient
+// whom they are of now (see ShowPatient).
 type State struct {
 	Objects      []Placed // asked for by IDs, UniqueIDs or LogicalIDs
 	Associations []Placed // asked for by AssociationsOf
+	// Standing is that of the stream that is loaded, at its version or newer.
+	Standing Standing // Load only
 }
 
 // Log is the truth.
@@ -186,13 +193,14 @@ type Log interface {
 	Load(ctx context.Context, t access.Tenant, s Stream, refs Refs) (State, Version, error)
 	// Append applies all changes or none. When it returns nil they are durable and
 	// visible to every Load, Find and Resolve that starts afterwards. ErrConflict:
-	// a stream is not at its expected version, a claim is taken, an association
+	// a stream is not at its expected version or closed, a claim is taken, an association
 	// would lead to a removed object, or what is removed is an end of an
 	// association that is not removed together with it; load again.
 	// Any other error leaves the outcome unknown unless it says otherwise
 	// (fault.Busy, fault.TooLarge: nothing was written).
 	Append(ctx context.Context, t access.Tenant, changes []Change) error
-	// Events yields the stream's events from a version on, for rebuilds and checks.
+	// Events yields the stream's own events from a version on, for rebuilds and
+	// checks.
 	Events(ctx context.Context, t access.Tenant, s Stream, from Version) iter.Seq2[Event, error]
 	// Feed yields the changes of all streams behind a position, in the order of
 	// their commits, up to the last at that time; changes whose data key was
@@ -223,7 +231,9 @@ type Place struct {
 type Index interface {
 	// Find yields the stream's objects that the filter selects and the restriction
 	// allows, in the order they were registered, without holding them all in
-	// memory. An unknown stream yields nothing.
+	// memory. Of a stream that others were merged into, theirs are yielded too, one
+	// stream after the other, all as of one moment. An unknown stream yields
+	// nothing, nor does one that was merged into another.
 	Find(ctx context.Context, t access.Tenant, s Stream, f Filter, r access.Restriction) iter.Seq2[Placed, error]
 	// Scan is Find over all patients of the tenant, stream by stream; what the
 	// tenant held when it began, however long it takes. It reads everything.

@@ -126,6 +126,28 @@ func (p *Pass) add(items []access.Item) {
 // errors of a partial success.
 func (p *Pass) SetProblems(problems []fault.Problem) { p.problems = problems }
 
+// Note adds a detail to the record, such as the reason that was given.
+func (p *Pass) Note(name, value string) {
+	if value != "" {
+		p.event.Details = append(p.event.Details, audit.Detail{Name: name, Value: value})
+	}
+}
+
+// Step makes a record of its own, durable when it returns nil, of something that
+// cannot be taken back: before it is done, or when it is. The one record of the
+// use follows all the same.
+func (p *Pass) Step(ctx context.Context, kind audit.Kind, items []access.Item, details ...audit.Detail) error {
+	e := audit.Event{Kind: kind, Request: p.event.Request, Outcome: audit.Success, Time: p.g.clock(), Details: details}
+	e.Omitted = max(0, len(items)-p.g.maxItems)
+	e.Items = items[:len(items)-e.Omitted]
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.g.timeout)
+	defer cancel()
+	if _, err := p.g.recorder.Record(ctx, &e); err != nil {
+		return unrecorded(err)
+	}
+	return nil
+}
+
 func (p *Pass) addRules(rules []string) {
 	for _, rule := range rules {
 		if len(p.event.Rules) < maxRules && !slices.Contains(p.event.Rules, rule) {

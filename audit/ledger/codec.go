@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"samdok/metadata"
 )
 
 var errRecord = errors.New("not an audit record")
@@ -11,9 +13,10 @@ var errRecord = errors.New("not an audit record")
 // coder writes or reads a record. Each type has one function that serves both
 // directions, so that they cannot disagree.
 type coder struct {
-	b   []byte // written so far, or left to read
-	dec bool
-	err error
+	b       []byte // written so far, or left to read
+	dec     bool
+	version uint8
+	err     error
 	// src is what is read, once as a string: all texts of a record share it.
 	src string
 }
@@ -95,6 +98,70 @@ func text[T ~string](c *coder, p *T) {
 	}
 	at := len(c.src) - len(c.b)
 	*p, c.b = T(c.src[at:at+int(n)]), c.b[n:]
+}
+
+// urn is a text that mostly is a UUID in its URN form, which version 2 writes as a
+// zero and 16 octets; any other text has its length plus one before it.
+func urn[T ~string](c *coder, p *T) {
+	if c.version == 1 {
+		text(c, p)
+		return
+	}
+	if !c.dec {
+		if b, ok := appendUUID(c.b, string(*p)); ok {
+			c.b = b
+			return
+		}
+		c.b = append(binary.AppendUvarint(c.b, uint64(len(*p))+1), *p...)
+		return
+	}
+	var n uint64
+	c.uint(&n)
+	switch {
+	case n == 0 && len(c.b) >= len(metadata.UUID{}):
+		*p, c.b = T(metadata.UUID(c.b[:16]).ID()), c.b[16:]
+	case n == 0 || n-1 > uint64(len(c.b)):
+		c.fail()
+	default:
+		at := len(c.src) - len(c.b)
+		*p, c.b = T(c.src[at:at+int(n-1)]), c.b[n-1:]
+	}
+}
+
+// appendUUID appends a zero and the UUID of s, when s is one in its usual form.
+func appendUUID(b []byte, s string) ([]byte, bool) {
+	const prefix = "urn:uuid:"
+	if len(s) != len(prefix)+36 || s[:len(prefix)] != prefix {
+		return b, false
+	}
+	var u [17]byte
+	at := 1
+	for i := len(prefix); i < len(s); i += 2 {
+		if n := i - len(prefix); n == 8 || n == 13 || n == 18 || n == 23 {
+			if s[i] != '-' {
+				return b, false
+			}
+			i++
+		}
+		hi, lo := nibble(s[i]), nibble(s[i+1])
+		if hi|lo > 15 {
+			return b, false
+		}
+		u[at] = hi<<4 | lo
+		at++
+	}
+	return append(b, u[:]...), true
+}
+
+// nibble is the value of a hexadecimal digit in lower case; 255: it is none.
+func nibble(c byte) byte {
+	if d := c - '0'; d < 10 {
+		return d
+	}
+	if d := c - 'a'; d < 6 {
+		return d + 10
+	}
+	return 255
 }
 
 // list does each element; an empty list is read as nil.

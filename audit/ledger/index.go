@@ -3,24 +3,18 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 
-	"samdok/audit"
 	"samdok/internal/disk"
-	"samdok/metadata"
 	"samdok/storage/keyring"
 )
 
@@ -39,93 +33,6 @@ const (
 	indexHead    = 64
 	indexEntry   = 16
 )
-
-// What an entry is about. Numbers go into the hash.
-const (
-	termPatient byte = iota + 1
-	termPerson
-	termOrganisation
-	termDecision
-)
-
-// indexer makes keyed hashes. The key is made by the keyring when the first index
-// is made; each index says which key it was made with.
-type indexer struct {
-	mu    sync.Mutex // one maker of indexes at a time
-	keyID uint64
-	key   keyring.Key
-}
-
-type term [8]byte
-
-type hasher struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
-}
-
-func newHasher(key keyring.Key) *hasher { return &hasher{mac: hmac.New(sha256.New, key[:])} }
-
-func (h *hasher) term(kind byte, parts ...string) (t term) {
-	h.mac.Reset()
-	h.mac.Write([]byte{kind})
-	for _, p := range parts {
-		var n [4]byte
-		binary.LittleEndian.PutUint32(n[:], uint32(len(p)))
-		h.mac.Write(n[:])
-		h.mac.Write([]byte(p))
-	}
-	copy(t[:], h.mac.Sum(h.sum[:0]))
-	return t
-}
-
-// patientsOf are the patients that an event is about, each once.
-func patientsOf(e *audit.Event) []metadata.PatientID {
-	all := slices.Clone(e.Request.Patients)
-	for i := range e.Items {
-		if p := e.Items[i].Patient; p != (metadata.PatientID{}) && !slices.Contains(all, p) {
-			all = append(all, p)
-		}
-	}
-	return all
-}
-
-// organisationsOf are the caller's organisation and the controllers of the items.
-func organisationsOf(e *audit.Event) []string {
-	var all []string
-	add := func(s string) {
-		if s != "" && !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	add(e.Request.Caller.Organisation)
-	for i := range e.Items {
-		add(e.Items[i].Controller)
-	}
-	return all
-}
-
-func (h *hasher) terms(e *audit.Event) []term {
-	var all []term
-	for _, p := range patientsOf(e) {
-		all = append(all, h.term(termPatient, p.ID, p.Authority))
-	}
-	if s := e.Request.Caller.Subject; s != "" {
-		all = append(all, h.term(termPerson, s))
-	}
-	for _, o := range organisationsOf(e) {
-		all = append(all, h.term(termOrganisation, o))
-	}
-	if d := e.Request.Caller.DecisionRef; d != "" {
-		all = append(all, h.term(termDecision, d))
-	}
-	return all
-}
-
-type entry struct {
-	term term
-	off  uint32
-	ord  uint32
-}
 
 // indexKeyName holds the number of the keyring's key that new indexes are made
 // with.
@@ -176,7 +83,12 @@ func (l *Ledger) makeIndexes(ctx context.Context) error {
 		if slices.Contains(have, n) || l.isActive(n) {
 			continue
 		}
-		if err := l.makeIndex(ctx, n); err != nil {
+		if t := l.index.take(n); t != nil {
+			err = l.writeIndex(n, t)
+		} else {
+			err = l.makeIndex(ctx, n)
+		}
+		if err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -200,8 +112,8 @@ func (l *Ledger) makeIndex(ctx context.Context, n uint64) error {
 		return err
 	}
 	h := newHasher(l.index.key)
-	var all []entry
-	var first, last time.Time
+	var t segmentTerms
+	var terms []term
 	for r, err := range s.records(ctx) {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -209,23 +121,15 @@ func (l *Ledger) makeIndex(ctx context.Context, n uint64) error {
 			}
 			continue // Verify tells; what can be read can be found
 		}
-		if first.IsZero() || r.Event.Time.Before(first) {
-			first = r.Event.Time
-		}
-		if r.Event.Time.After(last) {
-			last = r.Event.Time
-		}
-		for _, t := range h.terms(&r.Event) {
-			all = append(all, entry{t, uint32(r.Receipt.Offset), uint32(r.Receipt.Index - s.first)})
-		}
+		terms = h.terms(terms[:0], &r.Event)
+		t.add(terms, r.Receipt.Offset, r.Receipt.Index-s.first, r.Event.Time)
 	}
-	sort.Slice(all, func(i, j int) bool {
-		if c := bytes.Compare(all[i].term[:], all[j].term[:]); c != 0 {
-			return c < 0
-		}
-		return all[i].off < all[j].off
-	})
-	return writeWhole(l.FS, l.dir, fileName(n, indexSuffix), l.indexFile(n, first, last, all))
+	return l.writeIndex(n, &t)
+}
+
+func (l *Ledger) writeIndex(n uint64, t *segmentTerms) error {
+	t.sort()
+	return writeWhole(l.FS, l.dir, fileName(n, indexSuffix), l.indexFile(n, t.first, t.last, t.entries))
 }
 
 func (l *Ledger) indexFile(n uint64, first, last time.Time, all []entry) []byte {

@@ -103,12 +103,14 @@ var _ audit.Recorder = (*Ledger)(nil)
 type segment struct {
 	number uint64
 	made   time.Time
+	first  int64 // index of the header's leaf
 	log    *groupsync.Log
 	aead   cipher.AEAD
 
 	mu      sync.Mutex
 	next    int64 // index of the next record's leaf
 	pending []pending
+	found   segmentTerms
 }
 
 // pending is a leaf that is not in the tree yet.
@@ -131,7 +133,8 @@ func (l *Ledger) Record(ctx context.Context, e *audit.Event) (audit.Receipt, err
 	if len(*buf) > maxRecord {
 		return audit.Receipt{}, fault.New(fault.TooLarge, "ledger.Record", fault.RegistryError, "the audit record of this request is longer than %d bytes", maxRecord)
 	}
-	receipt, err := l.append(ctx, *buf)
+	var few [8]term
+	receipt, err := l.append(ctx, *buf, l.index.terms(few[:0], e), e.Time)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.broken.Store(&err)
@@ -173,7 +176,7 @@ func putBuffer(b *[]byte) {
 	}
 }
 
-func (l *Ledger) append(ctx context.Context, record []byte) (audit.Receipt, error) {
+func (l *Ledger) append(ctx context.Context, record []byte, terms []term, made time.Time) (audit.Receipt, error) {
 	for {
 		s, err := l.active(ctx)
 		if err != nil {
@@ -183,7 +186,7 @@ func (l *Ledger) append(ctx context.Context, record []byte) (audit.Receipt, erro
 		at, err := s.log.Append(ctx, frameSize(len(record)+tagSize), func(dst []byte, at groupsync.Position) []byte {
 			from := len(dst)
 			dst, hash := appendFrame(dst, record, s.number, s.aead, at.Offset, at.Batch)
-			index = s.add(at.Offset+int64(len(dst)-from), hash)
+			index = s.add(at.Offset, at.Offset+int64(len(dst)-from), hash, terms, made)
 			return dst
 		})
 		switch {
@@ -210,10 +213,11 @@ func (l *Ledger) append(ctx context.Context, record []byte) (audit.Receipt, erro
 
 // add keeps a leaf until its record is durable. The segment's log calls it in the
 // order of the file.
-func (s *segment) add(end int64, hash tlog.Hash) int64 {
+func (s *segment) add(off, end int64, hash tlog.Hash, terms []term, made time.Time) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending = append(s.pending, pending{end, hash})
+	s.found.add(terms, off, s.next-s.first, made)
 	s.next++
 	return s.next - 1
 }
@@ -271,6 +275,7 @@ func (l *Ledger) closeActive() {
 		l.torn = &torn{s.number, s.log.Durable()}
 	}
 	l.tree.add(s.durable())
+	l.index.keep(s.number, &s.found, s.log.Durable())
 	l.wake()
 }
 
@@ -331,7 +336,7 @@ func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
 	}
 	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
 	log := groupsync.NewLog(f, headSize, headSize+ahead, groupsync.Options{Ahead: ahead})
-	return &segment{number: n, made: h.made, log: log, aead: aead, next: h.first + 1}, nil
+	return &segment{number: n, made: h.made, first: h.first, log: log, aead: aead, next: h.first + 1}, nil
 }
 
 // Close waits for records, signs a last checkpoint and closes the files.

@@ -134,7 +134,7 @@ func TestFixtures(t *testing.T) {
 		}
 		r.Close()
 	}
-	for _, name := range []string{"v1"} {
+	for _, name := range []string{"v1", "v2"} {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", name))); err != nil {
 			t.Fatal(err)

@@ -45,10 +45,19 @@ func (q *Search) terms(h *hasher) []term {
 func (q *Search) matches(r *Record) bool {
 	e := &r.Event
 	return (q.Since.IsZero() || !e.Time.Before(q.Since)) && (q.Until.IsZero() || e.Time.Before(q.Until)) &&
-		(q.Patient == (metadata.PatientID{}) || slices.Contains(patientsOf(e), q.Patient)) &&
+		(q.Patient == (metadata.PatientID{}) || has(patientsOf(e), q.Patient)) &&
 		(q.Person == "" || e.Request.Caller.Subject == q.Person) &&
-		(q.Organisation == "" || slices.Contains(organisationsOf(e), q.Organisation)) &&
+		(q.Organisation == "" || has(organisationsOf(e), q.Organisation)) &&
 		(q.DecisionRef == "" || e.Request.Caller.DecisionRef == q.DecisionRef)
+}
+
+func has[T comparable](all iter.Seq[T], want T) bool {
+	for v := range all {
+		if v == want {
+			return true
+		}
+	}
+	return false
 }
 
 // Find yields the records wanted, the newest first. Segments without an index are

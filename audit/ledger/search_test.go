@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"samdok/access"
 	"samdok/metadata"
 )
@@ -91,4 +93,46 @@ func TestSearches(t *testing.T) {
 	b[20] ^= 1
 	writeFile(t, path, b)
 	check("with a damaged index")
+}
+
+// The index that is made of what was gathered while recording is the one that the
+// segment itself gives.
+func TestIndexGatheredIsIndexRead(t *testing.T) {
+	dir, o := t.TempDir(), Options{Ring: ring(t, t.TempDir()), SegmentSize: 3000, CheckpointEvery: -1}
+	l := open(t, dir, o)
+	for i := range 40 {
+		e := typicalEvent()
+		e.Time = time.Unix(int64(1e9+(i*37)%11), 0)
+		e.Request.Patients = []metadata.PatientID{{ID: fmt.Sprint("patient ", i%3), Authority: "1.2"}}
+		e.Items[3].Patient, e.Items[4].Controller = metadata.PatientID{ID: "other", Authority: "1.2"}, fmt.Sprint("owner ", i%2)
+		if _, err := l.Record(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() map[string]string {
+		t.Helper()
+		names, err := filepath.Glob(filepath.Join(dir, "*"+indexSuffix))
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		all := map[string]string{}
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[filepath.Base(name)] = string(b)
+		}
+		return all
+	}
+	if err := l.makeIndexes(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	gathered := read()
+	if err := l.RebuildIndex(context.Background(), func(int64, int64) {}); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(gathered, read()); d != "" {
+		t.Error(d)
+	}
 }

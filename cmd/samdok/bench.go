@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 type benchFlags struct {
 	bench.Options
 	target, against bench.Target
-	json            bool
+	json, mllpTLS   bool
 	tls             tlsFlags
 }
 
@@ -24,7 +26,8 @@ func (c *cli) benchCommand() *cobra.Command {
 	cmd := c.command("bench OPERATION", c.tr("Measure a server, alone or against another", "Mål en tjener, alene eller mot en annen"),
 		c.tr(`Loads a server with one operation and prints rate, latencies and the server's CPU
 time per request. OPERATION is register (ITI-42), provide (ITI-41), find-refs and
-find-entries (ITI-18), retrieve (ITI-43), or all.
+find-entries (ITI-18), retrieve (ITI-43), all of these, or feed: a patient identity feed
+by ITI-44 and, with --mllp, by ITI-8 (feed-mllp is that one only).
 
 Patients are chosen unevenly, as in life; reads have writes among them, and every
 answer is checked against what was written last: a wrong answer is counted as an error
@@ -34,7 +37,8 @@ the ratios of the medians are printed (above 1: the first server is better).
 A URL is a base (samdok's endpoints are added) or has {iti} for iti18, iti41, ...`,
 			`Belaster en tjener med én operasjon og skriver takt, svartider og tjenerens
 prosessortid per forespørsel. OPERATION er register (ITI-42), provide (ITI-41),
-find-refs og find-entries (ITI-18), retrieve (ITI-43), eller all.
+find-refs og find-entries (ITI-18), retrieve (ITI-43), all for alle disse, eller feed: en
+strøm av pasientidentiteter med ITI-44 og, med --mllp, ITI-8 (feed-mllp er bare den).
 
 Pasienter velges skjevt, som i livet; mellom lesningene skrives det, og hvert svar
 prøves mot det som sist ble skrevet: et galt svar telles som feil og gir sluttkode 1.
@@ -45,6 +49,7 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 		`  samdok bench find-entries --url http://127.0.0.1:8080 --server-pid $(pgrep -f 'samdok serve')
   samdok bench all --url http://127.0.0.1:8080 --server-pid 4711 \
       --against 'http://127.0.0.1:9090/{iti}' --against-pid 4712
+  samdok bench feed --mllp 127.0.0.1:2575 --server-pid 4711
   samdok bench provide --size 1073741824 --concurrency 1 --server-pid 4711`,
 		func(cmd *cobra.Command, args []string) error { return c.bench(cmd.Context(), f, args[0]) })
 	cmd.Args = cobra.ExactArgs(1)
@@ -52,6 +57,9 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 	f.target.Name, f.against.Name = "samdok", "against"
 	fl := cmd.Flags()
 	fl.StringVar(&f.target.URL, "url", "http://127.0.0.1:8080", c.tr("server to measure", "tjeneren som måles"))
+	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("its `HOST:PORT` for HL7 v2, to measure ITI-8", "`VERT:PORT` for HL7 v2, for å måle ITI-8"))
+	fl.BoolVar(&f.mllpTLS, "mllp-tls", false, c.tr("speak TLS there", "bruk TLS der"))
+	fl.StringVar(&f.Authority, "authority", "", c.tr("OID of the patient ids of a feed (default: one for tests)", "OID for pasient-id-ene i en strøm (ellers: en for prøver)"))
 	fl.IntVar(&f.target.PID, "server-pid", 0, c.tr("its process id, to measure CPU and memory", "prosess-id-en, for å måle prosessor og minne"))
 	fl.StringVar(&f.target.RepositoryID, "repository-id", "", c.tr("its repositoryUniqueId (default: learned from a query)", "repositoryUniqueId (ellers: læres av et søk)"))
 	fl.StringVar(&f.against.URL, "against", "", c.tr("second server, measured in turns with the first", "en tjener til, målt om og om med den første"))
@@ -74,31 +82,34 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 }
 
 func opNames() []string {
-	names := make([]string, len(bench.Ops))
-	for i, op := range bench.Ops {
-		names[i] = string(op)
+	var names []string
+	for _, op := range append(slices.Clone(bench.Ops), bench.Feed, bench.FeedMLLP) {
+		names = append(names, string(op))
 	}
 	return names
 }
 
 func (c *cli) bench(ctx context.Context, f benchFlags, op string) error {
 	ops := bench.Ops
-	if op != "all" {
-		ops = nil
-		for _, known := range bench.Ops {
-			if string(known) == op {
-				ops = []bench.Op{known}
-			}
-		}
-		if ops == nil {
+	switch {
+	case op == string(bench.Feed) && f.target.MLLP != "":
+		ops = bench.Feeds
+	case op != "all":
+		if !slices.Contains(opNames(), op) {
 			return c.usage("%q is no operation; choose one of %v or all", "%q er ingen operasjon; velg en av %v eller all", op, opNames())
 		}
+		ops = []bench.Op{bench.Op(op)}
 	}
 	secure, err := c.clientTLS(f.tls)
 	if err != nil {
 		return err
 	}
 	f.TLS = secure
+	if f.mllpTLS {
+		if f.MLLPTLS = secure; secure == nil {
+			f.MLLPTLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+	}
 	f.Targets = []bench.Target{f.target}
 	if f.against.URL != "" {
 		f.Targets = append(f.Targets, f.against)

@@ -22,6 +22,7 @@ const defaultURL = "http://127.0.0.1:8080"
 // serverFlags say where the server is.
 type serverFlags struct {
 	url, registry, repository string
+	identity                  string // of patient commands only
 	wait                      time.Duration
 	tls                       tlsFlags
 }
@@ -43,8 +44,9 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 	o := xds.Options{
 		RegistryURL:   first(s.registry, c.getenv("SAMDOK_REGISTRY"), base+"/services/registry"),
 		RepositoryURL: first(s.repository, c.getenv("SAMDOK_REPOSITORY"), base+"/services/repository"),
+		IdentityURL:   first(s.identity, c.getenv("SAMDOK_IDENTITY"), base+"/services/patient-identity"),
 	}
-	for _, u := range []string{o.RegistryURL, o.RepositoryURL} {
+	for _, u := range []string{o.RegistryURL, o.RepositoryURL, o.IdentityURL} {
 		if p, err := url.Parse(u); err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" {
 			return nil, c.usage("%q is not the address of a server; write one like %s", "%q er ikke adressen til en tjener; skriv en som %s", u, defaultURL)
 		}
@@ -69,6 +71,7 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 func (c *cli) explain(ctx context.Context, err error) error {
 	var refused *xds.RefusedError
 	var soapFault *xds.FaultError
+	var unacknowledged *xds.FeedRefusedError
 	var status *xds.HTTPError
 	var network net.Error
 	switch {
@@ -78,7 +81,7 @@ func (c *cli) explain(ctx context.Context, err error) error {
 		return exit(exitInterrupted, errors.New(c.tr("interrupted", "avbrutt")))
 	case errors.As(err, &refused):
 		return exit(exitRefused, errors.New(c.problems(refused.Problems)))
-	case errors.As(err, &soapFault):
+	case errors.As(err, &unacknowledged), errors.As(err, &soapFault):
 		return exit(exitRefused, err)
 	case errors.As(err, &status):
 		return exit(exitRefused, fmt.Errorf("%w%s", err, c.tr("; is this the right address?", "; er dette riktig adresse?")))

@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 // startServer gives each script an empty server with the Norwegian profile.
 func startServer(e *testscript.Env) error {
 	conf, err := config.Load(config.Input{Flags: map[string]string{
-		"data": e.WorkDir + "/.server", "listen": "127.0.0.1:0", "internal-listen": "off", "profile": "norway",
+		"data": e.WorkDir + "/.server", "listen": "127.0.0.1:0", "internal-listen": "off", "profile": "norway", "mllp-listen": "127.0.0.1:0",
 	}})
 	if err != nil {
 		return err
@@ -55,6 +55,7 @@ func startServer(e *testscript.Env) error {
 		}
 	})
 	e.Setenv("SAMDOK_URL", a.Info().URL)
+	e.Setenv("MLLP", a.Info().MLLP)
 	e.Setenv("LANG", "C")
 	return nil
 }

@@ -26,7 +26,12 @@ import (
 	"samdok/soap/xds"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if unrecordedChild() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func settings(t *testing.T, dir string, more ...string) *config.Config {
 	t.Helper()

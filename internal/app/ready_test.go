@@ -3,6 +3,8 @@ package app
 import (
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -42,9 +44,31 @@ func noRoom(t *testing.T) (room func()) {
 	return room
 }
 
+const aloneVariable = "SAMDOK_TEST_ALONE"
+
+// alone runs the calling test in a process of its own and tells whether this is
+// not that process: where no file may grow, the log that the go command keeps of a
+// test may not grow either.
+func alone(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(aloneVariable) != "" {
+		return false
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), aloneVariable+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return true
+}
+
 // A server that cannot store or record says so before clients are sent to it, and
 // what mends it; it is ready again without a restart.
 func TestReadinessFollowsTheDisk(t *testing.T) {
+	if alone(t) {
+		return
+	}
 	a, _ := serve(t, settings(t, t.TempDir()), io.Discard)
 	x, h := client(t, a.Info())
 	g := metadatatest.New(11)

@@ -41,6 +41,20 @@ func TestRealServer(t *testing.T) {
 	}
 }
 
+// Both feeds against a real server.
+func TestFeeds(t *testing.T) {
+	s := servertest.Start(t, t.TempDir(), "--mllp-listen", "127.0.0.1:0")
+	for _, op := range Feeds {
+		r, err := Run(t.Context(), options(op, Target{Name: "samdok", URL: strings.TrimSuffix(s.Registry, "/services/registry"), MLLP: s.MLLP, PID: s.PID}))
+		if m := r.Medians["samdok"]; err != nil || m.Requests == 0 || m.Errors != 0 {
+			t.Errorf("%s: %v %+v %v", op, err, m, r.Errors)
+		}
+	}
+	if _, err := Run(t.Context(), options(FeedMLLP, Target{Name: "samdok", URL: s.Registry})); err == nil || !strings.Contains(err.Error(), "--mllp") {
+		t.Error(err)
+	}
+}
+
 func TestBigDocument(t *testing.T) {
 	s := servertest.Start(t, t.TempDir())
 	o := options(Retrieve, Target{Name: "samdok", URL: strings.TrimSuffix(s.Registry, "/services/registry"), PID: s.PID})

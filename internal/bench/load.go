@@ -43,6 +43,8 @@ type Options struct {
 	Size        int64 // bytes per document
 	Writes      float64
 	Seed        uint64
+	Authority   string      // OID of the patient ids of a feed; "": one for tests
+	MLLPTLS     *tls.Config // of the MLLP connections; nil: plain TCP
 	TLS         *tls.Config // for https targets; nil: the machine's own trust
 	// Progress is told how the preparation goes; may be nil.
 	Progress func(target string, done, total int)
@@ -71,14 +73,22 @@ type Ratios struct {
 func Run(ctx context.Context, o Options) (Report, error) {
 	runners := make([]*runner, len(o.Targets))
 	for i, t := range o.Targets {
-		if err := t.repository(ctx, o); err != nil {
-			return Report{}, err
+		if !o.Op.isFeed() {
+			if err := t.repository(ctx, o); err != nil {
+				return Report{}, err
+			}
 		}
 		r, err := newRunner(o, t, uint64(i))
 		if err != nil {
 			return Report{}, err
 		}
 		defer r.http.CloseIdleConnections()
+		if o.Op.isFeed() {
+			if r.feeder, err = newFeeder(ctx, o, t); err != nil {
+				return Report{}, fmt.Errorf("%s: %w", t.Name, err)
+			}
+			defer r.feeder.close()
+		}
 		if err := r.prepare(ctx); err != nil {
 			return Report{}, fmt.Errorf("prepare %s: %w", t.Name, err)
 		}
@@ -134,6 +144,7 @@ type runner struct {
 	http   *http.Client
 	msg    *messages
 	slots  []slot
+	feeder *feeder // nil when no feed is measured
 	seq    atomic.Uint64
 
 	mu     sync.Mutex
@@ -158,7 +169,7 @@ func newRunner(o Options, t Target, n uint64) (*runner, error) {
 
 // prepare registers what the reads will look for.
 func (r *runner) prepare(ctx context.Context) error {
-	if r.Op == Register || r.Op == Provide {
+	if r.Op == Register || r.Op == Provide || r.Op.isFeed() {
 		return nil
 	}
 	var next atomic.Int64
@@ -311,6 +322,8 @@ func (r *runner) fail(err error) {
 // then a write to a patient chosen evenly (so that the popular ones do not grow).
 func (r *runner) one(ctx context.Context, rng *rand.Rand, zipf *rand.Zipf) (sent, got int64, err error) {
 	switch r.Op {
+	case Feed, FeedMLLP:
+		return r.feed(ctx, rng)
 	case Register, Provide:
 		p := rng.IntN(len(r.slots))
 		n := r.Docs

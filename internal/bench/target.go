@@ -17,6 +17,8 @@ type Target struct {
 	// URL is the server's base ("http://host:port", samdok's fixed endpoints are
 	// added) or a pattern in which {iti} stands for iti18, iti41, iti42 or iti43.
 	URL string
+	// MLLP is HOST:PORT for HL7 v2; "" when it is not measured.
+	MLLP string
 	// RepositoryID is the repositoryUniqueId under which documents are asked for.
 	RepositoryID string
 	// PID is the server's process id for CPU and memory; 0: not measured.
@@ -28,8 +30,11 @@ func (t Target) endpoint(iti int) string {
 		return strings.ReplaceAll(t.URL, "{iti}", fmt.Sprintf("iti%d", iti))
 	}
 	base := strings.TrimRight(t.URL, "/")
-	if iti == 41 || iti == 43 {
+	switch iti {
+	case 41, 43:
 		return base + "/services/repository"
+	case 44:
+		return base + "/services/patient-identity"
 	}
 	return base + "/services/registry"
 }

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"samdok/metadata"
+)
 
 // Config is the whole configuration, checked. Make one with Load.
 type Config struct {
@@ -27,6 +31,8 @@ type Config struct {
 
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
+
+	OnDemand OnDemand
 
 	Limits  Limits
 	Across  Across
@@ -93,6 +99,21 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+}
+
+// OnDemand says which documents are made when they are retrieved.
+type OnDemand struct {
+	SummaryCDA, SummaryPDF Codes
+	Register               string // off, pdf, cda, both
+	Snapshots              bool
+	Documents              int
+	Concurrent             int
+}
+
+// Codes are codes that something holds for. The zero value is none.
+type Codes struct {
+	Any  bool
+	List []metadata.CodeRef
 }
 
 // Authority is an assigning authority of patient ids.

@@ -159,7 +159,7 @@ func (l *loader) environment(environ []string) {
 // choice of file and language, see `samdok help`.
 func clientVariable(name string) bool {
 	switch name {
-	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY", "SAMDOK_CA", "SAMDOK_CERT", "SAMDOK_KEY":
+	case "SAMDOK_CONFIG", "SAMDOK_LANG", "SAMDOK_URL", "SAMDOK_REGISTRY", "SAMDOK_REPOSITORY", "SAMDOK_IDENTITY", "SAMDOK_CA", "SAMDOK_CERT", "SAMDOK_KEY":
 		return true
 	case "SAMDOK_BIN", "SAMDOK_LONG": // of the tests, whose servers inherit them
 		return true

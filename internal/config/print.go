@@ -110,6 +110,7 @@ from, ` + "`samdok config check`" + ` says what is wrong.
 | ` + "`SAMDOK_URL`" + ` | ` + "`--url`" + ` | server that put, find, get and import talk to |
 | ` + "`SAMDOK_REGISTRY`" + ` | ` + "`--registry`" + ` | registry endpoint, when it is not URL/services/registry |
 | ` + "`SAMDOK_REPOSITORY`" + ` | ` + "`--repository`" + ` | repository endpoint, when it is not URL/services/repository |
+| ` + "`SAMDOK_IDENTITY`" + ` | ` + "`--identity`" + ` | ITI-44 endpoint, when it is not URL/services/patient-identity |
 | ` + "`SAMDOK_CA`" + ` | ` + "`--ca`" + ` | certificates in PEM that the server's certificate must come from |
 | ` + "`SAMDOK_CERT`" + `, ` + "`SAMDOK_KEY`" + ` | ` + "`--cert`, `--key`" + ` | own certificate and private key in PEM, for servers that ask for one (mutual TLS) |
 | ` + "`SAMDOK_LANG`" + ` | ` + "`--lang`" + ` | language of messages: en or nb |

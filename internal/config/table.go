@@ -10,6 +10,7 @@ func Settings() []*Setting {
 	t.authorities()
 	t.access()
 	t.protection()
+	t.onDemand()
 	t.limits()
 	t.multiPatient()
 	t.listeners()
@@ -79,10 +80,10 @@ func (t *table) identity() {
 	t.add("profile", "base|norway", "base",
 		"Rules and value sets that submissions must keep. base accepts any code; norway asks for the Norwegian code lists (9602, 9603, 8655 and more).",
 		"Regler og kodeverk som innsendinger må følge. base godtar alle koder; norway krever de norske kodeverkene (9602, 9603, 8655 og flere).", set, get)
-	set, get = choice(func(c *Config) *string { return &c.Patients }, "open")
-	t.add("patients", "open", "open",
-		"Which patients may have documents. open accepts every well-formed patient id.",
-		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Patients }, "open", "known")
+	t.add("patients", "open|known", "open",
+		"Which patients may have documents. open accepts every well-formed patient id; known only those that a patient identity feed (ITI-8, ITI-44) has told of. Ids that were merged into others are refused by both.",
+		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id; known bare dem som et pasientregister har meldt (ITI-8, ITI-44). Id-er som er slått sammen med andre, avvises av begge.", set, get)
 }
 
 func (t *table) authorities() {
@@ -138,6 +139,34 @@ func (t *table) protection() {
 	t.add("malware.admit-unscanned", "on|off", "off",
 		"Stores documents that the scanner had no verdict on, because it was away or gave up. off refuses them: the sender is told to try again.",
 		"Lagrer dokumenter som skanneren ikke uttalte seg om, fordi den var borte eller ga opp. off avviser dem: avsenderen får beskjed om å prøve igjen.", set, get)
+}
+
+func (t *table) onDemand() {
+	t.group = Text{"On-demand documents", "Dokumenter som lages når de åpnes"}
+	set, get := codes(func(c *Config) *Codes { return &c.OnDemand.SummaryCDA })
+	t.add("on-demand.summary-cda", "any|off|CODE^^SCHEME,...", "any",
+		"On-demand entries of this repository with the mime type text/xml that are answered with a patient summary as HL7 CDA: all of them, none, or those with one of these codes as typeCode or classCode.",
+		"Oppføringer av typen on-demand i dette arkivet med mimetype text/xml som besvares med et pasientsammendrag som HL7 CDA: alle, ingen, eller de som har en av disse kodene som typeCode eller classCode.", set, get)
+	set, get = codes(func(c *Config) *Codes { return &c.OnDemand.SummaryPDF })
+	t.add("on-demand.summary-pdf", "any|off|CODE^^SCHEME,...", "any",
+		"The same for entries with the mime type application/pdf: a patient summary as PDF.",
+		"Det samme for oppføringer med mimetype application/pdf: et pasientsammendrag som PDF.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.OnDemand.Register }, "off", "pdf", "cda", "both")
+	t.add("on-demand.register", "off|pdf|cda|both", "off",
+		"Registers a patient summary for each patient of whom a document is registered from now on, once. off leaves it to samdok ondemand register and ITI-61.",
+		"Registrerer et pasientsammendrag for hver pasient som det fra nå av registreres et dokument om, én gang. off overlater det til samdok ondemand register og ITI-61.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.OnDemand.Snapshots })
+	t.add("on-demand.snapshots", "on|off", "off",
+		"Keeps each on-demand document that was shown as a stable document, a snapshot, as confidential as everything in it. Unchanged content is kept once; a new snapshot replaces the one before.",
+		"Beholder hvert on-demand-dokument som er vist, som et stabilt dokument, et øyeblikksbilde, like konfidensielt som alt det inneholder. Uendret innhold beholdes én gang; et nytt øyeblikksbilde erstatter det forrige.", set, get)
+	set, get = count(func(c *Config) *int { return &c.OnDemand.Documents })
+	t.add("on-demand.documents", "NUMBER", "5000",
+		"Documents that one on-demand document is made of at most; more is XDSRepositoryOutOfResources.",
+		"Antall dokumenter som ett on-demand-dokument lages av; flere gir XDSRepositoryOutOfResources.", set, get)
+	set, get = count(func(c *Config) *int { return &c.OnDemand.Concurrent })
+	t.add("on-demand.concurrent", "NUMBER", "4",
+		"Retrievals that make documents at the same time; others wait for their turn.",
+		"Antall hentinger som lager dokumenter samtidig; andre venter på tur.", set, get)
 }
 
 func (t *table) limits() {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"samdok/metadata"
 )
 
 // units of SIZE, largest first.
@@ -215,6 +217,37 @@ func webAddress(field func(*Config) *string) (func(*Config, string) error, func(
 			return nil
 		},
 		func(c *Config) string { return *field(c) }
+}
+
+func codes(field func(*Config) *Codes) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+			*field(c) = Codes{Any: v == "any"}
+			if v == "any" || v == "off" {
+				return nil
+			}
+			for _, one := range strings.Split(v, ",") {
+				value, scheme, ok := strings.Cut(strings.TrimSpace(one), "^^")
+				if !ok || value == "" || scheme == "" {
+					return fmt.Errorf("%q is not a code; write any, off, or codes with their scheme, such as 60591-5^^2.16.840.1.113883.6.1", one)
+				}
+				field(c).List = append(field(c).List, metadata.CodeRef{Value: value, Scheme: scheme})
+			}
+			return nil
+		},
+		func(c *Config) string {
+			switch f := *field(c); {
+			case f.Any:
+				return "any"
+			case len(f.List) == 0:
+				return "off"
+			default:
+				var list []string
+				for _, code := range f.List {
+					list = append(list, code.Value+"^^"+code.Scheme)
+				}
+				return strings.Join(list, ",")
+			}
+		}
 }
 
 func oid(field func(*Config) *string, urn bool) (func(*Config, string) error, func(*Config) string) {

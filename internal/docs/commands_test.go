@@ -5,12 +5,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 )
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // Every line of a shell example in a page is a command that exists here: samdok's
 // commands and flags are asked of the program itself.

@@ -264,22 +264,24 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 	}
 }
 
-// Decisions are numbered without gaps and say why, what and what follows.
+// Decisions have a number each and say why, what and what follows.
 func TestDecisions(t *testing.T) {
 	names, err := filepath.Glob(root + "/docs/adr/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, path := range names {
+	seen := map[string]bool{}
+	for _, path := range names {
 		name := filepath.Base(path)
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		number := strings.TrimLeft(name[:4], "0")
-		if want := "# " + number + ". "; !strings.HasPrefix(string(b), want) || number != itoa(i+1) {
-			t.Errorf("%s is number %d and must begin with %q", name, i+1, want)
+		if want := "# " + number + ". "; !strings.HasPrefix(string(b), want) || seen[number] {
+			t.Errorf("%s must begin with %q, and no other may", name, want)
 		}
+		seen[number] = true
 		if lines := strings.Count(string(b), "\n"); lines > 60 {
 			t.Errorf("%s has %d lines; a decision fits a page", name, lines)
 		}

@@ -2,6 +2,7 @@ package groupsync
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -55,6 +56,9 @@ func (s *Syncer) join() *run {
 
 func (s *Syncer) loop() {
 	for {
+		// Those who can run now may have something that this run can take along. On an
+		// idle machine this returns at once.
+		runtime.Gosched()
 		s.mu.Lock()
 		r := s.next
 		s.next = nil

@@ -51,7 +51,8 @@ type pick struct {
 type defaults struct {
 	Language     string            `json:"language"`
 	TypeCode     []string          `json:"typeCode"`
-	ClassCode    []string          `json:"classCode"` // empty: taken from the type's letter
+	SummaryType  []string          `json:"summaryTypeCode"` // of a patient summary
+	ClassCode    []string          `json:"classCode"`       // empty: taken from the type's letter
 	Confidential [][]string        `json:"confidentialityCode"`
 	Facility     []string          `json:"healthcareFacilityTypeCode"`
 	Practice     []string          `json:"practiceSettingCode"`

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"samdok/metadata"
@@ -37,6 +38,19 @@ func (p *Profile) Defaults(e *metadata.DocumentEntry, now time.Time) {
 	}
 	if e.FormatCode.Value == "" {
 		e.FormatCode = p.formatOf(e.MimeType)
+	}
+}
+
+// Summary makes an on-demand entry one of a patient summary: its type, if it has
+// none, and its title in the entry's language. Defaults does the rest.
+func (p *Profile) Summary(e *metadata.DocumentEntry) {
+	e.Kind = metadata.OnDemand
+	p.fill(&e.TypeCode, p.defaults.SummaryType)
+	if e.Title.String() == "" {
+		e.Title = metadata.Text{{Value: "Pasientsammendrag", Lang: "nb-NO"}}
+		if strings.HasPrefix(e.Language, "en") {
+			e.Title = metadata.Text{{Value: "Patient summary", Lang: e.Language}}
+		}
 	}
 }
 
@@ -98,9 +112,11 @@ func (p *Profile) formatOf(mime string) metadata.Code {
 
 // checkDefaults proves that what Defaults fills in is valid in the profile.
 func (p *Profile) checkDefaults() error {
-	e := &metadata.DocumentEntry{MimeType: "application/pdf"}
+	e, summary := &metadata.DocumentEntry{MimeType: "application/pdf"}, &metadata.DocumentEntry{MimeType: "text/xml"}
+	p.Summary(summary)
 	p.Defaults(e, time.Unix(0, 0))
-	sub := &metadata.Submission{Entries: []*metadata.DocumentEntry{e}}
+	p.Defaults(summary, time.Unix(0, 0))
+	sub := &metadata.Submission{Entries: []*metadata.DocumentEntry{e, summary}}
 	p.SetDefaults(&sub.Set, e, time.Unix(0, 0))
 	if problems := p.Validate(sub); len(problems) > 0 {
 		return fmt.Errorf("defaults: %s", problems[0].Context)

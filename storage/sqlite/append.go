@@ -60,6 +60,9 @@ func (db *DB) Append(ctx context.Context, t access.Tenant, changes []storage.Cha
 	if err := db.prepare(ctx, sub, changes); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
+	if err := checkMerge(sub); err != nil {
+		return wrap(op, err, nothingWritten)
+	}
 	return db.writer.submit(ctx, op, sub)
 }
 
@@ -109,7 +112,9 @@ func (db *DB) prepare(ctx context.Context, sub *submission, changes []storage.Ch
 		if len(p.text) > maxText {
 			return fault.New(fault.TooLarge, "sqlite.Append", fault.RegistryOutOfResources, "The metadata of one submission may take at most %d MB.", maxText>>20)
 		}
-		p.derive(db.hash, c.Events, c.Claims)
+		if err := p.derive(db.hash, c.Events, c.Claims); err != nil {
+			return err
+		}
 	}
 	return nil
 }

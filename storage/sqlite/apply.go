@@ -28,6 +28,9 @@ func (w *writer) check(sub *submission) ([][]target, error) {
 	versions := map[int64]storage.Version{}
 	for i := range sub.changes {
 		p := &sub.changes[i]
+		if err := w.notClosed(sub.changes[:i], p); err != nil {
+			return nil, err
+		}
 		if p.of.key == 0 {
 			if again := sameStream(sub.changes[:i], p.of); again == nil {
 				if known, err := w.named(p.of.name); err != nil {
@@ -77,7 +80,7 @@ func (w *writer) references(sub *submission, targets [][]target) error {
 			l := &p.links[j]
 			switch {
 			case to.at == 0: // nowhere yet, or in this Append
-			case l.removed && to.at>>versionBits != p.of.key:
+			case l.removed && w.survivor(to.at>>versionBits) != p.of.key:
 				return errTouched
 			case l.removed || l.mentioned:
 				if gone, err := w.gone(to.place); err != nil {
@@ -118,9 +121,12 @@ func (w *writer) references(sub *submission, targets [][]target) error {
 }
 
 // gone tells whether an object of the log was removed. A removal stands in the
-// object's own stream, so that the cache knows unless this batch changed that.
+// object's own stream or in the one that it lives on in, so that the cache knows
+// unless this batch changed one of them.
 func (w *writer) gone(p place) (bool, error) {
-	if _, changed := w.versions[p.at>>versionBits]; !changed {
+	key := p.at >> versionBits
+	_, changed := w.versions[key]
+	if _, also := w.versions[w.survivor(key)]; !changed && !also {
 		if touches, ok := w.db.cache.touches(p); ok {
 			return isRemoved(touches), nil
 		}
@@ -274,6 +280,11 @@ func (w *writer) put(sub *submission, targets [][]target) error {
 			return err
 		}
 		ats[i] = at
+	}
+	for i := range sub.changes {
+		if err := w.identity(sub, &sub.changes[i]); err != nil {
+			return err
+		}
 	}
 	for i := range targets {
 		seq := w.seq - int64(len(sub.changes)-1-i)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 
 	"samdok/storage"
 )
@@ -31,6 +32,9 @@ type cache struct {
 	// changed holds, by key modulo its length, when a stream was last changed, so
 	// that a reader that started before cannot put back what is old.
 	changed [4096]int64
+	seq     int64 // of the last commit taken in
+	merges  merges
+	merged  atomic.Bool // there are merges
 }
 
 type entry struct {
@@ -175,21 +179,34 @@ type effect struct {
 	version storage.Version
 	text    string
 	touches []touch
+	known   bool  // an identity feed told of the patient
+	into    int64 // the stream was merged into this one
 }
 
 // committed takes in what the writer has just made durable: a new text at the
 // end of a stream, or touches, or both.
-func (c *cache) committed(effects []effect) {
+func (c *cache) committed(effects []effect, seq int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.seq = seq
 	for i := range effects {
 		f := &effects[i]
 		c.changed[f.key%int64(len(c.changed))] = f.seq
+		if f.into != 0 {
+			c.merges.add(f.key, f.into)
+			c.merged.Store(true)
+		}
+		if f.known {
+			f.stream.known.Store(true)
+		}
 		at := c.byKey[f.key]
 		var e *entry
 		switch {
 		case at != nil:
 			e = at.Value.(*entry)
+			if f.known {
+				e.known.Store(true)
+			}
 		case f.version == 1 && f.text != "":
 			e = c.add(f.stream)
 			e.snap = &snapshot{}

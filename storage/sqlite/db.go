@@ -60,6 +60,7 @@ type DB struct {
 	seq        atomic.Int64          // of the last commit
 	sick       atomic.Pointer[error] // why the last commit failed
 	broken     atomic.Bool           // the index must be rebuilt
+	anyKnown   atomic.Bool           // an identity feed has told of a patient
 	step       func(string)          // tests stop here, between the steps of Redact
 
 	closing   chan struct{}
@@ -73,7 +74,8 @@ type DB struct {
 var ErrLocked = errors.New("sqlite: the data folder is in use by another samdok")
 
 // Open opens the database file at path and makes it when there is none. It does
-// not read the data, so it takes the same time for any size.
+// not read the data, so it takes the same time for any size, but for a list of
+// the patients that were merged into others.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if o.Readers <= 0 {
 		o.Readers = max(4, 2*runtime.GOMAXPROCS(0))
@@ -112,13 +114,16 @@ func (db *DB) start(ctx context.Context, queue int) error {
 	}
 	w := &writer{
 		session: &session{db: db}, queue: make(chan *submission, queue), ended: make(chan struct{}),
-		versions: map[int64]storage.Version{}, rekeyed: map[int64]*stream{},
+		versions: map[int64]storage.Version{}, merged: map[int64]int64{}, rekeyed: map[int64]*stream{},
 	}
 	if err := w.use(c); err != nil {
 		return errors.Join(err, c.close())
 	}
 	db.writer = w
 	if err := w.position(); err != nil {
+		return err
+	}
+	if err := db.loadMerges(c); err != nil {
 		return err
 	}
 	for range db.size {

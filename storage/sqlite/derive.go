@@ -14,6 +14,8 @@ type derived struct {
 	ids    []identifier // by hash
 	claims []hashedClaim
 	links  []link
+	known  bool           // an identity feed told of the patient
+	into   storage.Stream // zero: the patient was not merged into another
 }
 
 // identifier is an entryUUID or uniqueId of object n.
@@ -38,7 +40,11 @@ type link struct {
 	said
 }
 
-func (d *derived) derive(h *hasher, events []storage.Event, claims []storage.Claim) {
+// derive fails when an event about a merge is not of its form.
+func (d *derived) derive(h *hasher, events []storage.Event, claims []storage.Claim) error {
+	if err := d.identity(events); err != nil {
+		return err
+	}
 	n := int64(0)
 	var own []metadata.ID
 	for i := range events {
@@ -62,6 +68,25 @@ func (d *derived) derive(h *hasher, events []storage.Event, claims []storage.Cla
 	}
 	slices.SortStableFunc(d.ids, func(a, b identifier) int { return cmp.Compare(a.h, b.h) })
 	d.link(h, events, newSet(own))
+	return nil
+}
+
+// identity takes in what the events tell of the stream's patient.
+func (d *derived) identity(events []storage.Event) error {
+	for i := range events {
+		d.known = d.known || events[i].Kind == storage.EventPatientKnown
+		streams, err := events[i].Merged()
+		if err != nil {
+			return err
+		}
+		if events[i].Kind == storage.EventMergedInto {
+			if i < len(events)-1 {
+				return errMerge
+			}
+			d.into = streams[0]
+		}
+	}
+	return nil
 }
 
 func (d *derived) identify(h *hasher, id string, n int64, entry bool) {

@@ -33,10 +33,14 @@ func (db *DB) Find(ctx context.Context, t access.Tenant, s storage.Stream, f sto
 		reader := db.decoders.Get().(*encoding.Reader)
 		defer db.decoders.Put(reader)
 		w := wanted{Filter: f, without: r.WithoutCodes}
-		err := db.pages(ctx, name{t, s}, 1, func(p *page) (bool, error) {
+		err := db.patient(ctx, name{t, s}, func(p *page) (bool, error) {
+			var show metadata.CX
+			if p.of.stream != s {
+				show = shown(s)
+			}
 			for i, text := range p.texts {
 				at := logID(p.of.key, p.first+storage.Version(i))
-				if more, err := w.change(reader, s, at, text, p.touches, yield); !more || err != nil {
+				if more, err := w.change(reader, s, show, at, text, p.touches, yield); !more || err != nil {
 					return false, err
 				}
 			}
@@ -54,8 +58,9 @@ type wanted struct {
 	without []metadata.CodeRef
 }
 
-// change yields the wanted objects of one change; false when no more are wanted.
-func (w *wanted) change(reader *encoding.Reader, s storage.Stream, at int64, text string, all []touch, yield func(storage.Placed, error) bool) (bool, error) {
+// change yields the wanted objects of one change as those of a stream's patient;
+// false when no more are wanted. show is the patient id of merged ones, else "".
+func (w *wanted) change(reader *encoding.Reader, s storage.Stream, show metadata.CX, at int64, text string, all []touch, yield func(storage.Placed, error) bool) (bool, error) {
 	if err := reader.Reset(text); err != nil {
 		return false, err
 	}
@@ -74,6 +79,9 @@ func (w *wanted) change(reader *encoding.Reader, s storage.Stream, at int64, tex
 		}
 		found := storage.Placed{Added: a, Stream: s}
 		overlay(&found, touches)
+		if show != "" {
+			storage.ShowPatient(found.Object, show)
+		}
 		if !w.has(found.Object) {
 			reader.GiveBack()
 		} else if !yield(found, nil) {
@@ -159,9 +167,13 @@ func (db *DB) pages(ctx context.Context, n name, from storage.Version, visit fun
 		}
 		return nil
 	}
-	seq := db.seq.Load()
+	return db.paged(ctx, func(s *session) (*stream, error) { return s.named(n) }, from, db.seq.Load(), visit)
+}
+
+// paged is pages of a stream that pick finds, as the file was at seq.
+func (db *DB) paged(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64, visit func(*page) (bool, error)) error {
 	for next := from; ; {
-		p, err := db.page(ctx, n, next, seq)
+		p, err := db.page(ctx, pick, next, seq)
 		if err != nil || p == nil {
 			return err
 		}
@@ -185,9 +197,9 @@ func (p *page) snapshot() *snapshot {
 
 // page reads changes from a version on that were committed up to seq; nil when
 // there are none.
-func (db *DB) page(ctx context.Context, n name, from storage.Version, seq int64) (p *page, err error) {
+func (db *DB) page(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64) (p *page, err error) {
 	err = db.read(ctx, func(s *session) error {
-		of, err := s.named(n)
+		of, err := pick(s)
 		if of == nil || err != nil || of.erased {
 			return err
 		}

@@ -16,21 +16,27 @@ func (db *DB) Load(ctx context.Context, t access.Tenant, s storage.Stream, refs 
 	// The version is read first: what is found after it is as new or newer, so an
 	// Append that expects it fails if anything found was changed meanwhile.
 	n := name{t, s}
-	_, snap := db.cache.whole(n)
+	of, snap := db.cache.whole(n)
 	if snap != nil && len(refs.IDs)+len(refs.UniqueIDs)+len(refs.AssociationsOf)+len(refs.LogicalIDs) == 0 {
-		return storage.State{}, snap.version(), wrap("sqlite.Load", ctx.Err(), onlyRead)
+		known := of.known.Load()
+		if (known || !db.anyKnown.Load()) && db.cache.survivor(of.key) == of.key {
+			return storage.State{Standing: storage.Standing{Known: known}}, snap.version(), wrap("sqlite.Load", ctx.Err(), onlyRead)
+		}
 	}
 	l := lookup{tenant: t, refs: refs}
 	var version storage.Version
-	err := db.read(ctx, func(s *session) error {
+	err := db.read(ctx, func(s *session) (err error) {
 		if snap != nil {
 			version = snap.version()
-		} else if of, err := s.named(n); err != nil {
+		} else if of, err = s.named(n); err != nil {
 			return err
 		} else if of != nil {
 			if version, err = s.head(of); err != nil {
 				return err
 			}
+		}
+		if l.found.Standing, err = s.standing(of); err != nil {
+			return err
 		}
 		return l.run(ctx, s)
 	})
@@ -176,6 +182,8 @@ type opened struct {
 	of      *stream
 	at      int64
 	touches []touch
+	owner   storage.Stream // of the patient whom the objects are of now
+	show    metadata.CX    // the patient id that they show, "" for their own
 }
 
 // change opens a change; nil when it belongs to another tenant or was erased.
@@ -188,6 +196,9 @@ func (l *lookup) change(ctx context.Context, s *session, at int64) (*opened, err
 		return nil, err
 	}
 	c := &opened{of: of, at: at}
+	if c.owner, c.show, err = s.owner(of); err != nil {
+		return nil, err
+	}
 	if snap := s.db.cache.snapshot(of.key); !s.writing && snap != nil && storage.Version(at&maxVersion) <= snap.version() {
 		c.touches = snap.touches
 	} else if c.touches, err = s.touchesIn(at, at); err != nil {
@@ -205,9 +216,12 @@ func (c *opened) placed(s *session, n int64) (storage.Placed, error) {
 		return storage.Placed{}, errProjection
 	}
 	a, err := s.reader.Added(int(n))
-	p := storage.Placed{Added: a, Stream: c.of.stream}
+	p := storage.Placed{Added: a, Stream: c.owner}
 	if err == nil {
 		overlay(&p, of(c.touches, place{c.at, n}))
+		if c.show != "" {
+			storage.ShowPatient(p.Object, c.show)
+		}
 	}
 	return p, err
 }

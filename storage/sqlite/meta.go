@@ -86,6 +86,7 @@ func (w *writer) position() error {
 	}
 	w.seq = epoch << epochBits
 	w.db.seq.Store(w.seq)
+	w.db.cache.seq = w.seq
 	last, err := w.number("SELECT id FROM log ORDER BY id DESC LIMIT 1")
 	w.nextKey = last>>versionBits + 1
 	return err

@@ -55,6 +55,9 @@ func (db *DB) rebuild(ctx context.Context, progress func(done, total int64)) (er
 		return errors.Join(err, dropNew(c))
 	}
 	db.cache.forget(db.seq.Load())
+	if err := db.loadMerges(c); err != nil {
+		return err
+	}
 	db.broken.Store(false)
 	return nil
 }
@@ -235,8 +238,7 @@ func (r *rebuilder) derived(of *stream, id int64, row []byte) (d derived, err er
 	if err != nil {
 		return d, err
 	}
-	d.derive(r.db.hash, events, claims)
-	return d, nil
+	return d, d.derive(r.db.hash, events, claims)
 }
 
 func (r *rebuilder) raw(at int64, d *derived) error {
@@ -245,7 +247,7 @@ func (r *rebuilder) raw(at int64, d *derived) error {
 			return err
 		}
 	}
-	if len(d.links) == 0 {
+	if len(d.links) == 0 && !d.known && d.into == (storage.Stream{}) {
 		return nil
 	}
 	return r.insertLinked.bind(at).run()
@@ -307,6 +309,9 @@ func (r *rebuilder) linksOf(at int64) error {
 	if err != nil {
 		return err
 	}
+	if err := r.identity(of, &d); err != nil {
+		return err
+	}
 	for i := range d.links {
 		to, ok, err := r.object(of.tenant, &d.links[i])
 		if err != nil {
@@ -324,4 +329,22 @@ func (r *rebuilder) linksOf(at int64) error {
 		r.effects = r.effects[:0]
 	}
 	return nil
+}
+
+// identity writes what a change tells of its patient. When the survivor's key was
+// destroyed, nobody can tell any more who that was.
+func (r *rebuilder) identity(of *stream, d *derived) error {
+	if d.known {
+		if err := r.insertKnown.bind(of.key).run(); err != nil {
+			return err
+		}
+	}
+	if d.into == (storage.Stream{}) {
+		return nil
+	}
+	to, err := r.named(name{of.tenant, d.into})
+	if to == nil || err != nil {
+		return err
+	}
+	return r.insertMerged.bind(of.key, to.key).run()
 }

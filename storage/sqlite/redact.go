@@ -28,14 +28,46 @@ func (db *DB) Redact(ctx context.Context, t access.Tenant, s storage.Stream, obj
 		return done, wrap(op, errProjection, nothingWritten)
 	}
 	err = db.writer.between(ctx, op, func() error {
-		r := &redactor{w: db.writer, whole: objects == nil, objects: newSet(objects), old: map[uint64]bool{}}
-		if err := r.run(context.WithoutCancel(ctx), name{t, s}); err != nil {
-			return wrap(op, err, "What was to be erased may still be readable; erase it again.")
+		all, err := db.writer.lineage(name{t, s})
+		if err != nil {
+			return wrap(op, err, nothingWritten)
 		}
-		done = storage.Redacted{Objects: r.count, Keys: r.keys}
+		for _, of := range all {
+			r := &redactor{w: db.writer, whole: objects == nil, objects: newSet(objects), old: map[uint64]bool{}, of: of}
+			if err := r.run(context.WithoutCancel(ctx)); err != nil {
+				return wrap(op, err, "What was to be erased may still be readable; erase it again.")
+			}
+			done.Objects += r.count
+			done.Keys = append(done.Keys, r.keys...)
+		}
 		return nil
 	})
 	return done, err
+}
+
+// lineage are the streams of a patient: the named one and those merged into it. An
+// unknown name gives one unknown stream, for the keys that are still to be
+// destroyed.
+func (w *writer) lineage(n name) ([]*stream, error) {
+	var all []*stream
+	err := w.session.read(func() error {
+		of, err := w.named(n)
+		if of == nil || err != nil {
+			return err
+		}
+		for _, key := range w.session.db.cache.lineage(of.key) {
+			of, err := w.keyed(key)
+			if err != nil {
+				return err
+			}
+			all = append(all, of)
+		}
+		return nil
+	})
+	if len(all) == 0 {
+		all = []*stream{nil}
+	}
+	return all, err
 }
 
 // redactor is one Redact. It runs on the writer's goroutine.
@@ -43,7 +75,7 @@ type redactor struct {
 	w       *writer
 	whole   bool
 	objects set[metadata.ID]
-	of      *stream // as it is
+	of      *stream // as it is; nil: there is none
 	to      *stream // under the new key
 	old     map[uint64]bool
 	count   int
@@ -52,12 +84,12 @@ type redactor struct {
 
 func (r *redactor) erased(id metadata.ID) bool { return r.whole || r.objects.has(id) }
 
-func (r *redactor) run(ctx context.Context, n name) error {
+func (r *redactor) run(ctx context.Context) error {
 	w := r.w
 	needed := false
 	err := w.session.read(func() (err error) {
-		if r.of, err = w.named(n); err != nil || r.of == nil || r.of.erased {
-			return err
+		if r.of == nil || r.of.erased {
+			return nil
 		}
 		r.of = w.current(r.of)
 		needed, err = r.needed()
@@ -211,8 +243,9 @@ func (r *redactor) redacted(id int64) (text []byte, gone []identifier, changed b
 	}
 	r.count += n
 	var before, after derived
-	before.derive(w.session.db.hash, events, claims)
-	after.derive(w.session.db.hash, left, kept)
+	if err := errors.Join(before.derive(w.session.db.hash, events, claims), after.derive(w.session.db.hash, left, kept)); err != nil {
+		return nil, nil, false, err
+	}
 	for _, i := range before.ids {
 		if !slices.ContainsFunc(after.ids, func(j identifier) bool { return i.h == j.h && i.n == j.n }) {
 			gone = append(gone, i)

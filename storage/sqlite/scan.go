@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"samdok/access"
+	"samdok/metadata"
 	"samdok/storage"
 	"samdok/storage/encoding"
 )
@@ -21,9 +22,16 @@ type stretch struct {
 }
 
 type scanned struct {
-	of   *stream
+	of   *owned
 	at   int64
 	text string
+}
+
+// owned is a stream and whose its objects are now.
+type owned struct {
+	*stream
+	owner storage.Stream
+	show  metadata.CX
 }
 
 // Scan implements storage.Index: it reads the log from one end to the other, in
@@ -42,7 +50,7 @@ func (db *DB) Scan(ctx context.Context, t access.Tenant, f storage.Filter, r acc
 
 func (db *DB) scan(ctx context.Context, t access.Tenant, reader *encoding.Reader, w *wanted, yield func(storage.Placed, error) bool) error {
 	seq := db.seq.Load()
-	var of *stream // of the last row looked at; nil when it is not scanned
+	var of *owned // of the last row looked at; nil when it is not scanned
 	for p := (stretch{}); !p.end; {
 		p = stretch{last: p.last, changes: p.changes[:0]}
 		if err := db.read(ctx, func(s *session) (err error) {
@@ -52,7 +60,7 @@ func (db *DB) scan(ctx context.Context, t access.Tenant, reader *encoding.Reader
 			return err
 		}
 		for _, c := range p.changes {
-			if more, err := w.change(reader, c.of.stream, c.at, c.text, p.touches, yield); !more || err != nil {
+			if more, err := w.change(reader, c.of.owner, c.of.show, c.at, c.text, p.touches, yield); !more || err != nil {
 				return err
 			}
 		}
@@ -63,7 +71,7 @@ func (db *DB) scan(ctx context.Context, t access.Tenant, reader *encoding.Reader
 
 // stretch reads on behind p.last, where the stream was of, and returns the stream
 // at its end.
-func (s *session) stretch(ctx context.Context, t access.Tenant, p *stretch, of *stream, seq int64) (*stream, error) {
+func (s *session) stretch(ctx context.Context, t access.Tenant, p *stretch, of *owned, seq int64) (*owned, error) {
 	q := s.rows.bind(p.last+1, math.MaxInt64)
 	defer q.reset()
 	for bytes := 0; bytes < pageBytes && len(p.changes) < pageRows; {
@@ -83,7 +91,7 @@ func (s *session) stretch(ctx context.Context, t access.Tenant, p *stretch, of *
 			err = ctx.Err()
 		} else if of != nil && q.int(1) <= seq {
 			var text string
-			text, err = s.open(of, id, q.bytes(2))
+			text, err = s.open(of.stream, id, q.bytes(2))
 			p.changes = append(p.changes, scanned{of, id, text})
 			bytes += len(text)
 		}
@@ -102,10 +110,12 @@ func (s *session) stretch(ctx context.Context, t access.Tenant, p *stretch, of *
 
 // scannable is a patient's stream of the tenant; nil when it is another one or
 // was erased.
-func (s *session) scannable(t access.Tenant, key int64) (*stream, error) {
+func (s *session) scannable(t access.Tenant, key int64) (*owned, error) {
 	of, err := s.unlearned(key)
 	if err != nil || of.erased || of.tenant != t || of.stream.Kind != storage.StreamPatient {
 		return nil, err
 	}
-	return of, nil
+	found := &owned{stream: of}
+	found.owner, found.show, err = s.owner(of)
+	return found, err
 }

@@ -18,10 +18,14 @@ const schemaVersion = 2
 var projectionTables string
 
 // projectionVersion is kept in meta when the projection is whole.
-const projectionVersion = 1
+const projectionVersion = 2
 
 // projection lists the tables that Rebuild makes again.
-var projection = [...]string{"stream", "ids", "touch"}
+var projection = [...]string{"stream", "ids", "touch", "known", "merged"}
+
+// projection1 are those of version 1. A log of that time tells of no patients, so
+// that the others were empty.
+const projection1 = 3
 
 // ErrNewer: a newer samdok wrote the file.
 var ErrNewer = errors.New("sqlite: the data was written by a newer samdok; use that version, or restore a backup made by this one")
@@ -68,7 +72,7 @@ func (c *conn) transaction(body func() error) error {
 	return err
 }
 
-// createProjection makes the tables, empty.
+// createProjection makes the tables that are missing, empty.
 func createProjection(c *conn, prefix string) error {
 	return c.exec(strings.ReplaceAll(projectionTables, "{}", prefix))
 }
@@ -86,6 +90,14 @@ func checkProjection(c *conn) (whole bool, err error) {
 	}
 	if have == projectionVersion && tables == int64(len(projection)) {
 		return true, nil
+	}
+	if have == 1 && tables == projection1 {
+		return true, c.transaction(func() error {
+			if err := createProjection(c, ""); err != nil {
+				return err
+			}
+			return markProjection(c, true)
+		})
 	}
 	used, err := c.number("SELECT EXISTS (SELECT 1 FROM log)")
 	if err != nil {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
+	"sync/atomic"
 
 	"samdok/access"
 	"samdok/storage"
@@ -25,12 +26,13 @@ type name struct {
 	stream storage.Stream
 }
 
-// stream is what never changes about a stream of the file.
+// stream is what never changes about a stream of the file, but for known.
 type stream struct {
 	name
 	key    int64
 	box    box
-	erased bool // its data key was destroyed
+	erased bool        // its data key was destroyed
+	known  atomic.Bool // an identity feed has told of the patient; false: perhaps
 }
 
 // first and last possible log.id of its changes.
@@ -72,6 +74,7 @@ type session struct {
 	begin, commit                     *stmt
 	streamKey, row, rows, version     *stmt
 	ids, touchesOfOne, touchesOfRange *stmt
+	known                             *stmt
 	feed, fedAt                       *stmt
 	someDue, countLetters, cursor     *stmt
 	listLetters, letterData           *stmt
@@ -93,6 +96,7 @@ func newSession(db *DB, c *conn, prefix string) (*session, error) {
 		{&s.version, "SELECT id FROM log WHERE id >= ? AND id <= ? ORDER BY id DESC LIMIT 1"},
 		{&s.ids, "SELECT h, at, n FROM " + prefix + "ids WHERE h >= ? ORDER BY h"},
 		{&s.touchesOfOne, "SELECT seq, by, what FROM " + prefix + "touch WHERE at = ? AND n = ? ORDER BY seq"},
+		{&s.known, "SELECT 1 FROM " + prefix + "known WHERE key = ?"},
 		{&s.feed, "SELECT seq, id, data FROM log WHERE seq > ? AND id & 2147483647 <> 0 ORDER BY seq LIMIT ?"},
 		{&s.someDue, "SELECT 1 FROM letter WHERE queue = ? AND dead = 0 AND due <= ? LIMIT 1"},
 		{&s.countLetters, "SELECT count(*), min(created) FROM letter WHERE queue = ? AND dead = ?"},

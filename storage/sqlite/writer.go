@@ -21,12 +21,13 @@ type writer struct {
 
 	seq, nextKey                                int64 // last used, next free
 	begin, insertStream, insertLog, insertTouch *stmt
-	insertID                                    *stmt
+	insertID, insertKnown, insertMerged         *stmt
 	letters                                     letterStmts
 
 	replaceLog *stmt
 
 	versions map[int64]storage.Version // of streams changed in this transaction
+	merged   map[int64]int64           // streams merged into others in this transaction
 	rekeyed  map[int64]*stream         // since the file was opened, as they are now
 	effects  []effect
 	sealed   []byte
@@ -60,6 +61,8 @@ func (w *writer) prepareWrites(c *conn, prefix string) error {
 		{&w.insertLog, "INSERT INTO log (id, seq, data) VALUES (?, ?, ?)"},
 		{&w.replaceLog, "UPDATE log SET data = ?2 WHERE id = ?1"},
 		{&w.insertID, "INSERT OR IGNORE INTO " + prefix + "ids (h, at, n) VALUES (?, ?, ?)"},
+		{&w.insertKnown, "INSERT OR IGNORE INTO " + prefix + "known (key) VALUES (?)"},
+		{&w.insertMerged, "INSERT INTO " + prefix + "merged (key, survivor) VALUES (?, ?)"},
 		{&w.insertTouch, "INSERT INTO " + prefix + "touch (at, n, seq, by, what) VALUES (?, ?, ?, ?, ?)"},
 	} {
 		if *p.to, err = c.prepare(p.sql); err != nil {
@@ -170,7 +173,7 @@ func (w *writer) write(batch []*submission) {
 		}
 	} else if written {
 		w.db.sick.Store(nil)
-		w.db.cache.committed(w.effects)
+		w.db.cache.committed(w.effects, w.seq)
 		w.db.seq.Store(w.seq)
 		w.db.checkpoint.wake(w)
 	}
@@ -189,6 +192,7 @@ func (w *writer) write(batch []*submission) {
 // is false when there is nothing to commit.
 func (w *writer) apply(batch []*submission) (written bool, err error) {
 	clear(w.versions)
+	clear(w.merged)
 	clear(w.effects)
 	w.effects = w.effects[:0]
 	if err := w.begin.run(); err != nil {

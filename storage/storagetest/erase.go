@@ -362,15 +362,16 @@ func (e LogEngine) redactLiving(t *testing.T) {
 }
 
 // redactBodies: of a whole stream the bodies of events go too, but for those that
-// say that something was erased.
+// say that something was erased, or who the patient is.
 func (e LogEngine) redactBodies(t *testing.T) {
 	l := e.open(t)
 	w := eraseWorld()
 	w.whole = true
 	w.fill(t, l)
-	known := happened(storage.EventPatientKnown)
-	known.Body = []byte("\x01Nordmann^Kari")
-	appendAll(t, l, storage.Change{Stream: w.patient, Expect: 2, Events: []storage.Event{known}})
+	received := happened(storage.EventReceived)
+	received.Body = []byte("\x01Nordmann^Kari")
+	known := storage.PatientKnown(received.Time)
+	appendAll(t, l, storage.Change{Stream: w.patient, Expect: 2, Events: []storage.Event{received, known}})
 	if err := w.erase(l.(ErasingLog), func(string) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +382,7 @@ func (e LogEngine) redactBodies(t *testing.T) {
 		}
 		kinds = append(kinds, ev.Kind)
 	}
-	if !slices.Equal(kinds, []storage.EventKind{storage.EventSubmitted, storage.EventSubmitted, storage.EventErased}) {
+	if !slices.Equal(kinds, []storage.EventKind{storage.EventSubmitted, storage.EventSubmitted, storage.EventPatientKnown, storage.EventErased}) {
 		t.Fatalf("%v", kinds)
 	}
 	if v := version(t, l, tenant, w.patient); v != 4 {

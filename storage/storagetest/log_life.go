@@ -272,7 +272,8 @@ func (w *world) lifeCycle(of access.Tenant) []storage.Change {
 		return nil
 	}
 	n := placeName{of, old.Stream}
-	c := storage.Change{Stream: old.Stream, Expect: w.model.versions[n]}
+	owner := w.model.survivor(of, old.Stream)
+	c := storage.Change{Stream: owner, Expect: w.model.versions[placeName{of, owner}]}
 	ev := happened(storage.EventUpdated)
 	d, isEntry := old.Object.(*metadata.DocumentEntry)
 	switch w.rng.IntN(4) {
@@ -297,7 +298,7 @@ func (w *world) lifeCycle(of access.Tenant) []storage.Change {
 			return nil
 		}
 		for _, p := range w.patients {
-			if streamOf(p) == old.Stream {
+			if streamOf(p) == owner {
 				c, _ = revise(w.gen, p, d, c.Expect)
 			}
 		}

@@ -1,0 +1,121 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"samdok/audit"
+	"samdok/internal/bench"
+	"samdok/internal/config"
+	"samdok/internal/telemetry"
+)
+
+// forgetful is a Recorder that records nothing.
+type forgetful struct{}
+
+func (forgetful) Record(context.Context, *audit.Event) (audit.Receipt, error) {
+	return audit.Receipt{}, nil
+}
+
+const childData = "SAMDOK_TEST_RECORDING_DATA"
+
+// unrecordedChild runs a server when this process was started as one: with the
+// ledger, or without when the second word of the variable says so.
+func unrecordedChild() bool {
+	dir, how, ok := strings.Cut(os.Getenv(childData), "|")
+	if !ok {
+		return false
+	}
+	if err := serveChild(dir, how == "without"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+func serveChild(dir string, without bool) error {
+	c, err := config.Load(config.Input{Flags: map[string]string{"data": dir, "listen": "127.0.0.1:0", "internal-listen": "off"}})
+	if err != nil {
+		return err
+	}
+	l, err := telemetry.NewLog(os.Stderr, "warn", "text")
+	if err != nil {
+		return err
+	}
+	o := Options{Config: c, Log: l, Clock: time.Now, Version: "test"}
+	if without {
+		o.recorder = forgetful{}
+	}
+	a, err := Open(context.Background(), o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return a.Serve(ctx, func() error { _, err := fmt.Println(a.Info().URL); return err })
+}
+
+// child starts a server of its own process, so that its CPU time is its own.
+func child(b *testing.B, how string) bench.Target {
+	b.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childData+"="+b.TempDir()+"|"+how)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			b.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			b.Error(err)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the process
+	return bench.Target{Name: how, URL: strings.TrimSpace(line), PID: cmd.Process.Pid}
+}
+
+// BenchmarkRecording loads two whole servers in turns, one with the ledger and one
+// with a recorder that forgets, and reports the share of recording in the CPU time
+// of a request. Reads only: the writes among reads would be measured with them.
+//
+//	go test ./internal/app -run '^$' -bench Recording -benchtime 1x
+func BenchmarkRecording(b *testing.B) {
+	for _, op := range []bench.Op{bench.FindEntries, bench.Retrieve} {
+		b.Run(string(op), func(b *testing.B) {
+			with, without := child(b, "with"), child(b, "without")
+			for b.Loop() {
+				r, err := bench.Run(b.Context(), bench.Options{Targets: []bench.Target{with, without}, Op: op, Concurrency: 8,
+					Rounds: 5, Round: 3 * time.Second, WarmUp: 3 * time.Second, Patients: 1000, Hits: 10, Docs: 1, Size: 10 << 10, Seed: 1})
+				if err != nil {
+					b.Fatal(err)
+				}
+				w, wo := r.Medians["with"], r.Medians["without"]
+				if w.Errors+wo.Errors > 0 {
+					b.Fatal(r.Errors)
+				}
+				b.ReportMetric(float64(w.CPU.Nanoseconds())/1000, "with-us")
+				b.ReportMetric(float64(wo.CPU.Nanoseconds())/1000, "without-us")
+				b.ReportMetric(100*float64(w.CPU-wo.CPU)/float64(w.CPU), "%recording")
+			}
+		})
+	}
+}
