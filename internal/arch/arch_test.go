@@ -41,6 +41,7 @@ var rules = map[string][]string{
 	"repository":                      {"storage", "access", "fault", "metadata", "repository/malware"},
 	"repository/malware":              {"fault"},
 	"gateway":                         {"access", "fault", "metadata", "metadata/ebrim", "internal/spool", "internal/xmlscan"},
+	"gateway/directory":               {},
 	"ondemand":                        {"metadata"},
 	"ondemand/summary":                {"metadata", "ondemand"},
 	"sharing":                         {"gateway", "ondemand", "internal/spool", "registry", "repository", "repository/malware", "retention", "storage", "access", "access/guard", "audit", "fault", "metadata", "metadata/rules"},
