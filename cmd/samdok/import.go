@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -314,13 +315,20 @@ func (im *importer) summary(ctx context.Context, total int, took time.Duration) 
 	return exit(exitPartly, fmt.Errorf(c.tr("%d of %d documents failed", "%d av %d dokumenter mislyktes"), len(im.failures), total))
 }
 
+var elevenDigits = regexp.MustCompile(`\b([0-9]{6})[0-9]{5}\b`)
+
+// shown is a file name for standard error, which may end up in a log: of an identity
+// number in it, as folders of patients have, the date is left, by which the operator
+// finds the folder. --json says all of it.
+func shown(name string) string { return elevenDigits.ReplaceAllString(clean(name), "$1*****") }
+
 func (im *importer) tell(total int, took time.Duration) {
 	c := im.c
 	for _, f := range im.failures {
 		if f.Line > 0 {
-			c.note("line %d, %s: %s", "linje %d, %s: %s", f.Line, clean(f.File), f.Error)
+			c.note("line %d, %s: %s", "linje %d, %s: %s", f.Line, shown(f.File), shown(f.Error))
 		} else {
-			c.note("%s: %s", "%s: %s", clean(f.File), f.Error)
+			c.note("%s: %s", "%s: %s", shown(f.File), shown(f.Error))
 		}
 	}
 	if im.flags.dryRun {

@@ -15,11 +15,39 @@ import (
 
 	"samdok/internal/app"
 	"samdok/internal/config"
+	"samdok/internal/servertest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"samdok": main})
+	testscript.Main(m, map[string]func(){"samdok": keptMain})
 }
+
+// keptMain is main, and keeps what goes to standard error for internal/leak.
+func keptMain() {
+	if os.Getenv(keepVariable) == "" || isTerminal(os.Stderr) {
+		main()
+		return
+	}
+	kept := servertest.Keep("command")
+	r, w, err := os.Pipe()
+	if err != nil {
+		panic(err)
+	}
+	stderr := os.Stderr
+	os.Stderr = w
+	copied := make(chan error)
+	go func() {
+		_, err := io.Copy(io.MultiWriter(stderr, kept), r)
+		copied <- errors.Join(err, kept.Close())
+	}()
+	code := run()
+	if err := errors.Join(w.Close(), <-copied); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
+}
+
+const keepVariable = "KEEP_TEST_OUTPUT"
 
 // TestScripts runs the real command against a real server per script.
 func TestScripts(t *testing.T) {
@@ -41,7 +69,7 @@ func startServer(e *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	a, err := app.Open(context.Background(), app.Options{Config: conf, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: time.Now, Version: "test"})
+	a, err := app.Open(context.Background(), app.Options{Config: conf, Log: slog.New(slog.NewTextHandler(servertest.Keep("script-server"), &slog.HandlerOptions{Level: slog.LevelDebug})), Clock: time.Now, Version: "test"})
 	if err != nil {
 		return err
 	}
@@ -57,6 +85,7 @@ func startServer(e *testscript.Env) error {
 	e.Setenv("SAMDOK_URL", a.Info().URL)
 	e.Setenv("MLLP", a.Info().MLLP)
 	e.Setenv("LANG", "C")
+	e.Setenv(keepVariable, os.Getenv(keepVariable))
 	return nil
 }
 

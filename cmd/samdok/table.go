@@ -173,7 +173,7 @@ func (c *cli) fromNames(dir, pattern string) ([]record, error) {
 		}
 		match := expression.FindStringSubmatch(filepath.ToSlash(name))
 		if match == nil {
-			c.note("Left out, since its name does not fit the pattern: %s", "Hoppet over, navnet passer ikke mønsteret: %s", clean(name))
+			c.note("Left out, since its name does not fit the pattern: %s", "Hoppet over, navnet passer ikke mønsteret: %s", shown(name))
 			return nil
 		}
 		rec := record{File: name}

@@ -19,6 +19,7 @@ import (
 
 	"samdok/fault"
 	"samdok/internal/config"
+	"samdok/internal/servertest"
 	"samdok/internal/telemetry"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
@@ -48,7 +49,7 @@ func settings(t *testing.T, dir string, more ...string) *config.Config {
 
 func open(t *testing.T, c *config.Config, log io.Writer) (*App, error) {
 	t.Helper()
-	l, err := telemetry.NewLog(log, "debug", "text")
+	l, err := telemetry.NewLog(io.MultiWriter(log, servertest.Keep("app")), "debug", "text")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,6 +69,7 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
+	"internal/leak":                   {},
 	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
 	"internal/bench":                  {"metadata", "metadata/ebrim", "hl7/hl7v2", "hl7/hl7v3", "hl7/mllp"},

@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
 	"os/exec"
 	"sync"
 	"syscall"
@@ -28,6 +31,7 @@ type Server struct {
 	PID    int
 	cmd    *exec.Cmd
 	stderr lockedBuffer
+	kept   io.WriteCloser
 	done   chan error
 }
 
@@ -42,7 +46,8 @@ func Start(t testing.TB, data string, args ...string) *Server {
 	s := &Server{done: make(chan error, 1)}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"}, args...)...)
 	s.cmd.Args[0] = "samdok"
-	s.cmd.Stderr = &s.stderr
+	s.kept = Keep("server")
+	s.cmd.Stderr = io.MultiWriter(&s.stderr, s.kept)
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +60,8 @@ func Start(t testing.TB, data string, args ...string) *Server {
 	go func() {
 		b, _ := bufio.NewReader(stdout).ReadBytes('\n')
 		line <- b
-		s.done <- s.cmd.Wait()
+		err := s.cmd.Wait()
+		s.done <- errors.Join(err, s.kept.Close())
 	}()
 	t.Cleanup(func() {
 		s.Stop()
@@ -99,7 +105,25 @@ func (l *lockedBuffer) String() string {
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
 // Stop ends the server in order.
-func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+func (s *Server) Stop() {
+	if s.done != nil {
+		s.keepMetrics()
+	}
+	s.end(syscall.SIGTERM)
+}
+
+// keepMetrics keeps what /metrics says at the end, for internal/leak.
+func (s *Server) keepMetrics() {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	answer, err := client.Get(s.Internal + "/metrics")
+	if err != nil {
+		return // a server that the test has ended
+	}
+	defer answer.Body.Close()
+	f := Keep("metrics")
+	defer f.Close()
+	_, _ = io.Copy(f, answer.Body) // what came is looked through
+}
 
 func (s *Server) end(sig syscall.Signal) {
 	if s.done == nil {
