@@ -38,10 +38,10 @@ func (s *stats) done(now time.Time, took time.Duration, objects int, query bool,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Asked++
-	switch {
-	case abandoned(err):
+	switch Outcome(err) {
+	case "abandoned":
 		return
-	case unanswered(err) == nil:
+	case "answered":
 		s.s.Answered++
 		s.s.Objects += int64(objects)
 		if query && objects == 0 {
@@ -51,14 +51,30 @@ func (s *stats) done(now time.Time, took time.Duration, objects int, query bool,
 		s.s.Longest = max(s.s.Longest, took)
 		s.s.LastAnswer = now
 		return
-	case errors.Is(err, errFull), errors.Is(err, errPaused):
+	case "refused":
 		s.s.Refused++
-	case errors.Is(err, errSlow):
+	case "slow":
 		s.s.Slow++
 	default:
 		s.s.Failed++
 	}
 	s.s.LastFailure, s.s.Reason = now, err.Error()
+}
+
+// Outcome is a word for how a request to a community ended: answered, refused (it
+// was not sent), slow, failed, abandoned.
+func Outcome(err error) string {
+	switch {
+	case abandoned(err):
+		return "abandoned"
+	case unanswered(err) == nil:
+		return "answered"
+	case errors.Is(err, errFull), errors.Is(err, errPaused):
+		return "refused"
+	case errors.Is(err, errSlow):
+		return "slow"
+	}
+	return "failed"
 }
 
 // Status of all members, in the directory's order.

@@ -58,6 +58,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	gateways gateways
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -76,6 +77,8 @@ type Info struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
+	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -114,7 +117,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.Communities, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -143,11 +146,16 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
-	a.sharing = watch(sharing.New(sharing.Options{
+	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
+	own := sharing.New(sharing.Options{
 		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand: onDemand(c, p, d.dir),
-		Guard:    guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock}),
-	}), a.metrics, a.Clock)
+		Guard:    g,
+	})
+	a.sharing = watch(own, a.metrics, a.Clock)
+	if err := a.useGateways(own, g); err != nil {
+		return err
+	}
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -191,11 +199,11 @@ func (a *App) listen() (err error) {
 		}
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: []httpd.Endpoint{
+		Endpoints: append([]httpd.Endpoint{
 			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
 			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
 			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
-		},
+		}, a.gatewayEndpoints(door)...),
 		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
@@ -254,6 +262,12 @@ func (a *App) Info() Info {
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
 	}
+	if a.gateways.initiating != nil {
+		i.Gateway = base + initiatingPath
+	}
+	if a.gateways.responding != nil {
+		i.XCA = base + respondingPath
+	}
 	if a.inside != nil {
 		i.Internal = a.inside.URL()
 	}
@@ -267,7 +281,7 @@ func (a *App) Info() Info {
 // work end within http.drain-timeout and closes everything. ready is called when
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
-	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.sweep)
+	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.background()...)
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -289,6 +303,14 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 		failure = errors.Join(failure, <-broken)
 	}
 	return failure
+}
+
+func (a *App) background() []jobs.Job {
+	all := []jobs.Job{a.sweep}
+	if a.gateways.reload != nil {
+		all = append(all, *a.gateways.reload)
+	}
+	return all
 }
 
 func (a *App) listeners() []interface{ Serve() error } {
@@ -328,6 +350,9 @@ func (a *App) close() error {
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()
+	}
+	for _, f := range a.gateways.closeIdle {
+		f()
 	}
 	if a.data != nil {
 		if a.started {

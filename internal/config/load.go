@@ -201,6 +201,7 @@ func (l *loader) check() {
 	if c.TLSClientCA != "" && c.TLSCert == "" {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
+	l.checkGateway()
 	l.checkMLLP()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
@@ -252,4 +253,11 @@ func loopback(hostPort string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
+}
+
+func (l *loader) checkGateway() {
+	c := l.config
+	if c.Gateway.Scope == "communities" && (c.Gateway.Communities == "" || !c.Gateway.Respond) {
+		l.fail("gateway.respond-scope", c.from["gateway.respond-scope"], "communities needs gateway.communities and gateway.respond on")
+	}
 }

@@ -88,6 +88,8 @@ func home(o metadata.Object) string {
 		return o.Home
 	case *metadata.Association:
 		return o.Home
+	case *metadata.ObjectReference:
+		return o.Home
 	}
 	return ""
 }
