@@ -82,16 +82,27 @@ func NewOID() string {
 	return "2.25." + new(big.Int).SetBytes(b[:]).String()
 }
 
-// Patient is a patient id in CX form, new to the server when it accepts any.
+// Patient is a patient id in CX form that the server takes documents of, new when
+// it accepts any.
 func (t *T) Patient() string {
-	authority := t.target.Authority
-	if authority == "" {
-		authority = "1.3.6.1.4.1.21367.2005.13.20.1000"
-	}
 	if len(t.target.Patients) > 0 {
-		return t.target.Patients[0] + "^^^&" + authority + "&ISO"
+		return t.target.Patients[0] + "^^^&" + t.authority() + "&ISO"
 	}
-	return "C" + NewOID()[5:17] + "^^^&" + authority + "&ISO"
+	p := t.Stranger()
+	if t.target.Announce {
+		t.announce(p)
+	}
+	return p
+}
+
+// Stranger is a new patient that the server has not been told of.
+func (t *T) Stranger() string { return "C" + NewOID()[5:17] + "^^^&" + t.authority() + "&ISO" }
+
+func (t *T) authority() string {
+	if t.target.Authority == "" {
+		return "1.3.6.1.4.1.21367.2005.13.20.1000"
+	}
+	return t.target.Authority
 }
 
 // OtherPatient is another patient than the others of this case.

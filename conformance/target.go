@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"mime"
@@ -29,6 +30,13 @@ type Target struct {
 	// Patients are ids that the server knows; empty: new ids are made up, as a
 	// server with an open patient list accepts.
 	Patients []string
+	// Identity is the URL of ITI-44 and MLLP the HOST:PORT of ITI-8; "" when the
+	// server has none. MLLPTLS is nil for plain TCP.
+	Identity, MLLP string
+	MLLPTLS        *tls.Config
+	// Announce tells the server of every made-up patient before it is used, by
+	// ITI-8 or ITI-44: it takes documents of known patients only.
+	Announce bool
 	HTTP     *http.Client
 	Timeout  time.Duration // of one case; 0: 60 s
 }

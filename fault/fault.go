@@ -50,6 +50,8 @@ type Problem struct {
 	// DocumentUniqueId in ITI-43, an entryUUID in ITI-57, a homeCommunityId
 	// across communities.
 	Location string
+	// Foreign: these are the words of another actor, passed on as they are.
+	Foreign bool
 }
 
 // Error is a failed operation. Problems are for the caller, Err is for the

@@ -24,6 +24,8 @@ type intake struct {
 	names map[metadata.ID]metadata.ID
 	local map[metadata.ID]metadata.Object
 	given []metadata.ID // UUIDs that the sender assigned
+	// repeated: the repository holds one of the documents already.
+	repeated bool
 	// listed are the targets of HasMember associations of the submission set.
 	listed map[metadata.ID]bool
 	// Problems that need no state: before rules 4 and 5, after these, and after 7.

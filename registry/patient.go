@@ -10,8 +10,8 @@ import (
 	"samdok/storage"
 )
 
-// Announce makes a patient known (ITI-8 A01, A04, A05, ITI-44): an identity feed
-// has told of it. Once is enough; more messages about it change nothing. One who
+// Announce makes a patient known (ITI-8 A01, A04, A05, ITI-44 201301): an identity
+// feed has told of it. Once is enough; more messages about it change nothing. One who
 // was merged into another stays merged.
 func (r *Registry) Announce(ctx context.Context, t access.Tenant, p metadata.PatientID) error {
 	const op = "registry.Announce"
@@ -38,6 +38,11 @@ func (r *Registry) announce(ctx context.Context, t access.Tenant, p metadata.Pat
 		Stream: s, Expect: version, Events: []storage.Event{storage.PatientKnown(r.clock().UTC())},
 	}})
 }
+
+// Revise takes in that something about a patient changed (ITI-8 A08, ITI TF-2
+// 3.8.4.1.4). A registry has nothing of a patient that could change, and a change
+// makes nobody known; the error says that the id cannot be a patient's.
+func (r *Registry) Revise(p metadata.PatientID) error { return r.usable("registry.Revise", p) }
 
 // Merge makes patients one (ITI-8 A40, ITI-44; ITI TF-2 3.8.4.2.4): the subsumed
 // ids are out of use for ever, what was registered under them is the survivor's
@@ -107,6 +112,11 @@ func (r *Registry) merge(ctx context.Context, t access.Tenant, subsumed []metada
 func (r *Registry) usable(op string, p metadata.PatientID) error {
 	if err := p.CX().Check(); err != nil {
 		return fault.New(fault.Invalid, op, fault.RegistryMetadataError, "The patient id cannot be used: %v.", err)
+	}
+	if r.profile != nil {
+		if _, err := r.profile.IdentityNumber(p); err != nil {
+			return fault.New(fault.Invalid, op, fault.RegistryMetadataError, "The patient id cannot be used: %v.", err)
+		}
 	}
 	return nil
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"samdok/access"
 	"samdok/fault"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
+	"samdok/metadata/profile"
 	"samdok/registry"
 	"samdok/storage"
 )
@@ -82,7 +84,12 @@ func TestKnownPatients(t *testing.T) { // rule 7
 	if got := fault.ProblemsOf(err)[0].Context; got != string(w.patient.CX()) {
 		t.Errorf("context %q", got)
 	}
-	for range 3 { // added, revised, sent again
+	if err := w.reg.Revise(w.patient.ID()); err != nil { // A08 makes nobody known
+		t.Fatal(err)
+	}
+	_, err = w.submit(w.with(w.entry()))
+	w.wantRefused(err, fault.UnknownPatientID)
+	for range 3 { // sent again and again
 		if err := w.announce(w.patient.ID()); err != nil {
 			t.Fatal(err)
 		}
@@ -406,4 +413,35 @@ func TestLostReplyOfMerge(t *testing.T) {
 	w.mustMerge(w.other, w.patient)
 	m.lose = nil
 	w.mustMerge(w.other, w.patient)
+}
+
+// A number that cannot be anybody's is refused by its profile, in a submission and
+// in a feed, and is not repeated.
+func TestIdentityNumbersAreChecked(t *testing.T) {
+	p, err := profile.Load("norway")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, newMemory(), func(o *registry.Options) { o.Profile = p })
+	wrong := w.patient.ID()
+	wrong.ID = wrong.ID[:10] + string('0'+(wrong.ID[10]-'0'+1)%10)
+	sub := w.with(w.entry())
+	sub.Set.PatientID, sub.Entries[0].PatientID = wrong.CX(), wrong.CX()
+	_, err = w.submit(sub)
+	w.wantRefused(err, fault.RegistryMetadataError)
+	for name, err := range map[string]error{
+		"submission": err,
+		"feed":       w.announce(wrong),
+		"change":     w.reg.Revise(wrong),
+		"survivor":   w.reg.Merge(context.Background(), tenant, []metadata.PatientID{w.other.ID()}, wrong),
+		"subsumed":   w.reg.Merge(context.Background(), tenant, []metadata.PatientID{wrong}, w.other.ID()),
+	} {
+		if fault.KindOf(err) != fault.Invalid || len(fault.ProblemsOf(err)) == 0 {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if text := err.Error() + fault.ProblemsOf(err)[0].Context; strings.Contains(text, wrong.ID) {
+			t.Errorf("%s: the number is repeated: %s", name, text)
+		}
+	}
 }

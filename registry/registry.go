@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"time"
 
 	"samdok/metadata/profile"
@@ -68,6 +69,9 @@ type Registry struct {
 	// knownOnly: Options.KnownPatients.
 	knownOnly bool
 }
+
+// Ready is nil: a registry of its own answers for itself when it is asked.
+func (r *Registry) Ready(context.Context) error { return nil }
 
 // New makes a Registry.
 func New(o Options) *Registry {

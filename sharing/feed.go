@@ -16,7 +16,7 @@ const (
 	// PatientAdded: the patient exists (ITI-8 A01, A04, A05; ITI-44 201301).
 	PatientAdded FeedKind = iota + 1
 	// PatientRevised: something about the patient changed (ITI-8 A08; ITI-44
-	// 201302). Nothing of it is kept but that the patient exists.
+	// 201302). A registry keeps nothing that could change, so it is only recorded.
 	PatientRevised
 	// PatientsMerged: the subsumed ids are the same person as Patient (ITI-8 A40;
 	// ITI-44 201304).
@@ -72,6 +72,9 @@ func (s *Sharing) feed(ctx context.Context, f PatientFeed) error {
 	case PatientAdded, PatientRevised:
 		if len(f.Subsumed) > 0 {
 			return fault.New(fault.Invalid, op, fault.RegistryError, "A message about one patient names ids to merge.")
+		}
+		if f.Kind == PatientRevised {
+			return s.registry.Revise(f.Patient)
 		}
 		return s.registry.Announce(ctx, s.tenant, f.Patient)
 	case PatientsMerged:

@@ -17,10 +17,21 @@ import (
 	"samdok/storage"
 )
 
+// Registrar registers what the repository has stored: the own registry, or
+// somebody else's.
+type Registrar interface {
+	// Ready is an error while it makes no sense to take documents in.
+	Ready(ctx context.Context) error
+	// Submit registers a submission; see registry.Registry.
+	Submit(ctx context.Context, t access.Tenant, s registry.Submission) (registry.Receipt, error)
+}
+
 // Options of a Sharing. Registry, Repository, Guard, Index and Tenant are
 // required.
 type Options struct {
-	Registry   *registry.Registry
+	Registry *registry.Registry
+	// Registrar registers provided documents; nil: Registry.
+	Registrar  Registrar
 	Repository *repository.Repository
 	Guard      *guard.Guard
 	// Index tells what associations connect, so that none is shown that reveals a
@@ -45,11 +56,14 @@ type Options struct {
 	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
+	// Subscriptions switches DSUB on.
+	Subscriptions Subscriptions
 }
 
 // Sharing implements Service. It is safe for concurrent use.
 type Sharing struct {
 	registry   *registry.Registry
+	registrar  Registrar
 	repository *repository.Repository
 	guard      *guard.Guard
 	index      storage.Index
@@ -63,6 +77,8 @@ type Sharing struct {
 	clock      func() time.Time
 	keeper     *retention.Keeper
 	logger     *slog.Logger
+
+	subscriptions Subscriptions
 }
 
 var _ Service = (*Sharing)(nil)
@@ -78,14 +94,18 @@ func New(o Options) *Sharing {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Registrar == nil {
+		o.Registrar = o.Registry
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
 	o.OnDemand = o.OnDemand.withDefaults()
 	s := &Sharing{
 		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
-		registry: o.Registry, repository: o.Repository, guard: o.Guard, index: o.Index,
+		registry: o.Registry, registrar: o.Registrar, repository: o.Repository, guard: o.Guard, index: o.Index,
 		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
+		subscriptions: o.Subscriptions,
 	}
 	s.offers = newOffers(s)
 	return s
@@ -126,7 +146,9 @@ func forRepository(problems []fault.Problem) []fault.Problem {
 	}
 	out := make([]fault.Problem, len(problems))
 	for i, p := range problems {
-		p.Code = p.Code.ForRepository()
+		if !p.Foreign {
+			p.Code = p.Code.ForRepository()
+		}
 		out[i] = p
 	}
 	return out

@@ -61,7 +61,7 @@ func (s *Sharing) register(ctx context.Context, req access.Request, r Register) 
 		if err := w.mayWrite(ctx); err != nil {
 			return Receipt{}, refusal(err, fault.RegistryError)
 		}
-		return w.register(ctx, r.Problems, nil)
+		return w.register(ctx, w.s.registry, r.Problems, nil)
 	})
 	return receipt, refusal(err, fault.RegistryError)
 }
@@ -169,6 +169,9 @@ func (w *write) provide(ctx context.Context, p Provide) (Receipt, error) {
 	if err := fault.Of("sharing.Provide", problems); err != nil {
 		return Receipt{}, err
 	}
+	if err := w.s.registrar.Ready(ctx); err != nil {
+		return Receipt{}, err
+	}
 	intake, err := w.s.repository.Take(ctx, w.s.tenant, w.sub, p.Documents)
 	if err != nil {
 		return Receipt{}, err
@@ -187,7 +190,7 @@ func (w *write) bind(ctx context.Context, warnings []fault.Problem, intake *repo
 	}
 	ctx, cancel := w.s.detached(ctx)
 	defer cancel()
-	return w.register(ctx, warnings, intake.Keys())
+	return w.register(ctx, w.s.registrar, warnings, intake.Keys())
 }
 
 // definite tells whether nothing can have been registered. Otherwise the bytes
@@ -202,8 +205,8 @@ func definite(err error) bool {
 
 // register hands the submission to the registry and names what was registered
 // in the record.
-func (w *write) register(ctx context.Context, problems []fault.Problem, keys map[metadata.ID]storage.DocumentKey) (Receipt, error) {
-	done, err := w.s.registry.Submit(ctx, w.s.tenant, registry.Submission{
+func (w *write) register(ctx context.Context, at Registrar, problems []fault.Problem, keys map[metadata.ID]storage.DocumentKey) (Receipt, error) {
+	done, err := at.Submit(ctx, w.s.tenant, registry.Submission{
 		Submission: w.sub, OnDemand: w.onDemand, Problems: problems, Documents: keys, Controller: w.controller,
 	})
 	if err != nil {

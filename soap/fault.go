@@ -50,6 +50,10 @@ type Fault struct {
 	// Problem is the offending WS-Addressing header, or the action for
 	// ActionNotSupported.
 	Problem string
+	// Action is the wsa:Action of a fault that its standard names; "": the one of
+	// WS-Addressing. Detail is the XML inside env:Detail that such a standard wants.
+	Action string
+	Detail []byte
 	// Version11 asks for a SOAP 1.1 envelope: the sender knows no other.
 	Version11 bool
 	// Err is for the operator's log and is never written.
@@ -113,6 +117,9 @@ func AppendFault(b []byte, f *Fault, messageID, relatesTo string) []byte {
 	if f.Sub != "" {
 		action = addressingFault
 	}
+	if f.Action != "" {
+		action = f.Action
+	}
 	b = append(b, xmlHead...)
 	b = append(b, envelopeOpen...)
 	b = appendHeaders(b, Header{Action: action, MessageID: messageID, RelatesTo: relatesTo})
@@ -163,6 +170,10 @@ func appendSubcode(b []byte, sub Subcode) []byte {
 }
 
 func appendDetail(b []byte, f *Fault) []byte {
+	if f.Detail != nil {
+		b = append(b, `<env:Detail>`...)
+		return append(append(b, f.Detail...), `</env:Detail>`...)
+	}
 	if f.Problem == "" || f.Sub == "" {
 		return b
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +21,7 @@ type conformFlags struct {
 	target            conformance.Target
 	only, disable     []string
 	json, junit, html string
-	list              bool
+	list, mllpTLS     bool
 	tls               tlsFlags
 }
 
@@ -31,7 +32,8 @@ func (c *cli) conformCommand() *cobra.Command {
 says for each rule of ITI-18, ITI-41, ITI-42 and ITI-43 whether the server keeps it.
 
 The cases register made-up documents for made-up patients: run them against a test
-server. A server that knows only some patients needs their ids with --patient.
+server. A server that knows only some patients needs their ids with --patient, or is told
+of each with --announce. --identity and --mllp add the cases of identity feeds.
 
 Outcomes: pass; fail (the server broke the rule); error (the kit could not find out);
 skip (the server cannot be asked); disabled. Exit code 0 only when nothing failed.`,
@@ -39,7 +41,8 @@ skip (the server cannot be asked); disabled. Exit code 0 only when nothing faile
 sier for hver regel i ITI-18, ITI-41, ITI-42 og ITI-43 om tjeneren holder den.
 
 Prøvene registrerer oppdiktede dokumenter for oppdiktede pasienter: kjør dem mot en
-testtjener. En tjener som bare kjenner noen pasienter, trenger id-ene med --patient.
+testtjener. En tjener som bare kjenner noen pasienter, trenger id-ene med --patient,
+eller får dem meldt med --announce. --identity og --mllp gir prøvene av identitetsstrømmer.
 
 Utfall: pass; fail (tjeneren brøt regelen); error (prøven fant ikke ut av det);
 skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting feilet.`),
@@ -51,6 +54,10 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl := cmd.Flags()
 	fl.StringVar(&f.target.Registry, "registry", "", c.tr("URL of the registry (ITI-18, ITI-42)", "adressen til registeret (ITI-18, ITI-42)"))
 	fl.StringVar(&f.target.Repository, "repository", "", c.tr("URL of the repository (ITI-41, ITI-43)", "adressen til dokumentlageret (ITI-41, ITI-43)"))
+	fl.StringVar(&f.target.Identity, "identity", "", c.tr("URL of the patient identity feed (ITI-44)", "adressen til strømmen av pasientidentiteter (ITI-44)"))
+	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("`HOST:PORT` of the patient identity feed by HL7 v2 (ITI-8)", "`VERT:PORT` til strømmen av pasientidentiteter med HL7 v2 (ITI-8)"))
+	fl.BoolVar(&f.mllpTLS, "mllp-tls", false, c.tr("speak TLS there", "bruk TLS der"))
+	fl.BoolVar(&f.target.Announce, "announce", false, c.tr("tell of each made-up patient before it is used: the server takes documents of known patients only", "meld hver oppdiktede pasient før den brukes: tjeneren tar bare imot dokumenter for kjente pasienter"))
 	fl.StringVar(&f.target.Home, "home", "", c.tr("homeCommunityId of the community, urn:oid:...", "homeCommunityId for fellesskapet, urn:oid:..."))
 	fl.StringVar(&f.target.Authority, "authority", "", c.tr("OID of the authority of patient ids", "OID for utstederen av pasient-id-er"))
 	fl.StringSliceVar(&f.target.Patients, "patient", nil, c.tr("patient ids that the server knows (at least two)", "pasient-id-er som tjeneren kjenner (minst to)"))
@@ -84,6 +91,11 @@ func (c *cli) conform(ctx context.Context, f conformFlags) error {
 	}
 	if secure != nil {
 		f.target.HTTP = &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure}}
+	}
+	if f.mllpTLS {
+		if f.target.MLLPTLS = secure; secure == nil {
+			f.target.MLLPTLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
 	}
 	progress := c.out
 	if f.json == "-" {

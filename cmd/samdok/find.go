@@ -43,7 +43,7 @@ kode, navn eller kode^^kodeverk; forfattere og referanser med % for hvilken som 
 Tider er norske. Hold pasienten utenfor prosesslisten med --patient-file.`),
 		`  samdok find --patient-file pasient.txt
   samdok find --patient-file - --type Epikrise --created-from 2026-01-01 < pasient.txt
-  samdok find --patient 13911699123 --author '%Nordmann%' --status all
+  samdok find --patient 13911699170 --author '%Nordmann%' --status all
   samdok find --patient-file pasient.txt --ids | xargs -I{} samdok get {}`,
 		func(cmd *cobra.Command, _ []string) error {
 			id, err := c.patientFrom(patient)

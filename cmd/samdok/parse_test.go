@@ -13,21 +13,21 @@ import (
 func TestPatients(t *testing.T) {
 	c := &cli{}
 	for in, want := range map[string]metadata.PatientID{
-		"13911699123":            {ID: "13911699123", Authority: oidNationalID}, // Tenor: month + 80
-		" 139116 99123\n":        {ID: "13911699123", Authority: oidNationalID},
-		"13761699123":            {ID: "13761699123", Authority: oidNationalID}, // month + 65
+		"13911699170":            {ID: "13911699170", Authority: oidNationalID}, // Tenor: month + 80
+		" 139116 99170\n":        {ID: "13911699170", Authority: oidNationalID},
+		"13761699134":            {ID: "13761699134", Authority: oidNationalID}, // month + 65
 		"53011699123":            {ID: "53011699123", Authority: oidDNumber},    // day + 40
 		"53811699123":            {ID: "53811699123", Authority: oidDNumber},    // synthetic D-number
 		"13411699123":            {ID: "13411699123", Authority: oidHelpNumber}, // month + 40
 		"80000000001":            {ID: "80000000001", Authority: oidHelpNumber},
 		"x^^^&1.2.3&ISO":         {ID: "x", Authority: "1.2.3"},
-		"13911699123^^^&1.2&ISO": {ID: "13911699123", Authority: "1.2"},
+		"13911699170^^^&1.2&ISO": {ID: "13911699170", Authority: "1.2"},
 	} {
 		if got, err := c.parsePatient(in); err != nil || got != want {
 			t.Errorf("%q: %v, %v", in, got, err)
 		}
 	}
-	for _, bad := range []string{"", "1391169912", "139116991234", "1391169912a", "x^^^y", "^^^&1.2&ISO"} {
+	for _, bad := range []string{"", "1391169912", "139116991704", "1391169912a", "x^^^y", "^^^&1.2&ISO"} {
 		_, err := c.parsePatient(bad)
 		if err == nil {
 			t.Errorf("%q was taken", bad)
@@ -176,7 +176,7 @@ func TestSubmissionsAreValid(t *testing.T) {
 		}
 		b := builder{c, p}
 		f := &facts{Organisation: "A;974706490", Department: "B;123", Author: "Kari Nordmann;1", Folder: "Mappe", Append: "urn:uuid:6f2cb5e1-9a41-4f6e-9a55-2a4c2ad9a111"}
-		e, err := b.entry(f, metadata.PatientID{ID: "13911699123", Authority: oidNationalID}, fileFacts{name: "x.pdf", mime: "application/pdf", modified: c.clock(), size: 1, sha1: strings.Repeat("a", 40)})
+		e, err := b.entry(f, metadata.PatientID{ID: "13911699170", Authority: oidNationalID}, fileFacts{name: "x.pdf", mime: "application/pdf", modified: c.clock(), size: 1, sha1: strings.Repeat("a", 40)})
 		if err != nil {
 			t.Fatal(err)
 		}

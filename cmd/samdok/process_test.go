@@ -32,10 +32,10 @@ type process struct {
 	err   error
 }
 
-func startProcess(t *testing.T, dir string) *process {
+func startProcess(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	p := &process{ended: make(chan struct{})}
-	p.cmd = exec.Command("samdok", "serve", "--json", "--data", dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--profile", "norway")
+	p.cmd = exec.Command("samdok", append([]string{"serve", "--json", "--data", dir, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0", "--profile", "norway"}, args...)...)
 	p.cmd.Stderr = &p.log
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

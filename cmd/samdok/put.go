@@ -39,7 +39,7 @@ standardverdier; klassen følger typen. Id-ene som skrives ut, finner dokumentet
 Pasienten er et norsk nummer på 11 siffer eller en CX. På kommandolinjen kan alle på
 maskinen lese det mens kommandoen kjører: --patient-file - leser det fra standard inn.`),
 		`  samdok put epikrise.pdf --patient-file pasient.txt --type Epikrise --title "Epikrise, medisin"
-  samdok put svar.xml --patient 13911699123 --type C01-2 \
+  samdok put svar.xml --patient 13911699170 --type C01-2 \
       --author "Kari Nordmann;9144889" --organisation "Sykehuset Øst HF;974706490"
   samdok put ny.pdf --patient-file - --type A03-2 --replace urn:uuid:... < pasient.txt
   samdok put *.png --patient-file pasient.txt --type E01-2 --folder "Undersøkelse 2026" --json`,

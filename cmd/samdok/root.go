@@ -51,8 +51,8 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 			root.AddCommand(cmd)
 		}
 	}
-	group("server", c.serveCommand(), c.demoCommand(), c.configCommand())
-	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.importCommand(), c.patientCommand())
+	group("server", c.serveCommand(), c.demoCommand(), c.communitiesCommand(), c.configCommand())
+	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.onDemandCommand(), c.importCommand(), c.patientCommand())
 	group("measure", c.conformCommand(), c.benchCommand())
 	group("data", c.backupCommand(), c.restoreCommand(), c.reindexCommand())
 	group("ledger", c.logCommand(), c.verifyCommand(), c.ledgerCommand())

@@ -115,21 +115,21 @@ func TestMutualTLS(t *testing.T) {
 	if err := os.WriteFile(at("note.txt"), []byte("A note."), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(at("many/13911699123"), 0o700); err != nil {
+	if err := os.MkdirAll(at("many/13911699170"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(at("many/13911699123/A03-2_first.txt"), []byte("First."), 0o600); err != nil {
+	if err := os.WriteFile(at("many/13911699170/A03-2_first.txt"), []byte("First."), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	good := []string{"--ca", at("ca.pem"), "--cert", at("client.pem"), "--key", at("client.key")}
-	find := []string{"find", "--url", info.URL, "--patient", "13911699123"}
+	find := []string{"find", "--url", info.URL, "--patient", "13911699170"}
 	for _, tc := range []struct {
 		name string
 		args []string
 		code int
 		says string
 	}{
-		{"put", append([]string{"put", at("note.txt"), "--url", info.URL, "--patient", "13911699123", "--type", "A03-2"}, good...), exitOK, "Registered"},
+		{"put", append([]string{"put", at("note.txt"), "--url", info.URL, "--patient", "13911699170", "--type", "A03-2"}, good...), exitOK, "Registered"},
 		{"import", append([]string{"import", at("many"), "--url", info.URL, "--pattern", "{patient}/{type}_{title}.*"}, good...), exitOK, ""},
 		{"find", append(find[:len(find):len(find)], good...), exitOK, "note"},
 		{"conform", append([]string{"conform", "--registry", info.Registry, "--repository", info.Repository, "--only", "ITI-18/type-code"}, good...), exitOK, "pass"},
@@ -148,7 +148,7 @@ func TestMutualTLS(t *testing.T) {
 		}
 	}
 	environment := []string{"SAMDOK_URL=" + info.URL, "SAMDOK_CA=" + at("ca.pem"), "SAMDOK_CERT=" + at("client.pem"), "SAMDOK_KEY=" + at("client.key")}
-	if code, out := command(t, environment, "find", "--patient", "13911699123"); code != exitOK {
+	if code, out := command(t, environment, "find", "--patient", "13911699170"); code != exitOK {
 		t.Errorf("by variables: %d, %s", code, out)
 	}
 }

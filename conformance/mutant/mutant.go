@@ -3,10 +3,12 @@ package mutant
 import (
 	"bytes"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 
 	"samdok/conformance"
 )
@@ -16,19 +18,39 @@ type Proxy struct {
 	*httptest.Server
 	mutant conformance.Mutant
 	target conformance.Target
+	mllp   net.Listener // nil when the target has none
+	conns  sync.WaitGroup
 }
 
 // New starts a proxy; Close it.
 func New(target conformance.Target, m conformance.Mutant) *Proxy {
 	p := &Proxy{mutant: m, target: target}
 	p.Server = httptest.NewServer(p)
+	if target.MLLP != "" {
+		p.listenMLLP()
+	}
 	return p
+}
+
+// Close ends the proxy and what is in work.
+func (p *Proxy) Close() {
+	p.Server.Close()
+	if p.mllp != nil {
+		_ = p.mllp.Close()
+		p.conns.Wait()
+	}
 }
 
 // Target is the target seen through the proxy.
 func (p *Proxy) Target() conformance.Target {
 	t := p.target
 	t.Registry, t.Repository = p.URL+"/registry", p.URL+"/repository"
+	if t.Identity != "" {
+		t.Identity = p.URL + "/identity"
+	}
+	if p.mllp != nil {
+		t.MLLP = p.mllp.Addr().String()
+	}
 	return t
 }
 
@@ -56,8 +78,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 	address := p.target.Registry
-	if r.URL.Path == "/repository" {
+	switch r.URL.Path {
+	case "/repository":
 		address = p.target.Repository
+	case "/identity":
+		address = p.target.Identity
 	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, address, bytes.NewReader(x.Request))
 	if err != nil {
@@ -134,7 +159,7 @@ func Ignores(parameter string) conformance.Mutant {
 }
 
 // OnPath applies a mutant only to answers and requests of one endpoint
-// ("/registry" or "/repository") whose request contains a text.
+// ("/registry", "/repository", "/identity" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

@@ -85,3 +85,11 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// The example that people start from is right.
+func TestExample(t *testing.T) {
+	list, err := Load("../../examples/communities.yaml")
+	if err != nil || len(list) != 3 || !list[2].Bridge {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

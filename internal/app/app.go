@@ -59,6 +59,7 @@ type App struct {
 
 	sharing  sharing.Service
 	gateways gateways
+	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -68,7 +69,10 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
-	started  bool // the start is recorded
+	// Of a repository that registers elsewhere; nil otherwise.
+	elsewhere *elsewhere
+	settle    *jobs.Job
+	started   bool // the start is recorded
 }
 
 // Info is what a person or a script needs to know of a running server.
@@ -79,6 +83,7 @@ type Info struct {
 	PatientIdentity    string `json:"patient_identity"`
 	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
 	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
+	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -134,6 +139,7 @@ func (a *App) useCases() error {
 	if err != nil {
 		return fmt.Errorf("setting profile: %w", err)
 	}
+	p = p.WithNumbers(numberCheck(c.IdentityNumbers))
 	tenant := access.Tenant(d.identity.Tenant)
 	documents := repository.New(repository.Options{
 		Documents: d.documents, Log: d.log, ID: d.identity.RepositoryUniqueID, Clock: a.Clock, Logger: a.Log,
@@ -146,13 +152,23 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
+		return err
+	}
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
+	var registrar sharing.Registrar = entries
+	if !c.HasRegistry() {
+		if registrar, err = a.remote(g, documents, tenant); err != nil {
+			return err
+		}
+	}
 	own := sharing.New(sharing.Options{
-		Registry: entries, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
-		OnDemand: onDemand(c, p, d.dir),
-		Guard:    g,
+		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		OnDemand:      onDemand(c, p, d.dir),
+		Guard:         g,
+		Subscriptions: a.notifier.uses(c),
 	})
-	a.sharing = watch(own, a.metrics, a.Clock)
+	a.sharing = watch(own, a.metrics, a.Clock, a.notifier)
 	if err := a.useGateways(own, g); err != nil {
 		return err
 	}
@@ -164,6 +180,16 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+func numberCheck(setting string) profile.NumberCheck {
+	switch setting {
+	case "unchecked":
+		return profile.TakeNumbers
+	case "checked-2032":
+		return profile.CheckNumbers2032
+	}
+	return profile.CheckNumbers
 }
 
 func deciderOf(c *config.Config) access.Decider {
@@ -199,13 +225,9 @@ func (a *App) listen() (err error) {
 		}
 	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: append([]httpd.Endpoint{
-			{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)},
-			{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)},
-		}, a.gatewayEndpoints(door)...),
-		Identity: httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
-		Rate:     c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		Endpoints: append(a.endpoints(door), a.gatewayEndpoints(door)...),
+		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
+		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
@@ -222,20 +244,42 @@ func (a *App) listen() (err error) {
 	if c.InternalListen == "" {
 		return nil
 	}
+	dependencies := []httpd.Dependency{
+		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
+		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+	}
+	if a.elsewhere != nil {
+		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
+	}
 	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: []httpd.Dependency{
-			{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-			{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
-		},
-		Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		Dependencies: dependencies,
+		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
 	}
 	return errors.Join(
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
+		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
+}
+
+// endpoints are the doors of the roles that are switched on.
+func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
+	var all []httpd.Endpoint
+	if a.Config.HasRegistry() {
+		all = append(all,
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)})
+	}
+	if a.Config.HasRepository() {
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+	}
+	if a.notifier != nil {
+		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
+	}
+	return all
 }
 
 func (a *App) door() xds.DoorOptions {
@@ -268,11 +312,20 @@ func (a *App) Info() Info {
 	if a.gateways.responding != nil {
 		i.XCA = base + respondingPath
 	}
+	if !a.Config.HasRegistry() {
+		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
+	}
+	if !a.Config.HasRepository() {
+		i.Repository, i.RepositoryUniqueID = "", ""
+	}
 	if a.inside != nil {
 		i.Internal = a.inside.URL()
 	}
 	if a.feed != nil {
 		i.MLLP = a.feed.Address()
+	}
+	if a.notifier != nil {
+		i.Subscription = base + subscriptionPath
 	}
 	return i
 }
@@ -281,7 +334,10 @@ func (a *App) Info() Info {
 // work end within http.drain-timeout and closes everything. ready is called when
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
-	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.background()...)
+	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
+	if a.notifier != nil {
+		a.notifier.start(a.sharing)
+	}
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -305,10 +361,14 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 	return failure
 }
 
-func (a *App) background() []jobs.Job {
+// work is what is done in the background.
+func (a *App) work() []jobs.Job {
 	all := []jobs.Job{a.sweep}
 	if a.gateways.reload != nil {
 		all = append(all, *a.gateways.reload)
+	}
+	if a.settle != nil {
+		all = append(all, *a.settle)
 	}
 	return all
 }
@@ -354,6 +414,7 @@ func (a *App) close() error {
 	for _, f := range a.gateways.closeIdle {
 		f()
 	}
+	a.notifier.close(ctx)
 	if a.data != nil {
 		if a.started {
 			a.started = false

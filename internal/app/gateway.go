@@ -194,17 +194,17 @@ func clientFor(c *directory.Community, dir string) (*http.Client, error) {
 	if c.TLS.CA != "" {
 		pem, err := os.ReadFile(file(c.TLS.CA))
 		if err != nil {
-			return nil, fmt.Errorf("tls.ca: %w", err)
+			return nil, fmt.Errorf("certificates of its authorities: %w", err)
 		}
 		secure.RootCAs = x509.NewCertPool()
 		if !secure.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca: there is no certificate in %s", c.TLS.CA)
+			return nil, fmt.Errorf("certificates of its authorities: there is none in %s", c.TLS.CA)
 		}
 	}
 	if c.TLS.Cert != "" {
 		cert, err := tls.LoadX509KeyPair(file(c.TLS.Cert), file(c.TLS.Key))
 		if err != nil {
-			return nil, fmt.Errorf("tls.cert and tls.key: %w", err)
+			return nil, fmt.Errorf("own certificate and key: %w", err)
 		}
 		secure.Certificates = []tls.Certificate{cert}
 	}

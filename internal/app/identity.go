@@ -25,6 +25,9 @@ type identity struct {
 	HomeCommunityID    string `json:"homeCommunityId"`
 	RepositoryUniqueID string `json:"repositoryUniqueId"`
 	Encryption         bool   `json:"encryption"`
+	// RegistryElsewhere: what is in the log are holdings of a repository whose
+	// registry is somebody else's.
+	RegistryElsewhere bool `json:"registryElsewhere,omitempty"`
 }
 
 const dataFormat = 1
@@ -48,7 +51,7 @@ func loadIdentity(dir string, c *config.Config) (id identity, created bool, err 
 }
 
 func newIdentity(c *config.Config) identity {
-	id := identity{Format: dataFormat, Tenant: c.Tenant, HomeCommunityID: c.HomeCommunityID, RepositoryUniqueID: c.RepositoryUniqueID, Encryption: c.Encryption}
+	id := identity{Format: dataFormat, Tenant: c.Tenant, HomeCommunityID: c.HomeCommunityID, RepositoryUniqueID: c.RepositoryUniqueID, Encryption: c.Encryption, RegistryElsewhere: !c.HasRegistry()}
 	if id.HomeCommunityID == "" {
 		id.HomeCommunityID = "urn:oid:" + newOID()
 	}
@@ -71,6 +74,8 @@ func (id identity) check(path string, c *config.Config) error {
 		return differs("tenant", id.Tenant, c.Tenant)
 	case id.Encryption != c.Encryption:
 		return differs("encryption", onOff(id.Encryption), onOff(c.Encryption))
+	case id.RegistryElsewhere == c.HasRegistry():
+		return differs("roles", map[bool]string{true: "the registry elsewhere", false: "a registry of its own"}[id.RegistryElsewhere], c.Roles)
 	case c.RepositoryUniqueID != "" && c.RepositoryUniqueID != id.RepositoryUniqueID:
 		return differs("repository-unique-id", id.RepositoryUniqueID, c.RepositoryUniqueID)
 	case c.HomeCommunityID != "" && c.HomeCommunityID != id.HomeCommunityID:

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"samdok/internal/outward"
 	"samdok/metadata"
 )
 
@@ -21,6 +22,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 
 	Decider         string
@@ -32,12 +34,16 @@ type Config struct {
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
 
+	Roles    string // "registry,repository", "registry" or "repository"
+	Registry Registry
 	OnDemand OnDemand
 
 	Limits  Limits
 	Across  Across
 	HTTP    HTTP
 	MLLP    MLLP
+	Outward Outward
+	DSUB    DSUB
 	Malware Malware
 	Gateway Gateway
 	Sweep   Sweep
@@ -80,6 +86,26 @@ type Limits struct {
 	RetrieveDocuments  int   // documents in one retrieval
 	DrainBytes         int64 // still read of a submission that is refused
 	ConcurrentRequests int
+}
+
+// HasRegistry tells whether the server is a Document Registry.
+func (c *Config) HasRegistry() bool { return c.Roles != RoleRepository }
+
+// HasRepository tells whether the server is a Document Repository.
+func (c *Config) HasRepository() bool { return c.Roles != RoleRegistry }
+
+// Values of Config.Roles.
+const (
+	RolesBoth      = "registry,repository"
+	RoleRegistry   = "registry"
+	RoleRepository = "repository"
+)
+
+// Registry is somebody else's, for a repository without one of its own.
+type Registry struct {
+	URL, QueryURL string
+	CA, Cert, Key string // files
+	Timeout       time.Duration
 }
 
 // Across is about queries for several patients (ITI-51).
@@ -132,6 +158,24 @@ type MLLP struct {
 	Connections  int
 	IdleTimeout  time.Duration // between two messages
 	StallTimeout time.Duration // no octet moved inside a message
+}
+
+// Outward is about messages to addresses that others name.
+type Outward struct {
+	Allow         outward.Allowed
+	AllowText     string // as given
+	CA, Cert, Key string // "" means: the system's authorities; no certificate
+	Timeout       time.Duration
+}
+
+// DSUB is about subscriptions and notifications (ITI-52, 53, 54).
+type DSUB struct {
+	On         bool
+	Longest    time.Duration // of a subscription
+	Usual      time.Duration // when nobody says
+	PerPatient int
+	AnyPatient int           // 0: none
+	Retry      time.Duration // of one notification
 }
 
 // Malware is the scanner that looks at documents before they are stored.

@@ -203,6 +203,8 @@ func (l *loader) check() {
 	}
 	l.checkGateway()
 	l.checkMLLP()
+	l.checkSubscriptions()
+	l.checkRegistry()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
 	}
@@ -224,6 +226,24 @@ func (l *loader) check() {
 	}
 	if !c.Encryption && c.MasterKey != "" {
 		l.fail("encryption", c.from["encryption"], "is off although a master key is given; remove one of them")
+	}
+}
+
+func (l *loader) checkRegistry() {
+	c := l.config
+	switch r := c.Registry; {
+	case !c.HasRegistry() && r.URL == "":
+		l.fail("registry.url", c.from["registry.url"], "roles is repository: give the URL of the registry that documents are registered with")
+	case c.HasRegistry() && r.URL != "":
+		l.fail("registry.url", c.from["registry.url"], "is for a repository without a registry of its own: set roles to repository, or remove it")
+	case (r.Cert == "") != (r.Key == ""):
+		l.fail("registry.cert", c.from["registry.cert"], "registry.cert and registry.key belong together; give both or none")
+	}
+	if c.OnDemand.Register != "off" && c.Roles != RolesBoth {
+		l.fail("on-demand.register", c.from["on-demand.register"], "needs a server that is registry and repository: it registers what it makes itself")
+	}
+	if !c.HasRegistry() && c.MLLP.Listen != "" {
+		l.fail("mllp.listen", c.from["mllp.listen"], "the identity feed is for a registry, and roles is repository")
 	}
 }
 
@@ -259,5 +279,21 @@ func (l *loader) checkGateway() {
 	c := l.config
 	if c.Gateway.Scope == "communities" && (c.Gateway.Communities == "" || !c.Gateway.Respond) {
 		l.fail("gateway.respond-scope", c.from["gateway.respond-scope"], "communities needs gateway.communities and gateway.respond on")
+	}
+}
+
+func (l *loader) checkSubscriptions() {
+	c := l.config
+	if (c.Outward.Cert == "") != (c.Outward.Key == "") {
+		l.fail("outward.cert", c.from["outward.cert"], "outward.cert and outward.key belong together; give both or none")
+	}
+	if c.DSUB.On && len(c.Outward.Allow) == 0 {
+		l.fail("outward.allow", c.from["outward.allow"], "dsub.broker is on, but no address is allowed to be notified; name them, or give loopback for receivers on this machine")
+	}
+	if c.DSUB.On && !c.HasRegistry() {
+		l.fail("dsub.broker", c.from["dsub.broker"], "needs the role registry: what is notified is what it registers")
+	}
+	if c.DSUB.Usual > c.DSUB.Longest {
+		l.fail("dsub.usual", c.from["dsub.usual"], "must not be more than dsub.longest (%s)", formatDuration(c.DSUB.Longest))
 	}
 }

@@ -7,6 +7,7 @@ func Settings() []*Setting {
 	var t table
 	t.general()
 	t.identity()
+	t.roles()
 	t.authorities()
 	t.access()
 	t.protection()
@@ -16,6 +17,8 @@ func Settings() []*Setting {
 	t.listeners()
 	t.mllp()
 	t.gateway()
+	t.outward()
+	t.subscriptions()
 	t.operation()
 	return t.rows
 }
@@ -85,6 +88,10 @@ func (t *table) identity() {
 	t.add("patients", "open|known", "open",
 		"Which patients may have documents. open accepts every well-formed patient id; known only those that a patient identity feed (ITI-8, ITI-44) has told of. Ids that were merged into others are refused by both.",
 		"Hvilke pasienter som kan ha dokumenter. open godtar enhver gyldig pasient-id; known bare dem som et pasientregister har meldt (ITI-8, ITI-44). Id-er som er slått sammen med andre, avvises av begge.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.IdentityNumbers }, "checked", "checked-2032", "unchecked")
+	t.add("identity-numbers", "checked|checked-2032|unchecked", "checked",
+		"How the numbers of patients are looked at where the profile knows their form (norway: fødselsnummer, D-nummer, H-nummer, DUF-nummer). checked: length, date and control digits; checked-2032 also takes the control digits of numbers that are given out from 2032 on; unchecked takes any.",
+		"Hvordan pasienters nummer kontrolleres der profilen kjenner formen (norway: fødselsnummer, D-nummer, H-nummer, DUF-nummer). checked: lengde, dato og kontrollsifre; checked-2032 godtar også kontrollsifrene til nummer som tildeles fra 2032; unchecked godtar alt.", set, get)
 }
 
 func (t *table) authorities() {
@@ -92,6 +99,38 @@ func (t *table) authorities() {
 	t.add("patient-authorities", "[NAME=]OID,...", "",
 		"Assigning authorities whose patient ids an identity feed (ITI-8, ITI-44) may tell of, as OIDs; ids of others in a message are passed over. A name before the OID is the namespace that HL7 v2 senders write instead of it: FNR=2.16.578.1.12.4.1.4.1,DNR=2.16.578.1.12.4.1.4.2. Without any, every id is taken in whose authority is given by its OID.",
 		"Utstederne som en identitetsstrøm (ITI-8, ITI-44) kan melde pasient-id-er fra, som OID-er; id-er fra andre i en melding blir forbigått. Et navn foran OID-en er navnerommet som HL7 v2-avsendere skriver i stedet: FNR=2.16.578.1.12.4.1.4.1,DNR=2.16.578.1.12.4.1.4.2. Uten noen tas alle id-er inn når utstederen er oppgitt med OID.", set, get)
+}
+
+func (t *table) roles() {
+	t.group = Text{"Roles", "Roller"}
+	set, get := choice(func(c *Config) *string { return &c.Roles }, RolesBoth, RoleRegistry, RoleRepository)
+	t.add("roles", "registry,repository|registry|repository", RolesBoth,
+		"What this server is: a Document Registry and a Document Repository, a registry for others' repositories, or a repository that registers with the registry of registry.url. Choose before the first submission.",
+		"Hva tjeneren er: dokumentregister og dokumentlager, register for andres dokumentlagre, eller dokumentlager som registrerer i registeret i registry.url. Velg før første innsending.", set, get)
+	set, get = webAddress(func(c *Config) *string { return &c.Registry.URL })
+	t.add("registry.url", "URL", "",
+		"Somebody else's Document Registry (ITI-42), for roles repository.",
+		"Andres dokumentregister (ITI-42), når roles er repository.", set, get)
+	set, get = webAddress(func(c *Config) *string { return &c.Registry.QueryURL })
+	t.add("registry.query-url", "URL", "",
+		"Where that registry answers stored queries (ITI-18), when that is another address. It is asked what became of a submission whose answer was lost.",
+		"Adressen der registeret svarer på søk (ITI-18), når den er en annen. Det spørres hva det ble av en innsending når svaret gikk tapt.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Registry.CA })
+	t.add("registry.ca", "FILE", "",
+		"Certificates in PEM of the authorities that the registry's certificate must come from; without it those that this machine trusts.",
+		"Sertifikater i PEM for utstederne som registerets sertifikat må komme fra; uten den de som maskinen stoler på.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Registry.Cert })
+	t.add("registry.cert", "FILE", "",
+		"Own certificate in PEM that is shown to the registry (mutual TLS); with registry.key.",
+		"Eget sertifikat i PEM som vises til registeret (gjensidig TLS); sammen med registry.key.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Registry.Key })
+	t.add("registry.key", "FILE", "",
+		"Private key in PEM that belongs to registry.cert.",
+		"Privat nøkkel i PEM som hører til registry.cert.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Registry.Timeout }, time.Second)
+	t.add("registry.timeout", "DURATION", "30s",
+		"How long the registry may take to answer. After that the outcome is unknown: the documents are kept and the registry is asked until it is known.",
+		"Hvor lenge registeret kan bruke på å svare. Etter det er utfallet ukjent: dokumentene beholdes, og registeret spørres til det er kjent.", set, get)
 }
 
 func (t *table) access() {
@@ -344,6 +383,58 @@ func (t *table) gateway() {
 	t.add("gateway.respond-kinds", "all|documents", "all",
 		"What other gateways get: everything, or documents only, so that questions about submission sets, folders and associations find nothing, as the Norwegian profile allows.",
 		"Hva andre gatewayer får: alt, eller bare dokumenter, slik at spørsmål om innsendinger, mapper og koblinger ikke finner noe, som den norske profilen tillater.", set, get)
+}
+
+func (t *table) outward() {
+	t.group = Text{"Messages to addresses that others name", "Meldinger til adresser som andre oppgir"}
+	set, get := receivers(func(c *Config) *Outward { return &c.Outward })
+	t.add("outward.allow", "ADDRESS,...", "",
+		"Where notifications may be sent: addresses such as https://host.example.no:8443/path, each for everything below it, or loopback for this machine. Empty lets nothing out.",
+		"Hvor varsler kan sendes: adresser som https://vert.example.no:8443/sti, hver for alt under den, eller loopback for denne maskinen. Tom verdi slipper ingenting ut.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Outward.CA })
+	t.add("outward.ca", "FILE", "",
+		"Certificates in PEM of the authorities that receivers' certificates must come from. Without it the system's count.",
+		"Sertifikater i PEM for utstederne som mottakernes sertifikater må komme fra. Uten den gjelder systemets.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Outward.Cert })
+	t.add("outward.cert", "FILE", "",
+		"Certificate chain in PEM that is shown to receivers (mutual TLS). It needs outward.key.",
+		"Sertifikatkjede i PEM som vises til mottakere (gjensidig TLS). Den trenger outward.key.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Outward.Key })
+	t.add("outward.key", "FILE", "",
+		"Private key in PEM that belongs to outward.cert.",
+		"Privat nøkkel i PEM som hører til outward.cert.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Outward.Timeout }, time.Second)
+	t.add("outward.timeout", "DURATION", "30s",
+		"Time that a receiver has to take one message; then it is tried again later.",
+		"Tid en mottaker har til å ta imot én melding; deretter prøves den igjen senere.", set, get)
+}
+
+func (t *table) subscriptions() {
+	t.group = Text{"Subscriptions (DSUB)", "Abonnement (DSUB)"}
+	set, get := onOff(func(c *Config) *bool { return &c.DSUB.On })
+	t.add("dsub.broker", "on|off", "off",
+		"Takes subscriptions (ITI-52) and published metadata (ITI-54) at /services/subscription and notifies subscribers (ITI-53) at addresses that outward.allow names.",
+		"Tar imot abonnement (ITI-52) og publiserte metadata (ITI-54) på /services/subscription og varsler abonnenter (ITI-53) på adresser som outward.allow nevner.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.DSUB.Longest }, time.Minute)
+	t.add("dsub.longest", "DURATION", "8760h",
+		"How long a subscription may last; one that asks for more gets this.",
+		"Hvor lenge et abonnement kan vare; ber noen om mer, får de dette.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.DSUB.Usual }, time.Minute)
+	t.add("dsub.usual", "DURATION", "720h",
+		"How long a subscription lasts that says nothing of its end.",
+		"Hvor lenge et abonnement varer når det ikke sier noe om slutten.", set, get)
+	set, get = count(func(c *Config) *int { return &c.DSUB.PerPatient })
+	t.add("dsub.per-patient", "NUMBER", "1000",
+		"Live subscriptions to one patient.",
+		"Antall levende abonnement på én pasient.", set, get)
+	set, get = countOrNone(func(c *Config) *int { return &c.DSUB.AnyPatient })
+	t.add("dsub.any-patient", "NUMBER", "0",
+		"Live subscriptions that are independent of the patient, such as to everything of one kind; each is compared with every document. 0 allows none.",
+		"Antall levende abonnement som er uavhengige av pasienten, som på alt av ett slag; hvert sammenlignes med hvert dokument. 0 tillater ingen.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.DSUB.Retry }, time.Minute)
+	t.add("dsub.retry", "DURATION", "24h",
+		"How long a notification is tried again when its receiver does not take it; then it is kept as dead until the operator revives or drops it.",
+		"Hvor lenge et varsel prøves på nytt når mottakeren ikke tar imot; deretter blir det liggende som dødt til driften vekker eller fjerner det.", set, get)
 }
 
 func (t *table) operation() {

@@ -27,6 +27,8 @@ type file struct {
 	Attributes map[string][]pick `json:"attributes"`
 	MimeTypes  []string          `json:"mimeTypes"` // empty: any
 	Defaults   defaults          `json:"defaults"`
+	// Numbers are the kinds of identity numbers, by assigning authority.
+	Numbers map[string]NumberKind `json:"identityNumbers"`
 }
 
 // system is a code system. Closed: only the codes listed exist; otherwise the
@@ -101,7 +103,12 @@ func Parse(data []byte) (*Profile, error) {
 	}
 	p := &Profile{
 		Name: f.Name, Version: f.Version, Source: f.Source,
-		zone: zone, defaults: f.Defaults, names: map[metadata.CodeRef][2]string{},
+		zone: zone, defaults: f.Defaults, names: map[metadata.CodeRef][2]string{}, numbers: f.Numbers,
+	}
+	for oid := range f.Numbers {
+		if !metadata.ValidOID(oid) {
+			return nil, fmt.Errorf("identityNumbers: %q is no OID", oid)
+		}
 	}
 	systems, err := p.readSystems(f.Systems)
 	if err != nil {

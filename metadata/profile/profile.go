@@ -23,6 +23,8 @@ type Profile struct {
 	names     map[metadata.CodeRef][2]string
 	order     []metadata.CodeRef // of names, as in the data file
 	defaults  defaults
+	numbers   map[string]NumberKind // by assigning authority
+	check     NumberCheck
 }
 
 // Attribute is a coded attribute.
@@ -115,13 +117,15 @@ func (p *Profile) AllowsMimeType(mime string) bool {
 	return p.mimeTypes[strings.ToLower(strings.TrimSpace(mime))]
 }
 
-// Validate reports every coded value and mime type outside the value sets, as
+// Validate reports every coded value and mime type outside the value sets, and a
+// patientId that is no number of its assigning authority, as
 // XDSRegistryMetadataError (ITI TF-2 3.42.4.1.3.1). Display names are never
 // checked, and what is missing is not reported here.
 func (p *Profile) Validate(sub *metadata.Submission) []fault.Problem {
 	var c check
 	c.Profile = p
 	c.object, c.id = "SubmissionSet", sub.Set.ID
+	c.patient(sub.Set.PatientID)
 	c.code(ContentType, &sub.Set.ContentType)
 	for _, e := range sub.Entries {
 		c.entry(e)
@@ -151,6 +155,22 @@ func (c *check) entry(e *metadata.DocumentEntry) {
 	c.codes(EventCode, e.EventCodes)
 	if e.MimeType != "" && !c.AllowsMimeType(e.MimeType) {
 		c.add("mimeType", fmt.Sprintf("%s is not accepted by profile %s; send one of %s.", quote(e.MimeType), c.Name, strings.Join(c.MimeTypes(), ", ")))
+	}
+}
+
+// patient checks the set's id; that the others are the same is a rule of the
+// registry. The number is not repeated: what is wrong with it may be all that
+// keeps it from being another person's.
+func (c *check) patient(cx metadata.CX) {
+	if len(c.numbers) == 0 {
+		return
+	}
+	id, err := cx.Patient()
+	if err != nil {
+		return // reported as a form
+	}
+	if _, err := c.IdentityNumber(id); err != nil {
+		c.add("patientId", err.Error()+".")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"samdok/fault"
@@ -12,6 +13,7 @@ import (
 	"samdok/metadata"
 	"samdok/soap"
 	"samdok/soap/mtom"
+	"samdok/soap/wsnt"
 )
 
 // answerHeader are the addressing headers of the answer: RelatesTo always, and a
@@ -26,6 +28,9 @@ func answerAction(request string) string {
 	}
 	if feedKind(request) != 0 {
 		return answerOfFeed
+	}
+	if name, ok := strings.CutSuffix(request, "Request"); ok && strings.HasPrefix(request, wsnt.Actions) {
+		return name + response
 	}
 	return request + response
 }

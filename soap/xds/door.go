@@ -11,6 +11,7 @@ import (
 	"samdok/internal/xmlscan"
 	"samdok/sharing"
 	"samdok/soap"
+	"samdok/soap/wsnt"
 )
 
 // door is one actor's endpoint. The wsa:Action decides which transaction a message
@@ -20,9 +21,10 @@ type door struct {
 	read       sharing.Reader // svc, or a gateway
 	o          DoorOptions
 	repository bool
-	gateway    string    // a gateway's name in messages; "" for the others
-	actions    [2]string // of a gateway: query and retrieve
-	identity   bool      // neither registry nor repository
+	gateway    string        // a gateway's name in messages; "" for the others
+	actions    [2]string     // of a gateway: query and retrieve
+	identity   bool          // neither registry nor repository
+	broker     func() string // of subscriptions: its address; nil: another actor
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -101,6 +103,9 @@ func (d *door) name() string {
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
 	}
+	if d.broker != nil {
+		return "notification broker's (" + strings.Join(SubscriptionTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
@@ -170,8 +175,10 @@ func (x *exchange) serve() error {
 	if do == nil {
 		return soap.UnknownAction(x.header.Action, x.d.name())
 	}
-	if err := soap.CheckRequest(&x.header); err != nil {
-		return err
+	if x.header.Action != wsnt.ActionNotify { // which nobody answers
+		if err := soap.CheckRequest(&x.header); err != nil {
+			return err
+		}
 	}
 	return do(x)
 }
@@ -189,6 +196,8 @@ func (x *exchange) transaction() func(*exchange) error {
 		if feedKind(a) != 0 {
 			return (*exchange).feed
 		}
+	case x.d.broker != nil:
+		return x.brokerTransaction()
 	case a == actionQuery && !x.d.repository:
 		return (*exchange).query
 	case a == actionAcross && !x.d.repository && x.d.o.Across:

@@ -41,10 +41,12 @@ func (x *exchange) forActor(list []fault.Problem) []fault.Problem {
 		return list
 	}
 	for i := range list {
-		if list[i].Code != list[i].Code.ForRepository() {
+		if !list[i].Foreign && list[i].Code != list[i].Code.ForRepository() {
 			out := append([]fault.Problem(nil), list...)
 			for j := range out {
-				out[j].Code = out[j].Code.ForRepository()
+				if !out[j].Foreign {
+					out[j].Code = out[j].Code.ForRepository()
+				}
 			}
 			return out
 		}

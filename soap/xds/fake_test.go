@@ -10,12 +10,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
 	"samdok/access"
 	"samdok/metadata"
 	"samdok/sharing"
+	"samdok/subscription"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,6 +34,32 @@ type service struct {
 	remove   func(context.Context, access.Caller, []metadata.ID) error
 	removeDs func(context.Context, access.Caller, []metadata.DocumentRequest) (sharing.Removed, error)
 	feed     func(context.Context, access.Caller, sharing.PatientFeed) error
+
+	subscribe   func(context.Context, access.Caller, sharing.Subscribe) (subscription.Subscription, error)
+	renew       func(context.Context, access.Caller, metadata.UUID, func(time.Time) time.Time) (subscription.Subscription, error)
+	unsubscribe func(context.Context, access.Caller, metadata.UUID) error
+	publish     func(context.Context, access.Caller, string, []metadata.Object) error
+}
+
+func (s *service) Subscribe(ctx context.Context, c access.Caller, q sharing.Subscribe) (subscription.Subscription, error) {
+	return s.subscribe(ctx, c, q)
+}
+
+func (s *service) Renew(ctx context.Context, c access.Caller, id metadata.UUID, until func(time.Time) time.Time) (subscription.Subscription, error) {
+	return s.renew(ctx, c, id, until)
+}
+
+func (s *service) Unsubscribe(ctx context.Context, c access.Caller, id metadata.UUID) error {
+	return s.unsubscribe(ctx, c, id)
+}
+
+func (s *service) Publish(ctx context.Context, c access.Caller, producer string, objects []metadata.Object) error {
+	return s.publish(ctx, c, producer, objects)
+}
+
+// Notify is no door's.
+func (s *service) Notify(context.Context, access.Caller, subscription.Subscription, subscription.Notice) ([]metadata.Object, error) {
+	panic("a door asks what subscribers are told")
 }
 
 func (s *service) Feed(ctx context.Context, c access.Caller, f sharing.PatientFeed) error {

@@ -293,6 +293,7 @@ func (w *writer) identity(sub *submission, p *prepared) error {
 		if err := w.insertKnown.bind(p.of.key).run(); err != nil {
 			return err
 		}
+		w.db.anyKnown.Store(true) // before the commit: it only says where to look
 		w.effects = append(w.effects, effect{key: p.of.key, seq: w.seq, stream: p.of, known: true})
 	}
 	if p.into == (storage.Stream{}) {

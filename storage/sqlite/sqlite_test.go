@@ -381,6 +381,22 @@ func TestReadersAreBounded(t *testing.T) {
 	}
 }
 
+// TestKnownOutlivesTheCache: that a feed has told of a patient is not forgotten with
+// what the cache holds of it, in a log that had no known patient when it was opened.
+func TestKnownOutlivesTheCache(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "log.db"), Options{CacheBytes: -1})
+	g := metadatatest.New(17)
+	for range 20 {
+		s := storage.PatientStream(g.Patient().ID())
+		if err := db.Append(t.Context(), tenant, []storage.Change{{Stream: s, Events: []storage.Event{storage.PatientKnown(time.Now())}}}); err != nil {
+			t.Fatal(err)
+		}
+		if state, _, err := db.Load(t.Context(), tenant, s, storage.Refs{}); err != nil || !state.Standing.Known {
+			t.Fatalf("%+v, %v", state.Standing, err)
+		}
+	}
+}
+
 // TestCacheStaysSmall: the cache keeps to its bytes and its answers stay right.
 func TestCacheStaysSmall(t *testing.T) {
 	db := open(t, filepath.Join(t.TempDir(), "log.db"), Options{CacheBytes: 64 << 10})
