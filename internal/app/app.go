@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,7 @@ type App struct {
 
 	sharing  sharing.Service
 	gateways gateways
+	keeping  sharing.Keeping
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
@@ -122,7 +124,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.Communities, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -162,14 +164,15 @@ func (a *App) useCases() error {
 			return err
 		}
 	}
-	own := sharing.New(sharing.Options{
+	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand:      onDemand(c, p, d.dir),
 		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
+		Keeper:        d.keeper,
 	})
-	a.sharing = watch(own, a.metrics, a.Clock, a.notifier)
-	if err := a.useGateways(own, g); err != nil {
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
+	if err := a.useGateways(all, g); err != nil {
 		return err
 	}
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
@@ -254,6 +257,7 @@ func (a *App) listen() (err error) {
 	inside := httpd.NewInternal(httpd.InternalOptions{
 		Dependencies: dependencies,
 		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		More: map[string]http.HandlerFunc{TestimonyPath: a.data.testify},
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)

@@ -34,6 +34,8 @@ type Config struct {
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
 
+	RetentionRules string // "" means: none
+
 	Roles    string // "registry,repository", "registry" or "repository"
 	Registry Registry
 	OnDemand OnDemand

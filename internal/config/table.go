@@ -17,6 +17,7 @@ func Settings() []*Setting {
 	t.listeners()
 	t.mllp()
 	t.gateway()
+	t.retention()
 	t.outward()
 	t.subscriptions()
 	t.operation()

@@ -27,6 +27,8 @@ type InternalOptions struct {
 	Draining *atomic.Bool
 	Timeout  time.Duration // for all checks together
 	Profile  bool          // offer /debug/profile
+	// More are further pages, by path.
+	More map[string]http.HandlerFunc
 }
 
 // NewInternal is the handler of the internal listener.
@@ -38,6 +40,9 @@ func NewInternal(o InternalOptions) http.Handler {
 	r.GET("/metrics", gin.WrapH(o.Metrics))
 	if o.Profile {
 		r.GET("/debug/profile", profile)
+	}
+	for path, page := range o.More {
+		r.GET(path, gin.WrapF(page))
 	}
 	r.NoRoute(func(c *gin.Context) {
 		writeText(c.Writer, http.StatusNotFound, "This is samdok's internal listener. It has /healthz, /readyz and /metrics.\n")
