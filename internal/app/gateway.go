@@ -223,13 +223,15 @@ func clientFor(c *directory.Community, dir string) (*http.Client, error) {
 	}, nil
 }
 
-// gatewayEndpoints are the doors of the roles that are on.
-func (a *App) gatewayEndpoints(door xds.DoorOptions) (list []httpd.Endpoint) {
-	if a.gateways.initiating != nil {
-		list = append(list, httpd.Endpoint{Path: initiatingPath, Name: "Initiating Gateway", Transactions: xds.InitiatingTransactions(), Handler: xds.InitiatingHandler(a.gateways.initiating, door)})
+// gatewayEndpoints are the doors of the roles that are on; they are added to doors.
+func (a *App) gatewayEndpoints(o xds.DoorOptions, doors map[string]xds.Door) (list []httpd.Endpoint) {
+	if r := a.gateways.initiating; r != nil {
+		doors[xds.InitiatingDoor] = xds.InitiatingHandler(r, o)
+		list = append(list, httpd.Endpoint{Path: initiatingPath, Name: "Initiating Gateway", Transactions: xds.InitiatingTransactions(), Handler: doors[xds.InitiatingDoor]})
 	}
-	if a.gateways.responding != nil {
-		list = append(list, httpd.Endpoint{Path: respondingPath, Name: "Responding Gateway", Transactions: xds.RespondingTransactions(), Handler: xds.RespondingHandler(a.gateways.responding, door)})
+	if r := a.gateways.responding; r != nil {
+		doors[xds.RespondingDoor] = xds.RespondingHandler(r, o)
+		list = append(list, httpd.Endpoint{Path: respondingPath, Name: "Responding Gateway", Transactions: xds.RespondingTransactions(), Handler: doors[xds.RespondingDoor]})
 	}
 	return list
 }

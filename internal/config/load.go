@@ -203,6 +203,9 @@ func (l *loader) check() {
 	}
 	l.checkGateway()
 	l.checkMLLP()
+	if (c.Async.Cert == "") != (c.Async.Key == "") {
+		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
+	}
 	l.checkSubscriptions()
 	l.checkRegistry()
 	if c.Data == "" {
@@ -279,6 +282,9 @@ func (l *loader) checkGateway() {
 	c := l.config
 	if c.Gateway.Scope == "communities" && (c.Gateway.Communities == "" || !c.Gateway.Respond) {
 		l.fail("gateway.respond-scope", c.from["gateway.respond-scope"], "communities needs gateway.communities and gateway.respond on")
+	}
+	if (c.Gateway.Communities != "" || c.Gateway.Respond) && !(c.HasRegistry() && c.HasRepository()) {
+		l.fail("roles", c.from["roles"], "gateway.communities and gateway.respond need both the registry and the repository")
 	}
 }
 

@@ -28,6 +28,9 @@ type Options struct {
 	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
+	// Inbox takes the answers: requests ask for them at its URL. nil: answers come in
+	// the same connection. Contexts bound the wait.
+	Inbox *Inbox
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
 	Limits mtom.Limits
 	// TempDir holds encrypted spools; "" means the system's.
@@ -211,7 +214,11 @@ type call struct {
 }
 
 func (c *Client) call(action, url string) *call {
-	k := &call{c: c, url: url, header: soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}}
+	h := soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}
+	if c.o.Inbox != nil {
+		h.ReplyTo = c.o.Inbox.url
+	}
+	k := &call{c: c, url: url, header: h}
 	if action == actionRetrieve || action == actionCrossRetrieve {
 		k.feed = 1 << 20 // documents may stand inside
 	}

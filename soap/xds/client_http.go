@@ -105,6 +105,9 @@ type reply struct {
 // do sends a request and reads the answer's envelope up to its body, which read
 // decodes.
 func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner, *message) error) error {
+	if c.c.o.Inbox != nil {
+		return c.doLater(ctx, b, read)
+	}
 	r, err := c.send(ctx, b)
 	if err != nil {
 		return err
@@ -116,8 +119,44 @@ func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner
 	return r.end()
 }
 
-// send is the first half of do. The caller must close the reply.
+// doLater is do for answers that come to the inbox.
+func (c *call) doLater(ctx context.Context, b requestBody, read func(*xmlscan.Scanner, *message) error) error {
+	in := c.c.o.Inbox
+	w := in.expect(c.header.MessageID)
+	defer in.leave(c.header.MessageID, w)
+	resp, err := c.post(ctx, b)
+	if err != nil {
+		return err
+	}
+	r := &reply{resp: resp}
+	defer r.close()
+	if resp.StatusCode/100 != 2 {
+		return c.open(r)
+	}
+	if n, err := io.ReadFull(resp.Body, make([]byte, 1)); resp.StatusCode != http.StatusAccepted || n > 0 {
+		return &ProtocolError{What: fmt.Sprintf("it came in the same connection (HTTP %d), not to wsa:ReplyTo", resp.StatusCode)}
+	} else if !errors.Is(err, io.EOF) {
+		return err
+	}
+	return c.arrives(ctx, w, read)
+}
+
+// send is the first half of do, for an answer in the same connection. The caller
+// must close the reply.
 func (c *call) send(ctx context.Context, b requestBody) (*reply, error) {
+	resp, err := c.post(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{resp: resp}
+	if err := c.open(r); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (c *call) post(ctx context.Context, b requestBody) (*http.Response, error) {
 	body, err := b.open()
 	if err != nil {
 		return nil, err
@@ -138,16 +177,7 @@ func (c *call) send(ctx context.Context, b requestBody) (*reply, error) {
 	if b.length >= expectFrom {
 		req.Header.Set("Expect", "100-continue")
 	}
-	resp, err := c.c.o.HTTP.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	r := &reply{resp: resp}
-	if err := c.open(r); err != nil {
-		r.close()
-		return nil, err
-	}
-	return r, nil
+	return c.c.o.HTTP.Do(req)
 }
 
 func (r *reply) close() {
@@ -181,17 +211,22 @@ func (c *call) open(r *reply) error {
 	if err := r.msg.open(r.resp.Body, contentType, r.resp.ContentLength); err != nil {
 		return wrong("it cannot be read", err)
 	}
-	r.msg.start(&r.scan, xmlscan.Limits{Size: int(r.msg.limits.RootBytes), Text: 1 << 20, Elements: 100_000_000})
+	r.msg.start(&r.scan, answerLimits(r.msg.limits))
 	var h soap.Header
 	if err := soap.ReadEnvelope(&r.scan, &h); err != nil {
 		return wrong("its envelope", err)
 	}
-	if r.scan.Is(xmlscan.SOAP12, "Fault") {
-		return readFault(&r.scan, r.resp.StatusCode)
+	return c.check(&r.scan, &h, r.resp.StatusCode)
+}
+
+// check tells whether an answer belongs to the call. A fault is an error.
+func (c *call) check(sc *xmlscan.Scanner, h *soap.Header, status int) error {
+	if sc.Is(xmlscan.SOAP12, "Fault") {
+		return readFault(sc, status)
 	}
 	switch {
-	case r.resp.StatusCode != http.StatusOK:
-		return &HTTPError{Status: r.resp.StatusCode}
+	case status != http.StatusOK:
+		return &HTTPError{Status: status}
 	case h.RelatesTo != c.header.MessageID:
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
 	case h.Action != answerAction(c.header.Action):

@@ -16,14 +16,14 @@ func RespondingTransactions() []string { return []string{"ITI-38", "ITI-39"} }
 
 // InitiatingHandler is an initiating gateway for the consumers of this community: it
 // answers ITI-18 as a registry and ITI-43 as a repository would (ITI TF-1 18.3.3).
-func InitiatingHandler(r sharing.Reader, o DoorOptions) http.Handler {
+func InitiatingHandler(r sharing.Reader, o DoorOptions) Door {
 	return gatewayDoor(r, o, "Initiating Gateway's (ITI-18, ITI-43)", actionQuery, actionRetrieve)
 }
 
 // RespondingHandler is a responding gateway: it answers ITI-38 and ITI-39 of other
 // communities' gateways. An answer is packed when its request is, as ITI-39 always
 // should be (ITI TF-2 3.39.5).
-func RespondingHandler(r sharing.Reader, o DoorOptions) http.Handler {
+func RespondingHandler(r sharing.Reader, o DoorOptions) Door {
 	return gatewayDoor(r, o, "Responding Gateway's (ITI-38, ITI-39)", actionCrossQuery, actionCrossRetrieve)
 }
 
