@@ -256,6 +256,9 @@ func (l *loader) checkMLLP() {
 	if (m.Cert == "") != (m.Key == "") {
 		l.fail("mllp.cert", c.from["mllp.cert"], "mllp.cert and mllp.key belong together; give both or none")
 	}
+	if m.Listen != "" && !c.HasRegistry() {
+		l.fail("mllp.listen", c.from["mllp.listen"], "feeds a registry, and roles is %s: send identities to the registry itself", c.Roles)
+	}
 	if m.ClientCA != "" && m.Cert == "" {
 		l.fail("mllp.client-ca", c.from["mllp.client-ca"], "asks senders for certificates, which needs TLS: give mllp.cert and mllp.key too")
 	}
