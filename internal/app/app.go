@@ -59,6 +59,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	gateways gateways
 	keeping  sharing.Keeping
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
@@ -70,6 +71,7 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
+	answers  *answers
 	// Of a repository that registers elsewhere; nil otherwise.
 	elsewhere *elsewhere
 	settle    *jobs.Job
@@ -82,6 +84,8 @@ type Info struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
+	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
 	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
@@ -121,7 +125,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.serveKeep, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -169,6 +173,9 @@ func (a *App) useCases() error {
 		Keeper:        d.keeper,
 	})
 	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
+	if err := a.useGateways(all, g); err != nil {
+		return err
+	}
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -214,7 +221,11 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 // listen mounts the doors and opens the ports.
 func (a *App) listen() (err error) {
 	c := a.Config
+	if a.answers, err = newAnswers(a); err != nil {
+		return err
+	}
 	door := a.door()
+	door.Later = a.answers.later()
 	var secure *tls.Config
 	if c.TLSCert != "" {
 		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
@@ -244,6 +255,7 @@ func (a *App) listen() (err error) {
 	dependencies := []httpd.Dependency{
 		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
 		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+		{Name: "outbox", Warn: a.outboxWarning},
 	}
 	if a.elsewhere != nil {
 		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
@@ -257,6 +269,7 @@ func (a *App) listen() (err error) {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
 	}
 	return errors.Join(
+		a.letterMetrics(),
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
@@ -266,14 +279,19 @@ func (a *App) listen() (err error) {
 // endpoints are the doors of the roles that are switched on.
 func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	var all []httpd.Endpoint
+	doors := map[string]xds.Door{} // the same handlers answer what was stored
 	if a.Config.HasRegistry() {
+		doors[xds.RegistryDoor], doors[xds.IdentityDoor] = xds.RegistryHandler(a.sharing, door), xds.IdentityHandler(a.sharing, door)
 		all = append(all,
-			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)})
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: doors[xds.RegistryDoor]},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: doors[xds.IdentityDoor]})
 	}
 	if a.Config.HasRepository() {
-		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+		doors[xds.RepositoryDoor] = xds.RepositoryHandler(a.sharing, door)
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
 	}
+	all = append(all, a.gatewayEndpoints(door, doors)...)
+	a.answers.doors = doors
 	if a.notifier != nil {
 		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
 	}
@@ -304,6 +322,12 @@ func (a *App) Info() Info {
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
 	}
+	if a.gateways.initiating != nil {
+		i.Gateway = base + initiatingPath
+	}
+	if a.gateways.responding != nil {
+		i.XCA = base + respondingPath
+	}
 	if !a.Config.HasRegistry() {
 		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
 	}
@@ -327,6 +351,7 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
+	a.answers.start()
 	if a.notifier != nil {
 		a.notifier.start(a.sharing)
 	}
@@ -356,6 +381,9 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 // work is what is done in the background.
 func (a *App) work() []jobs.Job {
 	all := []jobs.Job{a.sweep}
+	if a.gateways.reload != nil {
+		all = append(all, *a.gateways.reload)
+	}
 	if a.settle != nil {
 		all = append(all, *a.settle)
 	}
@@ -397,8 +425,14 @@ func (a *App) close() error {
 	if a.public != nil {
 		a.public.Close()
 	}
+	if a.answers != nil {
+		a.answers.stop(ctx)
+	}
 	if a.jobs != nil {
 		a.jobs.Stop()
+	}
+	for _, f := range a.gateways.closeIdle {
+		f()
 	}
 	a.notifier.close(ctx)
 	if a.data != nil {

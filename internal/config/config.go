@@ -42,11 +42,13 @@ type Config struct {
 
 	Limits  Limits
 	Across  Across
+	Async   Async
 	HTTP    HTTP
 	MLLP    MLLP
 	Outward Outward
 	DSUB    DSUB
 	Malware Malware
+	Gateway Gateway
 	Sweep   Sweep
 	Log     Log
 
@@ -115,6 +117,16 @@ type Across struct {
 	Patients int           // that one query may name
 	Range    time.Duration // that a query without patients may span
 	Objects  int           // in an answer to a query without patients
+}
+
+// Async is about answers that go to another address (wsa:ReplyTo).
+type Async struct {
+	ReplyTo   string // URLs with commas between; "" means: refused
+	Expire    time.Duration
+	Timeout   time.Duration // of one delivery
+	Private   bool          // names may lead to private addresses
+	CA        string        // "" means: the system's authorities
+	Cert, Key string        // "" means: no certificate of ours
 }
 
 // HTTP are the manners of the listeners.
@@ -186,6 +198,14 @@ type Malware struct {
 	Timeout time.Duration // of each step
 	// AdmitUnscanned stores documents that the scanner had no verdict on.
 	AdmitUnscanned bool
+}
+
+// Gateway says how this community meets others.
+type Gateway struct {
+	Communities string // file of the other communities; "": there are none
+	Respond     bool   // answer other communities' gateways
+	Scope       string // of their questions: local, communities
+	Kinds       string // of objects answered: all, documents
 }
 
 // Sweep removes documents that no submission ever registered.

@@ -16,6 +16,8 @@ func Settings() []*Setting {
 	t.multiPatient()
 	t.listeners()
 	t.mllp()
+	t.gateway()
+	t.async()
 	t.retention()
 	t.outward()
 	t.subscriptions()
@@ -365,6 +367,26 @@ func (t *table) mllp() {
 		"Tid uten en eneste byte inne i en melding, eller mens svaret sendes, før forbindelsen lukkes. En hel melding kan bruke ti ganger så lang tid.", set, get)
 }
 
+func (t *table) gateway() {
+	t.group = Text{"Other communities", "Andre fellesskap"}
+	set, get := text(func(c *Config) *string { return &c.Gateway.Communities })
+	t.add("gateway.communities", "FILE", "",
+		"YAML file of the communities that documents are fetched from. It turns the initiating gateway on: /services/gateway answers ITI-18 and ITI-43 for this community and all of them. The file is read again when it changes.",
+		"YAML-fil med fellesskapene som dokumenter hentes fra. Den slår på den spørrende gatewayen: /services/gateway svarer på ITI-18 og ITI-43 for dette fellesskapet og alle de andre. Filen leses på nytt når den endres.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Gateway.Respond })
+	t.add("gateway.respond", "on|off", "off",
+		"Lets other communities' gateways ask this one: /services/xca answers ITI-38 and ITI-39.",
+		"Lar andre fellesskaps gatewayer spørre dette: /services/xca svarer på ITI-38 og ITI-39.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Gateway.Scope }, "local", "communities")
+	t.add("gateway.respond-scope", "local|communities", "local",
+		"Whose documents other gateways get: this community's only, or also those of gateway.communities, as a national gateway does. Communities that ask each other in a circle are stopped after 3 gateways.",
+		"Hvem sine dokumenter andre gatewayer får: bare dette fellesskapets, eller også dem fra gateway.communities, slik en nasjonal gateway gjør. Fellesskap som spør hverandre i ring, stoppes etter 3 gatewayer.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Gateway.Kinds }, "all", "documents")
+	t.add("gateway.respond-kinds", "all|documents", "all",
+		"What other gateways get: everything, or documents only, so that questions about submission sets, folders and associations find nothing, as the Norwegian profile allows.",
+		"Hva andre gatewayer får: alt, eller bare dokumenter, slik at spørsmål om innsendinger, mapper og koblinger ikke finner noe, som den norske profilen tillater.", set, get)
+}
+
 func (t *table) outward() {
 	t.group = Text{"Messages to addresses that others name", "Meldinger til adresser som andre oppgir"}
 	set, get := receivers(func(c *Config) *Outward { return &c.Outward })
@@ -439,4 +461,36 @@ func (t *table) operation() {
 	t.add("profiling", "on|off", "off",
 		"Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.",
 		"Tilbyr /debug/profile?seconds=N på den interne adressen: en prosessorprofil for go tool pprof. Den nevner funksjoner, aldri data.", set, get)
+}
+
+func (t *table) async() {
+	t.group = Text{"Asynchronous answers", "Asynkrone svar"}
+	set, get := text(func(c *Config) *string { return &c.Async.ReplyTo })
+	t.add("async.reply-to", "URL,...", "",
+		"Addresses to which answers may be sent when a request asks for it (wsa:ReplyTo, wsa:FaultTo). Scheme, host and port must be equal, and the path equal or below: https://epj.example.no/answers. Without any, such requests are refused.",
+		"Adressene svar kan sendes til når en forespørsel ber om det (wsa:ReplyTo, wsa:FaultTo). Skjema, vert og port må være like, og stien lik eller under: https://epj.example.no/answers. Uten noen avvises slike forespørsler.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Expire }, time.Minute)
+	t.add("async.expire", "DURATION", "24h",
+		"How long an answer is sent again when it does not arrive. After that it is given up and shown by samdok outbox.",
+		"Hvor lenge et svar som ikke kommer fram, sendes på nytt. Deretter gis det opp og vises av samdok outbox.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Timeout }, time.Second)
+	t.add("async.timeout", "DURATION", "15m",
+		"How long the delivery of one answer may take.",
+		"Hvor lenge leveringen av ett svar kan ta.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Async.Private })
+	t.add("async.private-addresses", "on|off", "off",
+		"Lets host names in async.reply-to lead to private addresses (10.0.0.0/8 and the like). Needed inside a closed health network; off keeps a changed name from leading to machines behind the firewall. Addresses written as numbers are allowed as they are.",
+		"Lar vertsnavn i async.reply-to føre til private adresser (10.0.0.0/8 og lignende). Trengs i et lukket helsenett; off hindrer at et endret navn fører til maskiner bak brannmuren. Adresser skrevet med tall er tillatt som de er.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.CA })
+	t.add("async.ca", "FILE", "",
+		"Certificates in PEM of the authorities that receivers' certificates must come from; without one, the system's.",
+		"Sertifikater i PEM for utstederne som mottakernes sertifikater må komme fra; uten den brukes systemets.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.Cert })
+	t.add("async.cert", "FILE", "",
+		"Certificate chain in PEM that is shown to receivers that ask for one (mutual TLS).",
+		"Sertifikatkjede i PEM som vises til mottakere som ber om det (gjensidig TLS).", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.Key })
+	t.add("async.key", "FILE", "",
+		"Private key in PEM that belongs to async.cert.",
+		"Privat nøkkel i PEM som hører til async.cert.", set, get)
 }

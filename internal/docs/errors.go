@@ -110,8 +110,8 @@ var entries = []entry{
 	{fault.UnknownRepositoryID, "ITI-43, ITI-86",
 		"The repositoryUniqueId is not this repository's. location is the uniqueId.",
 		"Send the request to the repository that the entry names."},
-	{fault.UnknownCommunity, "ITI-43, ITI-86",
-		"The homeCommunityId is not this community's. location is the uniqueId.",
+	{fault.UnknownCommunity, "ITI-18, ITI-38, ITI-39, ITI-43, ITI-86",
+		"The homeCommunityId is not this community's, or none that the gateway knows; also: a community answered in another's name. location is the uniqueId or the homeCommunityId.",
 		"Ask that community, or a gateway."},
 	{fault.RegistryBusy, "all",
 		"Nothing is wrong with the request: others wrote for the same patient, too much waits for the disk, access could not be decided, the malware scanner is away, or the audit record could not be written.",
@@ -122,8 +122,11 @@ var entries = []entry{
 	{fault.RegistryError, "all",
 		"Nothing more exact fits: the stored data cannot be read, the patient id of a query cannot be read, the returnType is unknown, the caller may not submit, or something failed inside.",
 		"Read codeContext. If it names a reference, give it to the server's operator."},
-	{fault.MissingHomeCommunityID, "", "Gateways will answer it.", "Give the homeCommunityId of the community to ask."},
-	{fault.UnavailableCommunity, "", "Gateways will answer it.", "Ask again later; the answers of the other communities hold."},
+	{fault.MissingHomeCommunityID, "ITI-18, ITI-38, ITI-39, ITI-43",
+		"A gateway was asked for an object or a document without its community; or a community answered objects without one, which are left out.",
+		"Give the homeCommunityId that the object came with."},
+	{fault.UnavailableCommunity, "ITI-18, ITI-38, ITI-39, ITI-43",
+		"A community gave no answer to the gateway: it is away, too slow, wrong, or left alone after several failures. location is its homeCommunityId, or the uniqueId.", "Ask again later; the answers of the other communities hold."},
 	{fault.RegistryNotAvailable, "ITI-41",
 		"The repository registers with a registry elsewhere, which cannot be reached, or whose answer was lost. codeContext says which.",
 		"When it was not reached: send the submission again later. When the answer was lost: look first whether the documents are registered; the repository goes on asking."},
@@ -157,7 +160,10 @@ request was not let in at all.
 | 400 | Sender | The XML is malformed, the package is broken or ends early, the body is not the transaction's, two headers stand where one may | Mend the message |
 | 400 | Sender, MessageAddressingHeaderRequired | wsa:Action or wsa:MessageID is missing | Send it |
 | 400 | Sender, ActionNotSupported | The wsa:Action is none of this endpoint's | Check action and address |
-| 400 | Sender, OnlyAnonymousAddressSupported | wsa:ReplyTo or wsa:FaultTo asks for an asynchronous answer, which is not offered yet | Leave it out or use the anonymous address |
+| 400 | Sender, OnlyAnonymousAddressSupported | wsa:ReplyTo or wsa:FaultTo asks for an asynchronous answer, which is not switched on, or for none | Leave it out or use the anonymous address |
+| 400 | Sender, InvalidAddress | wsa:ReplyTo or wsa:FaultTo names an address that the operator has not allowed (` + "`async.reply-to`" + `), or the two do not fit | Ask the operator, or leave them out |
+| 400 | Sender, InvalidAddressingHeader | wsa:ReplyTo has ReferenceParameters | Put what you need into the address |
+| 503 | Receiver | An answer cannot be kept for later; the text says whether anything was done | Try again, or look first |
 | 500 | MustUnderstand | A header is marked mustUnderstand and not known here | Leave it out |
 | 500 | VersionMismatch | The envelope is not SOAP 1.2 | Send SOAP 1.2 |
 | 405 | Sender | The method is not POST | Use POST |

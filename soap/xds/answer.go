@@ -19,6 +19,9 @@ import (
 // answerHeader are the addressing headers of the answer: RelatesTo always, and a
 // MessageID of its own.
 func (x *exchange) answerHeader() soap.Header {
+	if p := x.postponed; p != nil {
+		return soap.Header{Action: answerAction(x.header.Action), MessageID: p.ID.String(), RelatesTo: x.header.MessageID, To: p.To}
+	}
 	return soap.Header{Action: answerAction(x.header.Action), MessageID: metadata.NewUUID().String(), RelatesTo: x.header.MessageID}
 }
 
@@ -35,12 +38,14 @@ func answerAction(request string) string {
 	return request + response
 }
 
-// begin writes the HTTP headers of an answer of known length.
+// begin writes the HTTP headers of an answer; length is -1 when it is not known.
 func (x *exchange) begin(status int, contentType string, length int64) {
 	x.keepOpen()
 	h := x.w.Header()
 	h["Content-Type"] = []string{contentType}
-	h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	if length >= 0 {
+		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
 	x.sent = true
 	x.w.WriteHeader(status)
 }

@@ -28,6 +28,9 @@ type Options struct {
 	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
+	// Inbox takes the answers: requests ask for them at its URL. nil: answers come in
+	// the same connection. Contexts bound the wait.
+	Inbox *Inbox
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
 	Limits mtom.Limits
 	// TempDir holds encrypted spools; "" means the system's.
@@ -166,10 +169,7 @@ type Document struct {
 // error of each ends it. A partial success is no error.
 func (c *Client) Retrieve(ctx context.Context, requests []metadata.DocumentRequest, each func(Document) error) (ebrim.RegistryResponse, error) {
 	call := c.call(actionRetrieve, c.o.RetrieveURL)
-	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
-	env = append(env, `<xds:RetrieveDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
-	env = appendRequests(env, requests)
-	env = soap.AppendClose(append(env, `</xds:RetrieveDocumentSetRequest>`...))
+	env := appendRetrieve(call.header, requests)
 	var answer ebrim.RegistryResponse
 	var docs []responseDocument
 	err := call.do(ctx, packed(mtom.NewWriter(env, nil), nil), func(sc *xmlscan.Scanner, m *message) (err error) {
@@ -187,6 +187,13 @@ func (c *Client) Retrieve(ctx context.Context, requests []metadata.DocumentReque
 	return answer, refusal(answer)
 }
 
+func appendRetrieve(h soap.Header, requests []metadata.DocumentRequest) []byte {
+	env := soap.AppendOpen(make([]byte, 0, 2<<10), h)
+	env = append(env, `<xds:RetrieveDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
+	env = appendRequests(env, requests)
+	return soap.AppendClose(append(env, `</xds:RetrieveDocumentSetRequest>`...))
+}
+
 func refusal(r ebrim.RegistryResponse) error {
 	if r.Status == ebrim.Failure {
 		return &RefusedError{r.Problems}
@@ -199,10 +206,23 @@ type call struct {
 	c      *Client
 	url    string
 	header soap.Header
+	// feed is how much of an answer's envelope is read at once; a longer one is read
+	// while it is decoded. 0: all of it.
+	feed  int64
+	hops  int    // gateways that the request has passed
+	trace string // traceparent
 }
 
 func (c *Client) call(action, url string) *call {
-	return &call{c, url, soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}}
+	h := soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}
+	if c.o.Inbox != nil {
+		h.ReplyTo = c.o.Inbox.url
+	}
+	k := &call{c: c, url: url, header: h}
+	if action == actionRetrieve || action == actionCrossRetrieve {
+		k.feed = 1 << 20 // documents may stand inside
+	}
+	return k
 }
 
 // registry is do for transactions that answer a RegistryResponse.

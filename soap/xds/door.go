@@ -11,6 +11,7 @@ import (
 	"samdok/internal/xmlscan"
 	"samdok/sharing"
 	"samdok/soap"
+	"samdok/soap/async"
 	"samdok/soap/wsnt"
 )
 
@@ -18,8 +19,11 @@ import (
 // is (ITI TF-2 V.3).
 type door struct {
 	svc        sharing.Service
+	read       sharing.Reader // svc, or a gateway
 	o          DoorOptions
 	repository bool
+	gateway    string        // a gateway's name in messages; "" for the others
+	actions    [2]string     // of a gateway: query and retrieve
 	identity   bool          // neither registry nor repository
 	broker     func() string // of subscriptions: its address; nil: another actor
 	memory     budget
@@ -39,6 +43,10 @@ const (
 	// ITI-61, whose answer is not the request's action with "Response" behind it.
 	actionOnDemand   = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
 	answerOfOnDemand = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse"
+
+	// Between communities.
+	actionCrossQuery    = "urn:ihe:iti:2007:CrossGatewayQuery"
+	actionCrossRetrieve = "urn:ihe:iti:2007:CrossGatewayRetrieve"
 
 	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
 	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
@@ -61,10 +69,10 @@ func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "IT
 
 // RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
 // it is switched on, ITI-51.
-func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
+func RegistryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
-func RepositoryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, true) }
+func RepositoryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, true) }
 
 func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 	if o.Caller == nil {
@@ -74,7 +82,7 @@ func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 		o.Log = slog.Default()
 	}
 	o.Limits = o.Limits.withDefaults()
-	d := &door{svc: svc, o: o, repository: repository}
+	d := &door{svc: svc, read: svc, o: o, repository: repository}
 	d.memory.left.Store(o.Limits.EnvelopeMemory)
 	// Documents inside an envelope are found while it is read; below this size they
 	// are within the scanner's limit for text.
@@ -90,6 +98,9 @@ func (d *door) spoolOptions() spool.Options {
 }
 
 func (d *door) name() string {
+	if d.gateway != "" {
+		return d.gateway
+	}
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
 	}
@@ -112,7 +123,9 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
-	fed    bool // the scanner was fed from the stream
+	// postponed: the answer goes to another address.
+	postponed *async.Postponed
+	fed       bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +155,7 @@ func (x *exchange) release() {
 	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
+	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent, x.postponed = nil, nil, nil, body{}, soap.Header{}, message{}, false, nil
 	exchanges.Put(x)
 }
 
@@ -165,16 +178,27 @@ func (x *exchange) serve() error {
 	if do == nil {
 		return soap.UnknownAction(x.header.Action, x.d.name())
 	}
-	if x.header.Action != wsnt.ActionNotify { // which nobody answers
-		if err := soap.CheckRequest(&x.header); err != nil {
-			return err
-		}
+	if x.header.Action == wsnt.ActionNotify { // which nobody answers
+		return do(x)
+	}
+	if err := soap.CheckRequest(&x.header, x.d.allowed()); err != nil {
+		return err
+	}
+	if x.header.Asynchronous() {
+		return x.later(do)
 	}
 	return do(x)
 }
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.gateway != "":
+		switch a {
+		case x.d.actions[0]:
+			return (*exchange).query
+		case x.d.actions[1]:
+			return (*exchange).retrieve
+		}
 	case x.d.identity:
 		if feedKind(a) != 0 {
 			return (*exchange).feed

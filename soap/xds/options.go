@@ -27,6 +27,9 @@ type DoorOptions struct {
 	TempDir string
 	// Across answers queries about several patients (ITI-51).
 	Across bool
+	// Later keeps answers that go to another address; nil: requests for them are
+	// refused.
+	Later Later
 }
 
 // Limits of a door. A zero field means its default.
@@ -70,7 +73,7 @@ func (l Limits) withDefaults() Limits {
 
 // AnonymousCaller is a caller about whom only the connection is known.
 func AnonymousCaller(r *http.Request, h soap.Header) access.Caller {
-	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent")}
+	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent"), Hops: hops(r)}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
