@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"samdok/metadata"
+	"samdok/ondemand"
 )
 
 func (c *cli) onDemandCommand() *cobra.Command {
@@ -33,7 +34,7 @@ type onDemandFlags struct {
 	generator, format, repository, name string
 	born, sex, profile, language        string
 	facts                               facts
-	asJSON                              bool
+	delayed, asJSON                     bool
 }
 
 // formats of the generators by the word for --format.
@@ -58,7 +59,7 @@ slike oppføringer, samdok get åpner dem.
 Arkivet er tjenerens eget, om ikke --repository-id sier et annet. Tjenerens innstilling
 on-demand.register gjør det samme for hver pasient fra nå av.`),
 		`  samdok ondemand register --patient-file pasient.txt --generator summary
-  samdok ondemand register --patient 13911699123 --format cda --language en-GB \
+  samdok ondemand register --patient 13911699170 --format cda --language en-GB \
       --name 'Nordmann, Kari' --born 1916-11-13 --sex F
   samdok find --on-demand --patient-file pasient.txt`,
 		func(cmd *cobra.Command, _ []string) error { return c.onDemandRegister(cmd.Context(), server, &o) })
@@ -77,6 +78,7 @@ on-demand.register gjør det samme for hver pasient fra nå av.`),
 	f.StringVar(&o.facts.Organisation, "organisation", "", c.tr("`NAME;NUMBER`: organisation that answers for it", "`NAVN;NUMMER`: virksomheten som svarer for det"))
 	f.StringVar(&o.facts.Replace, "replace", "", c.tr("`ENTRYUUID`: registered document that this one replaces", "`ENTRYUUID`: registrert dokument som dette erstatter"))
 	f.StringVar(&o.language, "language", "nb-NO", c.tr("`TAG`: language of the document; English when it begins with en, else bokmål", "`TAGG`: språket i dokumentet; engelsk når det begynner med en, ellers bokmål"))
+	f.BoolVar(&o.delayed, "delayed", false, c.tr("register a stable document (ITI-42) that is assembled when it is opened first, of what there is now, and stays the same", "registrer et stabilt dokument (ITI-42) som settes sammen når det åpnes første gang, av det som finnes nå, og forblir det samme"))
 	f.StringVar(&o.repository, "repository-id", "", c.tr("`OID`: repositoryUniqueId of the source; the server's own without one", "`OID`: repositoryUniqueId for kilden; ellers tjenerens egen"))
 	f.StringVar(&o.profile, "profile", "norway", c.tr("`norway|base`: whose codes and defaults", "`norway|base`: profilen som koder og standardverdier kommer fra"))
 	f.BoolVar(&o.asJSON, "json", false, c.tr("print JSON", "skriv JSON"))
@@ -124,12 +126,20 @@ func (c *cli) onDemandRegister(ctx context.Context, server *serverFlags, o *onDe
 		return err
 	}
 	p.Summary(e)
+	if o.delayed {
+		e.Kind, e.Hash, e.Size = metadata.Stable, ondemand.EmptyHash, metadata.Octets(0)
+		e.Extra = []metadata.Slot{{Name: ondemand.DelayedSlot, Values: []string{o.generator}}}
+	}
 	p.Defaults(e, c.clock())
 	s, err := b.submission(&o.facts, []*metadata.DocumentEntry{e})
 	if err != nil {
 		return err
 	}
-	answer, err := client.RegisterOnDemand(ctx, s)
+	send := client.RegisterOnDemand
+	if o.delayed {
+		send = client.Register
+	}
+	answer, err := send(ctx, s)
 	if err != nil {
 		return c.explain(ctx, err)
 	}
@@ -143,7 +153,11 @@ func (c *cli) onDemandRegister(ctx context.Context, server *serverFlags, o *onDe
 			MimeType      string      `json:"mimeType"`
 		}{s.Set.ID, e.ID, e.UniqueID, e.RepositoryID, e.MimeType})
 	}
-	c.say("Registered an on-demand document: %s", "Registrerte et dokument som lages når det åpnes: %s", clean(e.Title.String()))
+	if o.delayed {
+		c.say("Registered a document that is assembled when it is opened first: %s", "Registrerte et dokument som settes sammen når det åpnes første gang: %s", clean(e.Title.String()))
+	} else {
+		c.say("Registered an on-demand document: %s", "Registrerte et dokument som lages når det åpnes: %s", clean(e.Title.String()))
+	}
 	fmt.Fprintf(c.out, "  %-12s%s\n  %-12s%s\n", "entryUUID", e.ID, "uniqueId", e.UniqueID)
 	return nil
 }
