@@ -34,6 +34,10 @@ type Target struct {
 	// server has none. MLLPTLS is nil for plain TCP.
 	Identity, MLLP string
 	MLLPTLS        *tls.Config
+	// Subscription is the URL of ITI-52 and ITI-54; "" when the server is no broker.
+	// Recipient is the HOST:PORT where the kit takes notifications, as the server
+	// sees it; "": a free port of this machine.
+	Subscription, Recipient string
 	// Announce tells the server of every made-up patient before it is used, by
 	// ITI-8 or ITI-44: it takes documents of known patients only.
 	Announce bool

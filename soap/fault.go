@@ -25,6 +25,7 @@ const (
 	InvalidAddressingHeader Subcode = "InvalidAddressingHeader"
 	InvalidCardinality      Subcode = "InvalidCardinality"            // below InvalidAddressingHeader
 	OnlyAnonymousSupported  Subcode = "OnlyAnonymousAddressSupported" // below InvalidAddressingHeader
+	InvalidAddress          Subcode = "InvalidAddress"                // below InvalidAddressingHeader
 	HeaderRequired          Subcode = "MessageAddressingHeaderRequired"
 )
 
@@ -56,6 +57,8 @@ type Fault struct {
 	Detail []byte
 	// Version11 asks for a SOAP 1.1 envelope: the sender knows no other.
 	Version11 bool
+	// To is where an asynchronous fault goes; "" for one in the same connection.
+	To string
 	// Err is for the operator's log and is never written.
 	Err error
 }
@@ -122,7 +125,7 @@ func AppendFault(b []byte, f *Fault, messageID, relatesTo string) []byte {
 	}
 	b = append(b, xmlHead...)
 	b = append(b, envelopeOpen...)
-	b = appendHeaders(b, Header{Action: action, MessageID: messageID, RelatesTo: relatesTo})
+	b = appendHeaders(b, Header{Action: action, MessageID: messageID, RelatesTo: relatesTo, To: f.To})
 	if f.Code == VersionMismatch {
 		b = append(b, supportedEnvelopeUpgrade...)
 	}
@@ -150,13 +153,13 @@ func AppendFault(b []byte, f *Fault, messageID, relatesTo string) []byte {
 	return append(b, `</env:Fault></env:Body></env:Envelope>`...)
 }
 
-// appendSubcode nests InvalidCardinality below InvalidAddressingHeader, as WS-
+// appendSubcode nests InvalidCardinality and its like below InvalidAddressingHeader, as WS-
 // Addressing SOAP Binding 6.4.1 wants it.
 func appendSubcode(b []byte, sub Subcode) []byte {
 	if sub == "" {
 		return b
 	}
-	nested := sub == InvalidCardinality || sub == OnlyAnonymousSupported
+	nested := sub == InvalidCardinality || sub == OnlyAnonymousSupported || sub == InvalidAddress
 	if nested {
 		b = append(b, `<env:Subcode><env:Value>wsa:InvalidAddressingHeader</env:Value>`...)
 	}

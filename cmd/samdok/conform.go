@@ -55,6 +55,8 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.Registry, "registry", "", c.tr("URL of the registry (ITI-18, ITI-42)", "adressen til registeret (ITI-18, ITI-42)"))
 	fl.StringVar(&f.target.Repository, "repository", "", c.tr("URL of the repository (ITI-41, ITI-43)", "adressen til dokumentlageret (ITI-41, ITI-43)"))
 	fl.StringVar(&f.target.Identity, "identity", "", c.tr("URL of the patient identity feed (ITI-44)", "adressen til strømmen av pasientidentiteter (ITI-44)"))
+	fl.StringVar(&f.target.Subscription, "subscription", "", c.tr("URL of the notification broker (ITI-52, ITI-54)", "adressen til varslingstjenesten (ITI-52, ITI-54)"))
+	fl.StringVar(&f.target.Recipient, "recipient", "", c.tr("`HOST:PORT` where notifications are taken here, as the server sees it (default: a free port of this machine)", "`VERT:PORT` der varsler tas imot her, slik tjeneren ser det (ellers en ledig port på denne maskinen)"))
 	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("`HOST:PORT` of the patient identity feed by HL7 v2 (ITI-8)", "`VERT:PORT` til strømmen av pasientidentiteter med HL7 v2 (ITI-8)"))
 	fl.BoolVar(&f.mllpTLS, "mllp-tls", false, c.tr("speak TLS there", "bruk TLS der"))
 	fl.BoolVar(&f.target.Announce, "announce", false, c.tr("tell of each made-up patient before it is used: the server takes documents of known patients only", "meld hver oppdiktede pasient før den brukes: tjeneren tar bare imot dokumenter for kjente pasienter"))

@@ -48,6 +48,9 @@ func (p *Proxy) Target() conformance.Target {
 	if t.Identity != "" {
 		t.Identity = p.URL + "/identity"
 	}
+	if t.Subscription != "" {
+		t.Subscription = p.URL + "/subscription"
+	}
 	if p.mllp != nil {
 		t.MLLP = p.mllp.Addr().String()
 	}
@@ -83,6 +86,8 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 		address = p.target.Repository
 	case "/identity":
 		address = p.target.Identity
+	case "/subscription":
+		address = p.target.Subscription
 	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, address, bytes.NewReader(x.Request))
 	if err != nil {
@@ -159,7 +164,7 @@ func Ignores(parameter string) conformance.Mutant {
 }
 
 // OnPath applies a mutant only to answers and requests of one endpoint
-// ("/registry", "/repository", "/identity" or "/mllp") whose request contains a text.
+// ("/registry", "/repository", "/identity", "/subscription" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

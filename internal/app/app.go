@@ -70,6 +70,7 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
+	answers  *answers
 	// Of a repository that registers elsewhere; nil otherwise.
 	elsewhere *elsewhere
 	settle    *jobs.Job
@@ -214,7 +215,11 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 // listen mounts the doors and opens the ports.
 func (a *App) listen() (err error) {
 	c := a.Config
+	if a.answers, err = newAnswers(a); err != nil {
+		return err
+	}
 	door := a.door()
+	door.Later = a.answers.later()
 	var secure *tls.Config
 	if c.TLSCert != "" {
 		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
@@ -244,6 +249,7 @@ func (a *App) listen() (err error) {
 	dependencies := []httpd.Dependency{
 		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
 		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+		{Name: "outbox", Warn: a.outboxWarning},
 	}
 	if a.elsewhere != nil {
 		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
@@ -257,6 +263,7 @@ func (a *App) listen() (err error) {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
 	}
 	return errors.Join(
+		a.letterMetrics(),
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
@@ -266,14 +273,18 @@ func (a *App) listen() (err error) {
 // endpoints are the doors of the roles that are switched on.
 func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	var all []httpd.Endpoint
+	doors := map[string]xds.Door{} // the same handlers answer what was stored
 	if a.Config.HasRegistry() {
+		doors[xds.RegistryDoor], doors[xds.IdentityDoor] = xds.RegistryHandler(a.sharing, door), xds.IdentityHandler(a.sharing, door)
 		all = append(all,
-			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)})
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: doors[xds.RegistryDoor]},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: doors[xds.IdentityDoor]})
 	}
 	if a.Config.HasRepository() {
-		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+		doors[xds.RepositoryDoor] = xds.RepositoryHandler(a.sharing, door)
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
 	}
+	a.answers.doors = doors
 	if a.notifier != nil {
 		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
 	}
@@ -327,6 +338,7 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
+	a.answers.start()
 	if a.notifier != nil {
 		a.notifier.start(a.sharing)
 	}
@@ -396,6 +408,9 @@ func (a *App) close() error {
 	}
 	if a.public != nil {
 		a.public.Close()
+	}
+	if a.answers != nil {
+		a.answers.stop(ctx)
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()

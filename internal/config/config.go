@@ -42,6 +42,7 @@ type Config struct {
 
 	Limits  Limits
 	Across  Across
+	Async   Async
 	HTTP    HTTP
 	MLLP    MLLP
 	Outward Outward
@@ -115,6 +116,16 @@ type Across struct {
 	Patients int           // that one query may name
 	Range    time.Duration // that a query without patients may span
 	Objects  int           // in an answer to a query without patients
+}
+
+// Async is about answers that go to another address (wsa:ReplyTo).
+type Async struct {
+	ReplyTo   string // URLs with commas between; "" means: refused
+	Expire    time.Duration
+	Timeout   time.Duration // of one delivery
+	Private   bool          // names may lead to private addresses
+	CA        string        // "" means: the system's authorities
+	Cert, Key string        // "" means: no certificate of ours
 }
 
 // HTTP are the manners of the listeners.

@@ -202,6 +202,9 @@ func (l *loader) check() {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	l.checkMLLP()
+	if (c.Async.Cert == "") != (c.Async.Key == "") {
+		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
+	}
 	l.checkSubscriptions()
 	l.checkRegistry()
 	if c.Data == "" {
@@ -251,6 +254,9 @@ func (l *loader) checkMLLP() {
 	m := c.MLLP
 	if (m.Cert == "") != (m.Key == "") {
 		l.fail("mllp.cert", c.from["mllp.cert"], "mllp.cert and mllp.key belong together; give both or none")
+	}
+	if m.Listen != "" && !c.HasRegistry() {
+		l.fail("mllp.listen", c.from["mllp.listen"], "feeds a registry, and roles is %s: send identities to the registry itself", c.Roles)
 	}
 	if m.ClientCA != "" && m.Cert == "" {
 		l.fail("mllp.client-ca", c.from["mllp.client-ca"], "asks senders for certificates, which needs TLS: give mllp.cert and mllp.key too")

@@ -16,6 +16,7 @@ func Settings() []*Setting {
 	t.multiPatient()
 	t.listeners()
 	t.mllp()
+	t.async()
 	t.retention()
 	t.outward()
 	t.subscriptions()
@@ -439,4 +440,36 @@ func (t *table) operation() {
 	t.add("profiling", "on|off", "off",
 		"Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.",
 		"Tilbyr /debug/profile?seconds=N på den interne adressen: en prosessorprofil for go tool pprof. Den nevner funksjoner, aldri data.", set, get)
+}
+
+func (t *table) async() {
+	t.group = Text{"Asynchronous answers", "Asynkrone svar"}
+	set, get := text(func(c *Config) *string { return &c.Async.ReplyTo })
+	t.add("async.reply-to", "URL,...", "",
+		"Addresses to which answers may be sent when a request asks for it (wsa:ReplyTo, wsa:FaultTo). Scheme, host and port must be equal, and the path equal or below: https://epj.example.no/answers. Without any, such requests are refused.",
+		"Adressene svar kan sendes til når en forespørsel ber om det (wsa:ReplyTo, wsa:FaultTo). Skjema, vert og port må være like, og stien lik eller under: https://epj.example.no/answers. Uten noen avvises slike forespørsler.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Expire }, time.Minute)
+	t.add("async.expire", "DURATION", "24h",
+		"How long an answer is sent again when it does not arrive. After that it is given up and shown by samdok outbox.",
+		"Hvor lenge et svar som ikke kommer fram, sendes på nytt. Deretter gis det opp og vises av samdok outbox.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Timeout }, time.Second)
+	t.add("async.timeout", "DURATION", "15m",
+		"How long the delivery of one answer may take.",
+		"Hvor lenge leveringen av ett svar kan ta.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Async.Private })
+	t.add("async.private-addresses", "on|off", "off",
+		"Lets host names in async.reply-to lead to private addresses (10.0.0.0/8 and the like). Needed inside a closed health network; off keeps a changed name from leading to machines behind the firewall. Addresses written as numbers are allowed as they are.",
+		"Lar vertsnavn i async.reply-to føre til private adresser (10.0.0.0/8 og lignende). Trengs i et lukket helsenett; off hindrer at et endret navn fører til maskiner bak brannmuren. Adresser skrevet med tall er tillatt som de er.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.CA })
+	t.add("async.ca", "FILE", "",
+		"Certificates in PEM of the authorities that receivers' certificates must come from; without one, the system's.",
+		"Sertifikater i PEM for utstederne som mottakernes sertifikater må komme fra; uten den brukes systemets.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.Cert })
+	t.add("async.cert", "FILE", "",
+		"Certificate chain in PEM that is shown to receivers that ask for one (mutual TLS).",
+		"Sertifikatkjede i PEM som vises til mottakere som ber om det (gjensidig TLS).", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.Key })
+	t.add("async.key", "FILE", "",
+		"Private key in PEM that belongs to async.cert.",
+		"Privat nøkkel i PEM som hører til async.cert.", set, get)
 }

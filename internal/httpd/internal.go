@@ -17,6 +17,9 @@ import (
 type Dependency struct {
 	Name  string
 	Check func(context.Context) error
+	// Warn returns what an operator should see to although the server is ready, or
+	// ""; nil: there is no such thing.
+	Warn func(context.Context) string
 }
 
 // InternalOptions describe the internal listener.
@@ -61,12 +64,21 @@ func ready(o InternalOptions, w http.ResponseWriter, r *http.Request) {
 	}
 	for _, d := range o.Dependencies {
 		b.WriteString(d.Name)
+		if d.Check == nil {
+			d.Check = func(context.Context) error { return nil }
+		}
 		if err := d.Check(ctx); err != nil {
 			status = http.StatusServiceUnavailable
 			b.WriteString(": not ready: " + remedy(err) + "\n")
 			continue
 		}
-		b.WriteString(": ready\n")
+		b.WriteString(": ready")
+		if d.Warn != nil {
+			if text := d.Warn(ctx); text != "" {
+				b.WriteString("; warning: " + text)
+			}
+		}
+		b.WriteString("\n")
 	}
 	writeText(w, status, b.String())
 }

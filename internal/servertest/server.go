@@ -19,6 +19,7 @@ type Announcement struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Subscription       string `json:"subscription"`
 	Internal           string `json:"internal"`
 	MLLP               string `json:"mllp"` // "" unless started with --mllp-listen
 	HomeCommunityID    string `json:"home_community_id"`

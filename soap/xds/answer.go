@@ -19,6 +19,9 @@ import (
 // answerHeader are the addressing headers of the answer: RelatesTo always, and a
 // MessageID of its own.
 func (x *exchange) answerHeader() soap.Header {
+	if p := x.postponed; p != nil {
+		return soap.Header{Action: answerAction(x.header.Action), MessageID: p.ID.String(), RelatesTo: x.header.MessageID, To: p.To}
+	}
 	return soap.Header{Action: answerAction(x.header.Action), MessageID: metadata.NewUUID().String(), RelatesTo: x.header.MessageID}
 }
 

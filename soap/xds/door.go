@@ -11,6 +11,7 @@ import (
 	"samdok/internal/xmlscan"
 	"samdok/sharing"
 	"samdok/soap"
+	"samdok/soap/async"
 	"samdok/soap/wsnt"
 )
 
@@ -61,10 +62,10 @@ func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "IT
 
 // RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
 // it is switched on, ITI-51.
-func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
+func RegistryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
-func RepositoryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, true) }
+func RepositoryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, true) }
 
 func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 	if o.Caller == nil {
@@ -112,7 +113,9 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
-	fed    bool // the scanner was fed from the stream
+	// postponed: the answer goes to another address.
+	postponed *async.Postponed
+	fed       bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -142,7 +145,7 @@ func (x *exchange) release() {
 	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
+	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent, x.postponed = nil, nil, nil, body{}, soap.Header{}, message{}, false, nil
 	exchanges.Put(x)
 }
 
@@ -165,10 +168,14 @@ func (x *exchange) serve() error {
 	if do == nil {
 		return soap.UnknownAction(x.header.Action, x.d.name())
 	}
-	if x.header.Action != wsnt.ActionNotify { // which nobody answers
-		if err := soap.CheckRequest(&x.header); err != nil {
-			return err
-		}
+	if x.header.Action == wsnt.ActionNotify { // which nobody answers
+		return do(x)
+	}
+	if err := soap.CheckRequest(&x.header, x.d.allowed()); err != nil {
+		return err
+	}
+	if x.header.Asynchronous() {
+		return x.later(do)
 	}
 	return do(x)
 }

@@ -119,8 +119,9 @@ func (l *logged) String() string {
 // server runs both doors over a service.
 type server struct {
 	*httptest.Server
-	log *logged
-	c   *Client
+	log     *logged
+	c       *Client
+	postbox *postbox // nil unless asynchronously
 }
 
 func serve(t testing.TB, s *service, o DoorOptions) *server {
@@ -128,15 +129,26 @@ func serve(t testing.TB, s *service, o DoorOptions) *server {
 	l := &logged{}
 	o.Log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	mux := http.NewServeMux()
-	mux.Handle("/registry", RegistryHandler(s, o))
-	mux.Handle("/repository", RepositoryHandler(s, o))
+	var post *postbox
+	if asynchronously {
+		post = newPostbox(t)
+		o.Later = post
+	}
+	reg, repo := RegistryHandler(s, o), RepositoryHandler(s, o)
+	mux.Handle("/registry", reg)
+	mux.Handle("/repository", repo)
 	srv := httptest.NewServer(mux)
 	hc := srv.Client()
 	t.Cleanup(func() {
 		hc.CloseIdleConnections()
 		srv.Close()
 	})
-	return &server{srv, l, NewClient(Options{RegistryURL: srv.URL + "/registry", RepositoryURL: srv.URL + "/repository", HTTP: hc})}
+	co := Options{RegistryURL: srv.URL + "/registry", RepositoryURL: srv.URL + "/repository", HTTP: hc}
+	if post != nil {
+		post.doors = map[string]Door{RegistryDoor: reg, RepositoryDoor: repo}
+		co.Inbox = post.inbox
+	}
+	return &server{srv, l, NewClient(co), post}
 }
 
 // post sends a raw body and returns status, Content-Type and body of the answer.

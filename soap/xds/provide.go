@@ -63,7 +63,7 @@ func (x *exchange) provide() error {
 	parts := &parts{stream: newStream(&x.msg, docs)}
 	defer parts.closeCurrent()
 	p.Documents = parts
-	receipt, err := x.d.svc.Provide(x.r.Context(), x.d.o.Caller(x.r, x.header), p)
+	receipt, err := x.d.svc.Provide(x.r.Context(), x.caller(), p)
 	if err != nil && parts.broken != nil {
 		return parts.broken // not the business's failure: the package is broken
 	}
