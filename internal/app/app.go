@@ -59,6 +59,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	gateways gateways
 	keeping  sharing.Keeping
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
@@ -83,6 +84,8 @@ type Info struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
 	PatientIdentity    string `json:"patient_identity"`
+	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
+	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
 	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
@@ -122,7 +125,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.serveKeep, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -172,6 +175,9 @@ func (a *App) useCases() error {
 		Keeper:        d.keeper,
 	})
 	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
+	if err := a.useGateways(all, g); err != nil {
+		return err
+	}
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -286,6 +292,7 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 		doors[xds.RepositoryDoor] = xds.RepositoryHandler(a.sharing, door)
 		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
 	}
+	all = append(all, a.gatewayEndpoints(door, doors)...)
 	a.answers.doors = doors
 	if a.notifier != nil {
 		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
@@ -316,6 +323,12 @@ func (a *App) Info() Info {
 		URL: base, Registry: base + registryPath, Repository: base + repositoryPath, PatientIdentity: base + identityPath,
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
+	}
+	if a.gateways.initiating != nil {
+		i.Gateway = base + initiatingPath
+	}
+	if a.gateways.responding != nil {
+		i.XCA = base + respondingPath
 	}
 	if !a.Config.HasRegistry() {
 		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
@@ -370,6 +383,9 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 // work is what is done in the background.
 func (a *App) work() []jobs.Job {
 	all := []jobs.Job{a.sweep}
+	if a.gateways.reload != nil {
+		all = append(all, *a.gateways.reload)
+	}
 	if a.settle != nil {
 		all = append(all, *a.settle)
 	}
@@ -416,6 +432,9 @@ func (a *App) close() error {
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()
+	}
+	for _, f := range a.gateways.closeIdle {
+		f()
 	}
 	a.notifier.close(ctx)
 	if a.data != nil {
