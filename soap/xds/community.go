@@ -169,7 +169,6 @@ type bodies struct {
 	*reply
 	stream  *stream
 	at      int // whose attachment is being read; -1: none
-	cur     io.Reader
 	waiting map[int]*spool.Spool // that came before they were wanted
 	count   int
 	done    bool
