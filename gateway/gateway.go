@@ -60,11 +60,7 @@ func (g *Gateway) Replace(members []Member) error {
 		n := newMember(m, g.stats[m.Home])
 		for _, home := range append([]string{m.Home}, m.Others...) {
 			if !strings.HasPrefix(home, "urn:oid:") {
-<<<<<<< HEAD
-				return fmt.Errorf("gateway: the homeCommunityId %q of %s is not of the form urn:oid:1.2.3", home, n.label())
-=======
 				return fmt.Errorf("gateway: the homeCommunityId %q of %s is not of the form urn:oid:OID", home, n.label())
->>>>>>> main
 			}
 			if other := d.homes[home]; other != nil {
 				return fmt.Errorf("gateway: the homeCommunityId %s belongs to two communities: %s and %s", home, other.label(), n.label())

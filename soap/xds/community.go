@@ -168,10 +168,6 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 type bodies struct {
 	*reply
 	stream  *stream
-<<<<<<< HEAD
-	at      int // whose attachment is being read; -1: none
-=======
->>>>>>> main
 	waiting map[int]*spool.Spool // that came before they were wanted
 	count   int
 	done    bool
