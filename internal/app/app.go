@@ -22,6 +22,7 @@ import (
 	"samdok/internal/jobs"
 	"samdok/internal/telemetry"
 	"samdok/internal/xmlscan"
+	"samdok/mailbox"
 	"samdok/metadata/ebrim"
 	"samdok/metadata/profile"
 	"samdok/registry"
@@ -78,6 +79,7 @@ type Info struct {
 	URL                string `json:"url"`
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
+	Recipient          string `json:"recipient,omitempty"`
 	PatientIdentity    string `json:"patient_identity"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
@@ -93,6 +95,7 @@ const (
 	registryPath   = "/services/registry"
 	repositoryPath = "/services/repository"
 	identityPath   = "/services/patient-identity"
+	recipientPath  = "/services/recipient"
 	readyTimeout   = 5 * time.Second
 )
 
@@ -117,7 +120,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.sharing, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -155,7 +158,7 @@ func (a *App) useCases() error {
 		}
 	}
 	a.sharing = watch(sharing.New(sharing.Options{
-		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		Registry: entries, Registrar: registrar, Repository: documents, Mail: mailboxes(c, d, a.Clock), Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand: onDemand(c, p, d.dir),
 		Guard:    g,
 	}), a.metrics, a.Clock)
@@ -251,6 +254,10 @@ func (a *App) listen() (err error) {
 	)
 }
 
+func mailboxes(c *config.Config, d *data, clock func() time.Time) *mailbox.Mailboxes {
+	return mailbox.New(mailbox.Options{Log: d.log, Index: d.log, Clock: clock, Organisations: c.Mailbox.Organisations, Any: c.Mailbox.Any, Default: c.Mailbox.Default})
+}
+
 // endpoints are the doors of the roles that are switched on.
 func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	var all []httpd.Endpoint
@@ -261,6 +268,9 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	}
 	if a.Config.HasRepository() {
 		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+	}
+	if a.Config.Mailbox.On {
+		all = append(all, httpd.Endpoint{Path: recipientPath, Name: "Document Recipient", Transactions: xds.RecipientTransactions(), Handler: xds.RecipientHandler(a.sharing, door)})
 	}
 	return all
 }
@@ -288,6 +298,9 @@ func (a *App) Info() Info {
 		URL: base, Registry: base + registryPath, Repository: base + repositoryPath, PatientIdentity: base + identityPath,
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
+	}
+	if a.Config.Mailbox.On {
+		i.Recipient = base + recipientPath
 	}
 	if !a.Config.HasRegistry() {
 		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""

@@ -18,6 +18,7 @@ import (
 type Announcement struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
+	Recipient          string `json:"recipient"`
 	PatientIdentity    string `json:"patient_identity"`
 	Internal           string `json:"internal"`
 	MLLP               string `json:"mllp"` // "" unless started with --mllp-listen

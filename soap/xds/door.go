@@ -19,6 +19,7 @@ type door struct {
 	svc        sharing.Service
 	o          DoorOptions
 	repository bool
+	recipient  bool // of documents sent to somebody (XDR); repository is set too
 	identity   bool // neither registry nor repository
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
@@ -64,6 +65,17 @@ func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return n
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
 func RepositoryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, true) }
 
+// RecipientTransactions is what RecipientHandler answers.
+func RecipientTransactions() []string { return []string{"ITI-41"} }
+
+// RecipientHandler answers ITI-41 as a Document Recipient (XDR): what is sent goes
+// to mailboxes.
+func RecipientHandler(svc sharing.Service, o DoorOptions) http.Handler {
+	d := newDoor(svc, o, true)
+	d.recipient = true
+	return d
+}
+
 func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 	if o.Caller == nil {
 		o.Caller = AnonymousCaller
@@ -90,6 +102,9 @@ func (d *door) spoolOptions() spool.Options {
 func (d *door) name() string {
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
+	if d.recipient {
+		return "Document Recipient's (" + strings.Join(RecipientTransactions(), ", ") + ")"
 	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
@@ -168,6 +183,8 @@ func (x *exchange) serve() error {
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.recipient && a != actionProvide:
+		return nil
 	case x.d.identity:
 		if feedKind(a) != 0 {
 			return (*exchange).feed

@@ -30,6 +30,7 @@ func RunLogIndex(t *testing.T, e LogEngine) {
 	t.Run("associations", e.associations)
 	t.Run("order and restriction", e.order)
 	t.Run("scan", e.scan)
+	t.Run("mail", e.mail)
 	t.Run("versions of an object", e.successions)
 	t.Run("removal", e.removal)
 	t.Run("removal and references", e.removalAndReferences)
