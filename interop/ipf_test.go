@@ -45,7 +45,9 @@ func TestIPF(t *testing.T) {
 // the version that its update superseded is not shown, so these are two runs.
 func TestIPFLifeCycle(t *testing.T) {
 	s := servertest.Start(t, t.TempDir())
-	t.Run("update", func(t *testing.T) { ipf(t, s, "n=2", "iti57="+s.Registry, "iti61="+s.Registry, "iti86="+s.Repository) })
+	t.Run("update", func(t *testing.T) {
+		ipf(t, s, "n=2", "iti57="+s.Registry, "iti61="+s.Registry, "summary", "iti86="+s.Repository)
+	})
 	t.Run("removal", func(t *testing.T) {
 		ipf(t, s, "n=2", "folder", "iti86="+s.Repository, "iti62="+s.Registry)
 	})

@@ -48,6 +48,14 @@ type Document struct {
 	Confidential string
 }
 
+// EmptyHash is the SHA-1 of nothing, which an entry has whose document is assembled
+// at its first retrieval (Delayed Document Assembly, ITI TF-2 3.42.4.1.2.1).
+const EmptyHash = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+// DelayedSlot marks such an entry for this source: its document is assembled by the
+// generator of its mime type. Without it the document is simply empty.
+const DelayedSlot = "urn:x-samdok:delayed-assembly"
+
 // MaxText is how many characters of a title or name a generator gets to see; XDS
 // knows titles of up to 128 (ITI TF-3 4.2.3.2.25).
 const MaxText = 200

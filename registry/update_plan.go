@@ -230,6 +230,9 @@ func (x *updatePlan) addVersion(e *effects, rev *revision) {
 		if o.RepositoryID == old.RepositoryID {
 			a.Document = rev.previous.Document
 		}
+		if key := x.c.Documents[o.ID]; key != "" && a.Document == "" { // assembled late
+			a.Document = key
+		}
 		if contentOf(o) == contentOf(old) {
 			claim.Value = contentOf(o)
 		}

@@ -144,13 +144,22 @@ func (r *Rule) parseAge() error {
 // codes reads value^^scheme.
 func codes(texts []string) (refs []metadata.CodeRef, err error) {
 	for _, s := range texts {
-		value, scheme, ok := strings.Cut(s, "^^")
-		if !ok || value == "" || scheme == "" {
-			return nil, fmt.Errorf("%q is not a code as value^^scheme", s)
+		ref, err := ParseCode(s)
+		if err != nil {
+			return nil, err
 		}
-		refs = append(refs, metadata.CodeRef{Value: value, Scheme: scheme})
+		refs = append(refs, ref)
 	}
 	return refs, nil
+}
+
+// ParseCode reads value^^scheme.
+func ParseCode(s string) (metadata.CodeRef, error) {
+	value, scheme, ok := strings.Cut(s, "^^")
+	if !ok || value == "" || scheme == "" {
+		return metadata.CodeRef{}, fmt.Errorf("%q is not a code as value^^scheme", s)
+	}
+	return metadata.CodeRef{Value: value, Scheme: scheme}, nil
 }
 
 // Verdict is what the rules say of a document.

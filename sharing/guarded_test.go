@@ -2,11 +2,13 @@ package sharing_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"samdok/access"
 	"samdok/audit"
@@ -16,6 +18,7 @@ import (
 	"samdok/metadata/metadatatest"
 	"samdok/sharing"
 	"samdok/storage"
+	"samdok/subscription"
 )
 
 // uses has a row for every use case: one that works, and one that a rule of the
@@ -174,6 +177,61 @@ var uses = map[string]struct {
 		},
 		bad: func(ctx context.Context, w *world) error {
 			return w.Feed(ctx, caller, sharing.PatientFeed{Kind: sharing.PatientAdded, Patient: metadata.PatientID{ID: "1", Authority: "nobody"}})
+		},
+	},
+	"Subscribe": {
+		action: access.ActionSubscribe, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.Subscribe(ctx, caller, w.asking())
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			q := w.asking()
+			q.Consumer = "http://elsewhere/"
+			_, err := w.Subscribe(ctx, caller, q)
+			return err
+		},
+	},
+	"Renew": {
+		action: access.ActionSubscribe, engine: []string{"events", "append"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.Renew(ctx, caller, w.subscribed(caller).ID, nil)
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			_, err := w.Renew(ctx, caller, w.subscribed(caller).ID, func(now time.Time) time.Time { return now })
+			return err
+		},
+	},
+	"Unsubscribe": {
+		action: access.ActionSubscribe, engine: []string{"events", "append"},
+		good: func(ctx context.Context, w *world) error { return w.Unsubscribe(ctx, caller, w.subscribed(caller).ID) },
+		bad:  func(ctx context.Context, w *world) error { return w.Unsubscribe(ctx, caller, metadata.NewUUID()) },
+	},
+	"Publish": {
+		action: access.ActionNotify, engine: []string{"load"},
+		good: func(ctx context.Context, w *world) error {
+			return w.Publish(ctx, caller, "urn:oid:1.2.3", []metadata.Object{w.document().Entry})
+		},
+		bad: func(ctx context.Context, w *world) error {
+			return w.Publish(ctx, caller, "urn:oid:1.2.3", []metadata.Object{&metadata.DocumentEntry{}})
+		},
+	},
+	"Notify": {
+		action: access.ActionNotify, silent: true, engine: []string{"lookup"},
+		good: func(ctx context.Context, w *world) error {
+			sub := w.subscribed(caller)
+			shown, err := w.Notify(ctx, caller, sub, subscription.Notice{Subscription: sub.ID, Objects: []metadata.ID{w.entry(w.stored).Object.ObjectID()}})
+			if err == nil && len(shown) == 0 {
+				err = errors.New("nothing is told")
+			}
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			sub := w.subscribed(caller)
+			sub.Consumer = "http://elsewhere/"
+			_, err := w.Notify(ctx, caller, sub, subscription.Notice{Subscription: sub.ID})
+			return err
 		},
 	},
 }

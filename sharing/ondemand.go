@@ -69,6 +69,7 @@ type material struct {
 	codes       []metadata.Code // confidentiality, each once
 	start, stop metadata.DTM    // of the care that the documents are about
 	recorded    bool
+	denied      int // documents that were wanted and may not be seen
 }
 
 // done lets others make documents.
@@ -92,6 +93,9 @@ func (m *making) document(ctx context.Context, r metadata.DocumentRequest, v ent
 		}
 	}
 	e := v.placed.Object.(*metadata.DocumentEntry)
+	if e.Kind == metadata.Stable {
+		return m.assembled(ctx, r, v)
+	}
 	mat, err := m.material(ctx, e.PatientID)
 	if err != nil {
 		return Document{}, nil, err
@@ -156,6 +160,20 @@ func (m *making) material(ctx context.Context, patient metadata.CX) (*material, 
 	if mat := m.materials[patient]; mat != nil {
 		return mat, nil
 	}
+	mat, err := m.gather(ctx, patient, func(*metadata.DocumentEntry) bool { return true }, "")
+	if err != nil {
+		return nil, err
+	}
+	if m.materials == nil {
+		m.materials = make(map[metadata.CX]*material)
+	}
+	m.materials[patient] = mat
+	return mat, nil
+}
+
+// gather finds the documents that are wanted, up to the entry until ("": all), and
+// leaves out what the caller may not see.
+func (m *making) gather(ctx context.Context, patient metadata.CX, wanted func(*metadata.DocumentEntry) bool, until metadata.ID) (*material, error) {
 	snapshots, err := m.snapshots(ctx, patient)
 	if err != nil {
 		return nil, err
@@ -170,9 +188,11 @@ func (m *making) material(ctx context.Context, patient metadata.CX) (*material, 
 			return err
 		}
 		for i := range decisions {
-			if decisions[i].Effect == access.Allow {
-				mat.add(batch[i].Object.(*metadata.DocumentEntry), items[i])
+			if decisions[i].Effect != access.Allow {
+				mat.denied++
+				continue
 			}
+			mat.add(batch[i].Object.(*metadata.DocumentEntry), items[i])
 		}
 		batch, items = batch[:0], items[:0]
 		if most := m.s.onDemand.Documents; len(mat.items) > most {
@@ -186,7 +206,11 @@ func (m *making) material(ctx context.Context, patient metadata.CX) (*material, 
 		if err != nil {
 			return nil, err
 		}
-		if snapshots[p.Object.ObjectID()] {
+		e := p.Object.(*metadata.DocumentEntry)
+		if e.ID == until {
+			break
+		}
+		if snapshots[e.ID] || !wanted(e) {
 			continue
 		}
 		batch, items = append(batch, p), append(items, ids.placed(p))
@@ -196,14 +220,7 @@ func (m *making) material(ctx context.Context, patient metadata.CX) (*material, 
 			}
 		}
 	}
-	if err := flush(); err != nil {
-		return nil, err
-	}
-	if m.materials == nil {
-		m.materials = make(map[metadata.CX]*material)
-	}
-	m.materials[patient] = mat
-	return mat, nil
+	return mat, flush()
 }
 
 func (mat *material) add(e *metadata.DocumentEntry, item access.Item) {

@@ -148,7 +148,7 @@ func (s *Sharing) open(ctx context.Context, pass *guard.Pass, r []metadata.Docum
 type entry struct {
 	placed    storage.Placed
 	item      access.Item
-	generator ondemand.Generator // of an on-demand entry
+	generator ondemand.Generator // nil: the document is stored
 }
 
 // visible finds, for each uniqueId asked for, an entry that this repository
@@ -179,7 +179,7 @@ func (s *Sharing) visible(ctx context.Context, pass *guard.Pass, r []metadata.Do
 	held := make([]storage.Placed, 0, len(all))
 	items := make([]access.Item, 0, len(all))
 	for _, p := range all {
-		if e := p.Object.(*metadata.DocumentEntry); e.RepositoryID == s.repository.ID() && (p.Document != "" || s.generator(e) != nil) {
+		if e := p.Object.(*metadata.DocumentEntry); e.RepositoryID == s.repository.ID() && (p.Document != "" || s.generator(p) != nil) {
 			held, items = append(held, p), append(items, ids.placed(p))
 		}
 	}
@@ -193,15 +193,17 @@ func (s *Sharing) visible(ctx context.Context, pass *guard.Pass, r []metadata.Do
 		}
 		had, ok := found[items[i].UniqueID]
 		if !ok || had.item.Status != metadata.Approved || items[i].Status == metadata.Approved {
-			found[items[i].UniqueID] = entry{held[i], items[i], s.generator(held[i].Object.(*metadata.DocumentEntry))}
+			found[items[i].UniqueID] = entry{held[i], items[i], s.generator(held[i])}
 		}
 	}
 	return found, nil
 }
 
-// generator makes the documents of an on-demand entry; nil for others.
-func (s *Sharing) generator(e *metadata.DocumentEntry) ondemand.Generator {
-	if e.Kind != metadata.OnDemand {
+// generator makes the documents of an on-demand entry, and of one that is assembled
+// late; nil for others.
+func (s *Sharing) generator(p storage.Placed) ondemand.Generator {
+	e := p.Object.(*metadata.DocumentEntry)
+	if e.Kind != metadata.OnDemand && !isDelayed(p) {
 		return nil
 	}
 	return s.onDemand.Generator(e)

@@ -59,6 +59,8 @@ type Options struct {
 	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
 	Logger *slog.Logger
+	// Subscriptions switches DSUB on.
+	Subscriptions Subscriptions
 }
 
 // Sharing implements Service. It is safe for concurrent use.
@@ -79,6 +81,8 @@ type Sharing struct {
 	clock      func() time.Time
 	keeper     *retention.Keeper
 	logger     *slog.Logger
+
+	subscriptions Subscriptions
 }
 
 var _ Service = (*Sharing)(nil)
@@ -108,6 +112,7 @@ func New(o Options) *Sharing {
 		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
 		registry: o.Registry, registrar: o.Registrar, mail: o.Mail, repository: o.Repository, guard: o.Guard, index: o.Index,
 		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
+		subscriptions: o.Subscriptions,
 	}
 	s.offers = newOffers(s)
 	return s

@@ -3,11 +3,13 @@ package sharing
 import (
 	"context"
 	"io"
+	"time"
 
 	"samdok/access"
 	"samdok/fault"
 	"samdok/mailbox"
 	"samdok/metadata"
+	"samdok/subscription"
 )
 
 // Service is every use case. *Sharing implements it; doors take it so that the
@@ -43,6 +45,16 @@ type Service interface {
 	Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error
 	// RemoveDocuments destroys documents; their metadata stays (ITI-86).
 	RemoveDocuments(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (Removed, error)
+	// Subscribe begins a subscription, Renew gives it another end, Unsubscribe ends
+	// it (ITI-52).
+	Subscribe(ctx context.Context, c access.Caller, q Subscribe) (subscription.Subscription, error)
+	Renew(ctx context.Context, c access.Caller, id metadata.UUID, until func(now time.Time) time.Time) (subscription.Subscription, error)
+	Unsubscribe(ctx context.Context, c access.Caller, id metadata.UUID) error
+	// Publish tells subscribers of objects that are registered elsewhere (ITI-54).
+	Publish(ctx context.Context, c access.Caller, producer string, objects []metadata.Object) error
+	// Notify tells which objects of a notice its subscriber may be told of now
+	// (ITI-53). The caller is the subscriber, as it was when it subscribed.
+	Notify(ctx context.Context, c access.Caller, sub subscription.Subscription, n subscription.Notice) ([]metadata.Object, error)
 	// Feed takes in a message of a patient identity feed (ITI-8, ITI-44), durable
 	// when it returns nil. A message that was taken in before changes nothing and is
 	// nil again. Errors are *fault.Error; all but these leave the outcome unknown:

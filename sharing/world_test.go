@@ -25,6 +25,7 @@ import (
 	"samdok/retention"
 	"samdok/sharing"
 	"samdok/storage"
+	"samdok/subscription"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -50,9 +51,12 @@ type world struct {
 	records *recorder
 	repo    *repository.Repository
 	keeper  *retention.Keeper
-	stored  string // uniqueId of a document that is there
 	sent    string // uniqueId of a message that is there
 	mail    *mailbox.Mailboxes
+	stored  string             // uniqueId of a document that is there
+	book    *subscription.Book // without faults
+	broker  *subscription.Broker
+	outbox  storage.Outbox
 
 	mu   sync.Mutex
 	time time.Time
@@ -93,6 +97,16 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 		Guard:      guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}),
 		Index:      w.engine, Tenant: tenant, Home: home,
 	}
+	w.book = subscription.NewBook(subscription.Options{Log: e.db, Tenant: tenant, Clock: w.now})
+	book := subscription.NewBook(subscription.Options{Log: w.engine, Tenant: tenant, Clock: w.now})
+	w.outbox = e.db
+	w.broker = subscription.NewBroker(subscription.BrokerOptions{Book: book, Feed: e.db, Index: w.engine, Outbox: e.db, Tenant: tenant, Clock: w.now})
+	o.Subscriptions = sharing.Subscriptions{Book: book, Broker: w.broker, Longest: 24 * time.Hour, Usual: time.Hour, Consumer: func(address string) error {
+		if address != consumer {
+			return errors.New("not this one")
+		}
+		return nil
+	}}
 	for _, f := range change {
 		f(&o)
 	}

@@ -18,6 +18,8 @@ type Header struct {
 	ReplyTo   string // the address
 	FaultTo   string
 	RelatesTo string
+	// WithParameters: ReplyTo or FaultTo has reference parameters.
+	WithParameters bool
 	// Security is the wsse:Security header; nil when there is none. It lies in the
 	// request's buffer and is gone with the request.
 	Security *Fragment
@@ -205,9 +207,9 @@ func readAddressing(sc *xmlscan.Scanner, h *Header, seen *uint16) error {
 		}
 		to = &h.RelatesTo
 	case "ReplyTo":
-		return readAddress(sc, &h.ReplyTo)
+		return readAddress(sc, &h.ReplyTo, &h.WithParameters)
 	case "FaultTo":
-		return readAddress(sc, &h.FaultTo)
+		return readAddress(sc, &h.FaultTo, &h.WithParameters)
 	default:
 		return nil
 	}
@@ -220,19 +222,27 @@ func readAddressing(sc *xmlscan.Scanner, h *Header, seen *uint16) error {
 	return err
 }
 
-// readAddress reads the Address of an endpoint reference.
-func readAddress(sc *xmlscan.Scanner, to *string) error {
+// readAddress reads the Address of an endpoint reference, and whether it has
+// reference parameters.
+func readAddress(sc *xmlscan.Scanner, to *string, parameters *bool) error {
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)
 		if err != nil || !ok {
 			return err
 		}
-		if sc.Is(xmlscan.WSA, "Address") {
+		switch {
+		case sc.Is(xmlscan.WSA, "Address"):
 			text, err := sc.ElementText()
 			if err != nil {
 				return err
 			}
 			*to = strings.TrimSpace(text)
+		case sc.Is(xmlscan.WSA, "ReferenceParameters"):
+			some, err := sc.NextChild(sc.Depth())
+			if err != nil {
+				return err
+			}
+			*parameters = *parameters || some
 		}
 	}
 }
@@ -266,8 +276,9 @@ func checkHeaders(h *Header, unknown []Name) error {
 }
 
 // CheckRequest applies the rules of a request that wants an answer: a MessageID,
-// and an answer in the same connection.
-func CheckRequest(h *Header) error {
+// and an answer in the same connection or at an address that is allowed. allowed
+// says why an address is not; nil: there are no asynchronous answers.
+func CheckRequest(h *Header, allowed func(address string) error) error {
 	if h.MessageID == "" {
 		return required("MessageID", "the answer must refer to it")
 	}
@@ -275,12 +286,38 @@ func CheckRequest(h *Header) error {
 		return &Fault{Code: Sender, Sub: OnlyAnonymousSupported, Problem: "ReplyTo",
 			Text: "wsa:ReplyTo is " + None + ": nobody would get the answer.", Norsk: "wsa:ReplyTo sier at ingen skal ha svaret."}
 	}
-	if h.Asynchronous() || h.FaultTo != "" && h.FaultTo != Anonymous && h.FaultTo != None {
+	elsewhere := h.FaultTo != "" && h.FaultTo != Anonymous && h.FaultTo != None
+	switch {
+	case !h.Asynchronous() && !elsewhere:
+		return nil
+	case allowed == nil:
 		return &Fault{Code: Sender, Sub: OnlyAnonymousSupported, Problem: "ReplyTo",
 			Text:  "Asynchronous answers are not switched on at this server. Leave wsa:ReplyTo and wsa:FaultTo out, or use the address " + Anonymous + ", to get the answer in the same connection.",
 			Norsk: "Asynkrone svar er ikke slått på på denne tjeneren. Utelat wsa:ReplyTo og wsa:FaultTo, eller bruk adressen " + Anonymous + ", for å få svaret i samme forbindelse."}
+	case !h.Asynchronous() || h.FaultTo == Anonymous || h.FaultTo == None:
+		return &Fault{Code: Sender, Sub: InvalidAddress, Problem: "FaultTo",
+			Text:  "wsa:ReplyTo and wsa:FaultTo must both be addresses of yours, or both the anonymous address; wsa:FaultTo may be left out.",
+			Norsk: "wsa:ReplyTo og wsa:FaultTo må begge være egne adresser, eller begge den anonyme adressen; wsa:FaultTo kan utelates."}
+	case h.WithParameters:
+		return &Fault{Code: Sender, Sub: InvalidAddressingHeader, Problem: "ReplyTo",
+			Text:  "wsa:ReplyTo or wsa:FaultTo has wsa:ReferenceParameters, which an asynchronous answer of this server cannot carry. Put what you need into the address.",
+			Norsk: "wsa:ReplyTo eller wsa:FaultTo har wsa:ReferenceParameters, som asynkrone svar fra denne tjeneren ikke kan ha med."}
+	}
+	if err := allowed(h.ReplyTo); err != nil {
+		return notAllowed("ReplyTo", err)
+	}
+	if elsewhere {
+		if err := allowed(h.FaultTo); err != nil {
+			return notAllowed("FaultTo", err)
+		}
 	}
 	return nil
+}
+
+func notAllowed(header string, err error) *Fault {
+	return &Fault{Code: Sender, Sub: InvalidAddress, Problem: header,
+		Text:  "Answers are not sent to the address in wsa:" + header + ": " + err.Error() + ". Ask the operator of this server to allow it (async.reply-to).",
+		Norsk: "Svar sendes ikke til adressen i wsa:" + header + ". Be tjenerens driftsansvarlige om å tillate den (async.reply-to)."}
 }
 
 func required(name, why string) *Fault {

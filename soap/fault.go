@@ -25,6 +25,7 @@ const (
 	InvalidAddressingHeader Subcode = "InvalidAddressingHeader"
 	InvalidCardinality      Subcode = "InvalidCardinality"            // below InvalidAddressingHeader
 	OnlyAnonymousSupported  Subcode = "OnlyAnonymousAddressSupported" // below InvalidAddressingHeader
+	InvalidAddress          Subcode = "InvalidAddress"                // below InvalidAddressingHeader
 	HeaderRequired          Subcode = "MessageAddressingHeaderRequired"
 )
 
@@ -50,8 +51,14 @@ type Fault struct {
 	// Problem is the offending WS-Addressing header, or the action for
 	// ActionNotSupported.
 	Problem string
+	// Action is the wsa:Action of a fault that its standard names; "": the one of
+	// WS-Addressing. Detail is the XML inside env:Detail that such a standard wants.
+	Action string
+	Detail []byte
 	// Version11 asks for a SOAP 1.1 envelope: the sender knows no other.
 	Version11 bool
+	// To is where an asynchronous fault goes; "" for one in the same connection.
+	To string
 	// Err is for the operator's log and is never written.
 	Err error
 }
@@ -113,9 +120,12 @@ func AppendFault(b []byte, f *Fault, messageID, relatesTo string) []byte {
 	if f.Sub != "" {
 		action = addressingFault
 	}
+	if f.Action != "" {
+		action = f.Action
+	}
 	b = append(b, xmlHead...)
 	b = append(b, envelopeOpen...)
-	b = appendHeaders(b, Header{Action: action, MessageID: messageID, RelatesTo: relatesTo})
+	b = appendHeaders(b, Header{Action: action, MessageID: messageID, RelatesTo: relatesTo, To: f.To})
 	if f.Code == VersionMismatch {
 		b = append(b, supportedEnvelopeUpgrade...)
 	}
@@ -143,13 +153,13 @@ func AppendFault(b []byte, f *Fault, messageID, relatesTo string) []byte {
 	return append(b, `</env:Fault></env:Body></env:Envelope>`...)
 }
 
-// appendSubcode nests InvalidCardinality below InvalidAddressingHeader, as WS-
+// appendSubcode nests InvalidCardinality and its like below InvalidAddressingHeader, as WS-
 // Addressing SOAP Binding 6.4.1 wants it.
 func appendSubcode(b []byte, sub Subcode) []byte {
 	if sub == "" {
 		return b
 	}
-	nested := sub == InvalidCardinality || sub == OnlyAnonymousSupported
+	nested := sub == InvalidCardinality || sub == OnlyAnonymousSupported || sub == InvalidAddress
 	if nested {
 		b = append(b, `<env:Subcode><env:Value>wsa:InvalidAddressingHeader</env:Value>`...)
 	}
@@ -163,6 +173,10 @@ func appendSubcode(b []byte, sub Subcode) []byte {
 }
 
 func appendDetail(b []byte, f *Fault) []byte {
+	if f.Detail != nil {
+		b = append(b, `<env:Detail>`...)
+		return append(append(b, f.Detail...), `</env:Detail>`...)
+	}
 	if f.Problem == "" || f.Sub == "" {
 		return b
 	}

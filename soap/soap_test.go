@@ -165,14 +165,31 @@ func TestCheckRequest(t *testing.T) {
 		h    Header
 		want string
 	}{
-		"plain":        {Header{MessageID: "m"}, ""},
-		"anonymous":    {Header{MessageID: "m", ReplyTo: Anonymous, FaultTo: Anonymous}, ""},
-		"no id":        {Header{}, "Sender/MessageAddressingHeaderRequired"},
-		"asynchronous": {Header{MessageID: "m", ReplyTo: "http://me/"}, "Sender/OnlyAnonymousAddressSupported"},
-		"fault to":     {Header{MessageID: "m", FaultTo: "http://me/"}, "Sender/OnlyAnonymousAddressSupported"},
-		"none":         {Header{MessageID: "m", ReplyTo: None}, "Sender/OnlyAnonymousAddressSupported"},
+		"plain":                 {Header{MessageID: "m"}, ""},
+		"anonymous":             {Header{MessageID: "m", ReplyTo: Anonymous, FaultTo: Anonymous}, ""},
+		"no id":                 {Header{}, "Sender/MessageAddressingHeaderRequired"},
+		"asynchronous":          {Header{MessageID: "m", ReplyTo: "http://me/"}, "Sender/OnlyAnonymousAddressSupported"},
+		"fault to":              {Header{MessageID: "m", FaultTo: "http://me/"}, "Sender/OnlyAnonymousAddressSupported"},
+		"none":                  {Header{MessageID: "m", ReplyTo: None}, "Sender/OnlyAnonymousAddressSupported"},
+		"none for faults":       {Header{MessageID: "m", ReplyTo: "http://ok/", FaultTo: None}, "Sender/InvalidAddress"},
+		"faults here":           {Header{MessageID: "m", ReplyTo: "http://ok/", FaultTo: Anonymous}, "Sender/InvalidAddress"},
+		"only faults elsewhere": {Header{MessageID: "m", FaultTo: "http://ok/"}, "Sender/InvalidAddress"},
+		"allowed":               {Header{MessageID: "m", ReplyTo: "http://ok/"}, ""},
+		"both allowed":          {Header{MessageID: "m", ReplyTo: "http://ok/", FaultTo: "http://ok/"}, ""},
+		"not allowed":           {Header{MessageID: "m", ReplyTo: "http://other/"}, "Sender/InvalidAddress"},
+		"faults not allowed":    {Header{MessageID: "m", ReplyTo: "http://ok/", FaultTo: "http://other/"}, "Sender/InvalidAddress"},
+		"parameters":            {Header{MessageID: "m", ReplyTo: "http://ok/", WithParameters: true}, "Sender/InvalidAddressingHeader"},
 	} {
-		err := CheckRequest(&c.h)
+		allowed := func(a string) error {
+			if a != "http://ok/" {
+				return errors.New("no")
+			}
+			return nil
+		}
+		if c.h.ReplyTo == "http://me/" || c.h.FaultTo == "http://me/" {
+			allowed = nil
+		}
+		err := CheckRequest(&c.h, allowed)
 		if c.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)

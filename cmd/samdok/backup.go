@@ -85,17 +85,39 @@ func (c *cli) backup(ctx context.Context, conf *config.Config, target string, wi
 
 func (c *cli) restoreCommand() *cobra.Command {
 	var data string
+	var o app.RestoreOptions
 	cmd := c.command(c.tr("restore FILE", "restore FIL"), c.tr("Make a data folder of a backup", "Lag en datamappe av en sikkerhetskopi"),
-		c.tr("Unpacks a backup into an empty folder and checks every file. A backup that is damaged\nor not whole leaves nothing behind.",
-			"Pakker ut en sikkerhetskopi i en tom mappe og kontrollerer hver fil. En kopi som er\nskadet eller ikke hel, etterlater ingenting."),
-		"  samdok restore /backup/samdok-20261122T015500Z.tar --data /var/lib/samdok\n  ssh backup 'cat samdok.tar' | samdok restore - --data ./samdok-data",
-		func(cmd *cobra.Command, args []string) error { return c.restore(cmd.Context(), args[0], data) })
+		c.tr(`Unpacks a backup into an empty folder and checks every file. A backup that is damaged or
+not whole leaves nothing behind.
+
+What was erased after the backup was made is still in it. The first start erases it again,
+by the newest list of erasures: the file keys/erasures of the folder the backup was made
+of. Give that folder, or a copy of the file, with --erasures. When there is none, say why
+with --without-erasures; that is recorded.`,
+			`Pakker ut en sikkerhetskopi i en tom mappe og kontrollerer hver fil. En kopi som er skadet
+eller ikke hel, etterlater ingenting.
+
+Det som ble slettet etter at kopien ble laget, er fortsatt i den. Den første starten sletter
+det på nytt, etter den nyeste listen over slettinger: filen keys/erasures i mappen kopien
+ble laget av. Oppgi mappen, eller en kopi av filen, med --erasures. Finnes den ikke, så si
+hvorfor med --without-erasures; det blir loggført.`),
+		"  samdok restore /backup/samdok-20261122T015500Z.tar --data /srv/new --erasures /var/lib/samdok\n  ssh backup 'cat samdok.tar' | samdok restore - --without-erasures 'nothing was ever erased'",
+		func(cmd *cobra.Command, args []string) error {
+			if (o.Erasures == "") == (o.Without == "") {
+				return c.usage("what was erased after the backup? Give --erasures FOLDER (or a copy of its keys/erasures), or --without-erasures REASON",
+					"hva ble slettet etter kopien? Oppgi --erasures MAPPE (eller en kopi av keys/erasures der), eller --without-erasures GRUNN")
+			}
+			return c.restore(cmd.Context(), args[0], data, o)
+		})
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.Flags().StringVar(&data, "data", "samdok-data", c.tr("`FOLDER` to make; empty or missing", "`MAPPE` som lages; tom eller ikke der"))
+	cmd.Flags().StringVar(&o.Erasures, "erasures", "", c.tr("`FILE`: the newest list of erasures, or the data folder that has it", "`FIL`: den nyeste listen over slettinger, eller datamappen den er i"))
+	cmd.Flags().StringVar(&o.Without, "without-erasures", "", c.tr("`REASON` why there is no list of erasures; it is recorded", "`GRUNN` til at det ikke finnes noen liste; blir loggført"))
 	return cmd
 }
 
-func (c *cli) restore(ctx context.Context, from, data string) error {
+func (c *cli) restore(ctx context.Context, from, data string, o app.RestoreOptions) error {
+	o.Who = reader()
 	r, size := c.in, int64(-1)
 	if from != "-" {
 		f, err := os.Open(from)
@@ -109,13 +131,16 @@ func (c *cli) restore(ctx context.Context, from, data string) error {
 		r = f
 	}
 	progress := c.bytesBar(size, c.tr("restoring", "gjenoppretter"))
-	restored, err := app.Restore(ctx, stoppable{ctx, r}, data, func(done int64) { progress.set(done, size) })
+	restored, err := app.Restore(ctx, stoppable{ctx, r}, data, o, func(done int64) { progress.set(done, size) })
 	progress.done()
 	if err != nil {
 		return err
 	}
 	c.say("Restored %d files (%s) into %s, as they were on %s.", "Gjenopprettet %d filer (%s) i %s, slik de var %s.",
 		restored.Files, humanSize(restored.Octets), data, restored.Made.Format("2006-01-02 15:04:05 UTC"))
+	if restored.Erasures > 0 {
+		c.note("%d erasures came after the backup; the first start does them again.", "%d slettinger kom etter kopien; den første starten gjør dem på nytt.", restored.Erasures)
+	}
 	if !restored.WithKey {
 		c.note("The master key was not in the backup: give it with --master-key-file, or put it at %s.", "Hovednøkkelen var ikke i kopien: oppgi den med --master-key-file, eller legg den i %s.", filepath.Join(data, "master.key"))
 	}

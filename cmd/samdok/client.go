@@ -51,11 +51,21 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 			return nil, c.usage("%q is not the address of a server; write one like %s", "%q er ikke adressen til en tjener; skriv en som %s", u, defaultURL)
 		}
 	}
-	secure, err := c.clientTLS(s.tls)
-	if err != nil {
+	var err error
+	if o.HTTP, _, err = c.http(s, parallel); err != nil {
 		return nil, err
 	}
-	o.HTTP = &http.Client{Transport: &http.Transport{
+	return xds.NewClient(o), nil
+}
+
+// http connects nowhere yet; base is the server's own address.
+func (c *cli) http(s *serverFlags, parallel int) (client *http.Client, base string, err error) {
+	base = strings.TrimRight(first(s.url, c.getenv("SAMDOK_URL"), defaultURL), "/")
+	secure, err := c.clientTLS(s.tls)
+	if err != nil {
+		return nil, "", err
+	}
+	return &http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		TLSClientConfig:       secure,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
@@ -63,8 +73,7 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 		ResponseHeaderTimeout: s.wait,
 		ExpectContinueTimeout: 2 * time.Second,
 		MaxIdleConnsPerHost:   parallel,
-	}}
-	return xds.NewClient(o), nil
+	}}, base, nil
 }
 
 // explain turns an error of a transaction into words and an exit code.

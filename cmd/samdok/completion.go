@@ -19,7 +19,7 @@ type completion = cobra.CompletionFunc
 // the codes of the profile with their names.
 func (c *cli) completions(root *cobra.Command) {
 	choices := map[string][]string{
-		"lang": {"en", "nb"}, "status": {"approved", "deprecated", "all"},
+		"lang": {"en", "nb"}, "status": {"approved", "deprecated", "all"}, "generator": {"summary"},
 	}
 	for _, s := range config.Settings() {
 		if words := strings.Split(s.Form, "|"); len(words) > 1 && strings.ToLower(s.Form) == s.Form {

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"samdok/metadata"
+	"samdok/ondemand"
 	"samdok/soap/xds"
 )
 
@@ -68,7 +69,11 @@ func (c *cli) get(ctx context.Context, client *xds.Client, id, output string, fo
 	if e.Status == metadata.Deprecated {
 		c.note("Note: this document has been replaced.", "Merk: dette dokumentet er erstattet.")
 	}
-	if output != "-" {
+	switch {
+	case output == "-":
+	case e.Kind == metadata.OnDemand, isDelayed(e):
+		c.note("Wrote %s (%s).", "Skrev %s (%s).", output, e.MimeType)
+	default:
 		c.note("Wrote %s (%s, %s); size and hash are right.", "Skrev %s (%s, %s); størrelse og hash stemmer.", output, e.MimeType, humanSize(e.Size.Octets))
 	}
 	return nil
@@ -121,6 +126,11 @@ func (c *cli) receiveFile(ctx context.Context, client *xds.Client, e *metadata.D
 	return exit(exitFailed, os.Rename(temp.Name(), path))
 }
 
+// isDelayed tells an entry whose size and hash are those of nothing.
+func isDelayed(e *metadata.DocumentEntry) bool {
+	return e.Size == metadata.Octets(0) && strings.EqualFold(e.Hash, ondemand.EmptyHash)
+}
+
 // receive streams the document and proves that it is what the registry knows.
 func (c *cli) receive(ctx context.Context, client *xds.Client, e *metadata.DocumentEntry, w io.Writer) error {
 	progress := c.bytesBar(e.Size.Octets, c.tr("receiving", "mottar"))
@@ -128,9 +138,11 @@ func (c *cli) receive(ctx context.Context, client *xds.Client, e *metadata.Docum
 	sum := sha1.New()
 	var size int64
 	got := 0
+	var made metadata.DocumentRequest
 	request := metadata.DocumentRequest{Home: e.Home, RepositoryID: e.RepositoryID, UniqueID: e.UniqueID}
 	answer, err := client.Retrieve(ctx, []metadata.DocumentRequest{request}, func(d xds.Document) (err error) {
 		got++
+		made = d.NewID
 		size, err = io.Copy(io.MultiWriter(w, sum), progress.reader(io.NopCloser(d.Body)))
 		return err
 	})
@@ -142,6 +154,18 @@ func (c *cli) receive(ctx context.Context, client *xds.Client, e *metadata.Docum
 	}
 	// An on-demand document has no size and hash before it is made.
 	if e.Kind == metadata.OnDemand {
+		if made.RepositoryID != "" {
+			c.note("Made on demand. It is kept as %s.", "Laget på forespørsel. Det beholdes som %s.", clean(made.UniqueID))
+		} else {
+			c.note("Made on demand. It is not kept; opened again it will be another document.", "Laget på forespørsel. Det beholdes ikke; neste gang lages et nytt dokument.")
+		}
+		return nil
+	}
+	// Nor has one that its source assembles late (ITI TF-2 3.43.4.2.3.2).
+	if isDelayed(e) {
+		if size > 0 {
+			c.note("The document is assembled now; the registry tells its size and hash from now on.", "Dokumentet er satt sammen nå; registeret oppgir størrelse og hash fra nå av.")
+		}
 		return nil
 	}
 	if e.Size.Given && e.Size.Octets != size {

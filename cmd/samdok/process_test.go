@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
 	"samdok/soap/xds"
+	"samdok/storage/storagetest"
 )
 
 // process is a `samdok serve` of its own, so that it can be killed.
@@ -93,6 +95,8 @@ type writer struct {
 	// acknowledged is what the server said yes to; last was sent and not answered.
 	acknowledged []metadatatest.Document
 	last         metadatatest.Document
+	// found and opened are the searches and retrievals that were answered.
+	found, opened int
 }
 
 func (w *writer) write(client *xds.Client, g *metadatatest.Gen) {
@@ -107,17 +111,47 @@ func (w *writer) write(client *xds.Client, g *metadatatest.Gen) {
 			return
 		}
 		w.acknowledged = append(w.acknowledged, d)
+		if len(w.acknowledged)%3 == 0 && !w.read(client, d) {
+			return
+		}
 	}
 }
 
+// read searches and opens what was written last; false when the server is gone.
+func (w *writer) read(client *xds.Client, d metadatatest.Document) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	q := &metadata.FindDocuments{Patient: w.patient.CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}
+	answer, err := client.Find(ctx, metadata.StoredQuery{Query: q})
+	if err != nil {
+		return false
+	}
+	w.found++
+	for _, e := range entriesOf(answer.Objects) {
+		if e.ID == d.Entry.ID {
+			if same(ctx, client, e, d.Bytes) != nil {
+				return false
+			}
+			w.opened++
+		}
+	}
+	return true
+}
+
 // TestKilledServerKeepsWhatItAcknowledged ends the server with SIGKILL at random
-// moments while 8 clients write. Every document that was acknowledged is found and
+// moments while 8 clients write and read. Every answered request has its record, and
+// every record is whole (P6). Every document that was acknowledged is found and
 // opened afterwards; a document that was not is there whole or not at all (P1, P2).
 func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
-	const writers, rounds = 8, 3
+	const writers = 8
+	rounds := 4
+	if storagetest.Long() {
+		rounds = 50
+	}
 	dir := t.TempDir()
 	var all []*writer
 	for round := range rounds {
+		begin := time.Now()
 		p := startProcess(t, dir)
 		client := p.client(t)
 		var group sync.WaitGroup
@@ -131,6 +165,7 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 		p.signal(t, syscall.SIGKILL)
 		p.wait(t)
 		group.Wait()
+		checkRecorded(t, dir, begin, all[round*writers:])
 	}
 	p := startProcess(t, dir)
 	client := p.client(t)
@@ -147,27 +182,36 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 	if err := p.wait(t); err != nil {
 		t.Errorf("the server ended with %v", err)
 	}
-	checkRecorded(t, dir, all)
 }
 
-// checkRecorded looks for the record of every acknowledged document, and verifies
-// the ledger.
-func checkRecorded(t *testing.T, dir string, all []*writer) {
+// checkRecorded looks for the record of every acknowledged document and every
+// answered read of patients that only this round has, and verifies the ledger.
+func checkRecorded(t *testing.T, dir string, begin time.Time, all []*writer) {
 	t.Helper()
-	out, err := exec.Command("samdok", "log", "--json", "--limit", "100000", "--data", dir).Output()
+	if out, err := exec.Command("samdok", "verify", "ledger", "--data", dir).CombinedOutput(); err != nil {
+		t.Errorf("before the next start: %v\n%s", err, out)
+	}
+	out, err := exec.Command("samdok", "log", "--json", "--limit", "100000", "--data", dir, "--since", begin.UTC().Format(time.RFC3339)).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	recorded := map[string]bool{}
+	reads := map[string]int{}
 	for line := range bytes.Lines(out) {
 		var r app.LogRecord
 		if err := json.Unmarshal(line, &r); err != nil {
 			t.Fatal(err)
 		}
+		if r.Outcome != "success" {
+			continue
+		}
 		for _, i := range r.Items {
-			if r.Event == "provide" && r.Outcome == "success" {
+			if r.Event == "provide" {
 				recorded[i.UniqueID] = true
 			}
+		}
+		if len(r.Items) > 0 && (r.Event == "find" || r.Event == "retrieve") {
+			reads[r.Event+r.Items[0].Patient]++
 		}
 	}
 	for _, w := range all {
@@ -175,6 +219,10 @@ func checkRecorded(t *testing.T, dir string, all []*writer) {
 			if !recorded[d.Entry.UniqueID] {
 				t.Errorf("there is no record of %s, which was acknowledged", d.Entry.UniqueID)
 			}
+		}
+		patient := string(w.patient.CX())
+		if found, opened := reads["find"+patient], reads["retrieve"+patient]; found < w.found || opened < w.opened || found > w.found+1 || opened > w.opened+1 {
+			t.Errorf("%d searches and %d retrievals were answered, %d and %d are recorded", w.found, w.opened, found, opened)
 		}
 	}
 	if out, err := exec.Command("samdok", "verify", "ledger", "--data", dir).CombinedOutput(); err != nil {
@@ -349,6 +397,42 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	close(u.goOn)
 	if err := <-u.result; err == nil {
 		t.Error("the upload was answered by a server that is gone")
+	}
+}
+
+// TestWitnessOverTheNetwork: a witness asks the internal listener, and a folder that
+// was restored from an older copy is found out.
+func TestWitnessOverTheNetwork(t *testing.T) {
+	dir, copied, keep := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "copy"), filepath.Join(t.TempDir(), "witness")
+	p := startProcess(t, dir)
+	key, err := exec.Command("samdok", "ledger", "keys", "--data", dir).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.signal(t, syscall.SIGTERM)
+	if err := p.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("cp", "-a", dir, copied).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	witness := func(p *process) (string, error) {
+		out, err := exec.Command("samdok", "ledger", "witness", "--from", p.Internal, "--keep", keep, "--key", strings.TrimSpace(string(key))).CombinedOutput()
+		return string(out), err
+	}
+	p = startProcess(t, dir)
+	for range 2 {
+		if out, err := witness(p); err != nil || !strings.Contains(out, "continues") {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if err := exec.Command("samdok", "log", "--data", dir).Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := witness(startProcess(t, copied))
+	var e *exec.ExitError
+	if !errors.As(err, &e) || e.ExitCode() != exitFailed || !strings.Contains(out, "set back") && !strings.Contains(out, "replaced") {
+		t.Errorf("a ledger that was set back: %v: %s", err, out)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 func target(t *testing.T, args ...string) conformance.Target {
-	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0")...)
+	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0")...)
 	return conformance.Target{Registry: s.Registry, Repository: s.Repository, Recipient: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP}
 }
 

@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"bytes"
+	"regexp"
 	"strings"
 
 	"samdok/conformance"
@@ -163,5 +165,109 @@ func OnDemand() []conformance.Case {
 			s.AddOnDemand(elsewhere, "text/xml")
 			return s
 		}),
+	}
+}
+
+const tf43d = "ITI TF-2 3.43.4.2"
+
+// offered registers an on-demand document of the server's own repository, if it
+// is a source of such documents, and what it may be made of.
+func offered(t *conformance.T) (get conformance.Get, patient string) {
+	s, repository := provided(t, 1)
+	for _, mime := range []string{"text/xml", "application/pdf"} {
+		announced := t.NewSubmission(s.Patient)
+		d := announced.AddOnDemand(repository, mime)
+		t.Setup(func() { t.Success(t.OnDemand(announced)) })
+		get = conformance.Get{Repository: repository, Unique: d.UniqueID}
+		if a := t.Retrieve(get); a.RootErr == nil && len(conformance.All(a.Root, nsXDS, "DocumentResponse")) > 0 {
+			return get, s.Patient
+		}
+	}
+	t.Skipf("the server's repository makes no documents on demand of the kinds that the kit registers")
+	return get, s.Patient
+}
+
+// made is a retrieval of an on-demand document.
+func made(t *conformance.T, get conformance.Get) document {
+	d := documents(t, t.Success(t.Retrieve(get)))
+	t.Check(len(d) == 1, "%d documents, expected 1", len(d))
+	return d[0]
+}
+
+// OnDemandRetrieve are the rules of ITI-43 for on-demand documents.
+func OnDemandRetrieve() []conformance.Case {
+	onRetrieve := func(m conformance.Mutant) conformance.Mutant {
+		return mutant.OnPath("/repository", "RetrieveDocumentSetRequest", m)
+	}
+	return []conformance.Case{
+		{
+			ID: "ITI-43/on-demand-new-id", Title: "What is made on demand has a uniqueId of its own", Section: tf43d + ".2",
+			Mutant: onRetrieve(mutant.Answers(`<(\w+:)?NewDocumentUniqueId>[^<]*</(\w+:)?NewDocumentUniqueId>`, "")),
+			Run: func(t *conformance.T) {
+				get, _ := offered(t)
+				d := made(t, get)
+				t.Check(d.repository == get.Repository && d.unique == get.Unique, "the answer names %q %q", d.repository, d.unique)
+				t.Check(d.newUnique != "" && d.newUnique != get.Unique, "NewDocumentUniqueId is %q, DocumentUniqueId %q", d.newUnique, d.unique)
+			},
+		},
+		{
+			ID: "ITI-43/on-demand-same-id", Title: "One NewDocumentUniqueId always names the same bytes", Section: tf43d + ".2",
+			Mutant: onRetrieve(conformance.Mutant{Response: differently()}),
+			Run: func(t *conformance.T) {
+				get, _ := offered(t)
+				a, b := made(t, get), made(t, get)
+				t.Check(a.newUnique != b.newUnique || string(a.bytes) == string(b.bytes), "%s names two documents", a.newUnique)
+			},
+		},
+		{
+			ID: "ITI-43/on-demand-current", Title: "What is made on demand is made of what there is now", Section: "ITI TF-1 10.2.5",
+			Mutant: onRetrieve(mutant.Answers(`(?s)Helt ny`, "Ganske gammel")),
+			Run: func(t *conformance.T) {
+				get, patient := offered(t)
+				s := t.NewSubmission(patient)
+				conformance.SetTitle(s.Add("nytt"), "Helt ny")
+				t.Setup(func() { t.Success(t.Provide(s)) })
+				d := made(t, get)
+				if !strings.Contains(string(d.bytes), "Epikrise") {
+					t.Skipf("the document does not list titles in plain text")
+				}
+				t.Check(strings.Contains(string(d.bytes), "Helt ny"), "a document registered before is not in what was made afterwards")
+			},
+		},
+		{
+			ID: "ITI-43/on-demand-kept", Title: "With NewRepositoryUniqueId the document is registered as a snapshot before the answer", Section: tf43d + ".3",
+			Mutant: mutant.OnPath("/registry", "AdhocQuery", mutant.Answers(`(?s)<(\w+:)?Association .*?</(\w+:)?Association>`, "")),
+			Run: func(t *conformance.T) {
+				get, _ := offered(t)
+				d := made(t, get)
+				if d.newRepository == "" {
+					t.Skipf("the server does not keep what it makes (Persistence of Retrieved Documents)")
+				}
+				kept := documents(t, t.Success(t.Retrieve(conformance.Get{Repository: d.newRepository, Unique: d.newUnique})))
+				t.Check(len(kept) == 1 && string(kept[0].bytes) == string(d.bytes) && kept[0].newUnique == "", "the kept document is not the one that was answered")
+				e := entryOf(t, d.newUnique)
+				t.Check(conformance.Attr(e, "objectType") == conformance.Stable, "its entry's objectType is %q", conformance.Attr(e, "objectType"))
+				o := t.ObjectsOf(t.Query("LeafClass", getDocsAndAssocs, conformance.P("$XDSDocumentEntryUniqueId", conformance.Quote(d.newUnique))))
+				snapshots := 0
+				for _, a := range o.Associations {
+					if conformance.Attr(a, "associationType") == conformance.Snapshot && conformance.Attr(a, "targetObject") == conformance.Attr(entryOf(t, get.Unique), "id") {
+						snapshots++
+					}
+				}
+				t.Check(snapshots == 1, "%d IsSnapshotOf associations lead to the on-demand entry", snapshots)
+			},
+		},
+	}
+}
+
+// differently changes the bytes of every second answer, and keeps the ids.
+func differently() func(*conformance.Exchange) {
+	n, ids := 0, regexp.MustCompile(`NewDocumentUniqueId>[^<]*<`)
+	return func(x *conformance.Exchange) {
+		n++
+		x.Response = ids.ReplaceAll(x.Response, []byte("NewDocumentUniqueId>1.2.3.4<"))
+		if n%2 == 0 {
+			x.Response = bytes.Replace(x.Response, []byte("Epikrise"), []byte("Epikrisa"), 1)
+		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 
 type document struct {
 	home, repository, unique, mime string
+	newRepository, newUnique       string
 	bytes                          []byte
 }
 
@@ -27,7 +28,8 @@ func documents(t *conformance.T, a *conformance.Answer) []document {
 			}
 			return ""
 		}
-		d := document{home: child("HomeCommunityId"), repository: child("RepositoryUniqueId"), unique: child("DocumentUniqueId"), mime: child("mimeType")}
+		d := document{home: child("HomeCommunityId"), repository: child("RepositoryUniqueId"), unique: child("DocumentUniqueId"), mime: child("mimeType"),
+			newRepository: child("NewRepositoryUniqueId"), newUnique: child("NewDocumentUniqueId")}
 		doc := conformance.Find(e, nsXDS, "Document")
 		t.Check(doc != nil, "a DocumentResponse without Document")
 		b, ok := a.Include(doc)

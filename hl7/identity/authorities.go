@@ -1,7 +1,10 @@
 package identity
 
 import (
+	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"samdok/hl7/hl7v2"
 	"samdok/hl7/hl7v3"
@@ -79,13 +82,20 @@ func (a Authorities) V3(f *hl7v3.Feed) ([]sharing.PatientFeed, *Refusal) {
 }
 
 func feeds(transaction string, kind sharing.FeedKind, patient, subsumed []metadata.PatientID) ([]sharing.PatientFeed, *Refusal) {
-	place := patientPlace
+	missing := patientPlace
 	if kind == sharing.PatientsMerged && len(patient) > 0 {
-		place = subsumedPlace
+		missing = subsumedPlace
 	}
 	if len(patient) == 0 || kind == sharing.PatientsMerged && len(subsumed) == 0 {
-		return nil, &Refusal{Why: unknown, place: place,
+		return nil, &Refusal{Why: unknown, place: missing,
 			Text: "none of the ids is of an assigning authority of this affinity domain; the setting patient-authorities says which are"}
+	}
+	for at, ids := range map[place][]metadata.PatientID{patientPlace: patient, subsumedPlace: subsumed} {
+		for _, p := range ids {
+			if problem := unusable(p.ID); problem != "" {
+				return nil, &Refusal{Why: wrong, place: at, Text: problem}
+			}
+		}
 	}
 	if kind == sharing.PatientsMerged {
 		survivor := surviving(patient, subsumed)
@@ -96,6 +106,24 @@ func feeds(transaction string, kind sharing.FeedKind, patient, subsumed []metada
 		all[i] = sharing.PatientFeed{Transaction: transaction, Kind: kind, Patient: p}
 	}
 	return all, nil
+}
+
+// maxID is the length of a patient id in octets; a CX of XDS has at most 256
+// characters (ITI TF-3 Table 4.2.3.1.7-2).
+const maxID = 256
+
+// unusable says what is wrong with an id, "" when nothing is. An id is compared,
+// printed and shown: what cannot be seen must not be in it.
+func unusable(id string) string {
+	if len(id) > maxID {
+		return fmt.Sprintf("a patient id is longer than %d octets", maxID)
+	}
+	for _, r := range id {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return "a patient id holds control characters, or characters of no character set"
+		}
+	}
+	return ""
 }
 
 // surviving chooses among the ids of who survives: one of the authority whose id is

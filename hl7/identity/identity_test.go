@@ -103,19 +103,21 @@ func TestAnswers(t *testing.T) {
 		want    string // code, error code, part of the text
 		feeds   int
 	}{
-		"taken":         {message: admit, want: "AA||", feeds: 1},
-		"not HL7":       {message: "GET /", want: "AR|100|MSH"},
-		"not ours":      {message: strings.Replace(admit, "FNR", "XXX", 1), want: "AE|204|patient-authorities"},
-		"too long":      {message: admit, tooLong: true, want: "AR|207|mllp.message-bytes"},
-		"invalid":       {message: admit, err: refused(fault.Invalid, "bad id"), want: "AE|102|bad id", feeds: 1},
-		"unknown":       {message: admit, err: refused(fault.NotFound, "nobody"), want: "AE|204|nobody", feeds: 1},
-		"lives on":      {message: admit, err: refused(fault.Conflict, "was merged"), want: "AE|205|was merged", feeds: 1},
-		"denied":        {message: admit, err: refused(fault.Denied, "may not"), want: "AE|207|may not", feeds: 1},
-		"busy":          {message: admit, err: refused(fault.Busy, "queue is full"), want: "AR|207|again", feeds: 1},
-		"broken":        {message: admit, err: errors.New("disk sda1: secret"), want: "AR|207|reference", feeds: 1},
-		"canceled":      {message: admit, err: context.Canceled, want: "AR|207|again", feeds: 1},
-		"panic":         {message: admit, panics: true, want: "AR|207|reference"},
-		"panic, no MSH": {message: "", panics: true, want: "AR|100|MSH"},
+		"taken":          {message: admit, want: "AA||", feeds: 1},
+		"not HL7":        {message: "GET /", want: "AR|100|MSH"},
+		"not ours":       {message: strings.Replace(admit, "FNR", "XXX", 1), want: "AE|204|patient-authorities"},
+		"line end in id": {message: strings.Replace(admit, "13916900216", `1\X0D\2`, 1), want: "AE|102|control"},
+		"long id":        {message: strings.Replace(admit, "13916900216", strings.Repeat("9", 257), 1), want: "AE|102|longer"},
+		"too long":       {message: admit, tooLong: true, want: "AR|207|mllp.message-bytes"},
+		"invalid":        {message: admit, err: refused(fault.Invalid, "bad id"), want: "AE|102|bad id", feeds: 1},
+		"unknown":        {message: admit, err: refused(fault.NotFound, "nobody"), want: "AE|204|nobody", feeds: 1},
+		"lives on":       {message: admit, err: refused(fault.Conflict, "was merged"), want: "AE|205|was merged", feeds: 1},
+		"denied":         {message: admit, err: refused(fault.Denied, "may not"), want: "AE|207|may not", feeds: 1},
+		"busy":           {message: admit, err: refused(fault.Busy, "queue is full"), want: "AR|207|again", feeds: 1},
+		"broken":         {message: admit, err: errors.New("disk sda1: secret"), want: "AR|207|reference", feeds: 1},
+		"canceled":       {message: admit, err: context.Canceled, want: "AR|207|again", feeds: 1},
+		"panic":          {message: admit, panics: true, want: "AR|207|reference"},
+		"panic, no MSH":  {message: "", panics: true, want: "AR|100|MSH"},
 	} {
 		var log bytes.Buffer
 		svc := &service{err: c.err, panics: c.panics}

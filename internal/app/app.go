@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,8 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	keeping  sharing.Keeping
+	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
 	outside  *httpd.Listener
@@ -68,6 +71,7 @@ type App struct {
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
+	answers  *answers
 	// Of a repository that registers elsewhere; nil otherwise.
 	elsewhere *elsewhere
 	settle    *jobs.Job
@@ -81,6 +85,7 @@ type Info struct {
 	Repository         string `json:"repository"`
 	Recipient          string `json:"recipient,omitempty"`
 	PatientIdentity    string `json:"patient_identity"`
+	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -120,7 +125,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.sharing, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.sharing, a.serveKeep, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -150,6 +155,9 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
+	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
+		return err
+	}
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
 	var registrar sharing.Registrar = entries
 	if !c.HasRegistry() {
@@ -157,11 +165,14 @@ func (a *App) useCases() error {
 			return err
 		}
 	}
-	a.sharing = watch(sharing.New(sharing.Options{
+	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Mail: mailboxes(c, d, a.Clock), Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
-		OnDemand: onDemand(c, p, d.dir),
-		Guard:    g,
-	}), a.metrics, a.Clock)
+		OnDemand:      onDemand(c, p, d.dir),
+		Guard:         g,
+		Subscriptions: a.notifier.uses(c),
+		Keeper:        d.keeper,
+	})
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -207,7 +218,11 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 // listen mounts the doors and opens the ports.
 func (a *App) listen() (err error) {
 	c := a.Config
+	if a.answers, err = newAnswers(a); err != nil {
+		return err
+	}
 	door := a.door()
+	door.Later = a.answers.later()
 	var secure *tls.Config
 	if c.TLSCert != "" {
 		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
@@ -237,6 +252,7 @@ func (a *App) listen() (err error) {
 	dependencies := []httpd.Dependency{
 		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
 		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
+		{Name: "outbox", Warn: a.outboxWarning},
 	}
 	if a.elsewhere != nil {
 		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
@@ -244,12 +260,15 @@ func (a *App) listen() (err error) {
 	inside := httpd.NewInternal(httpd.InternalOptions{
 		Dependencies: dependencies,
 		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
+		More: map[string]http.HandlerFunc{TestimonyPath: a.data.testify},
 	})
 	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
 		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
 	}
 	return errors.Join(
+		a.letterMetrics(),
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
+		a.notifier.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
 }
@@ -261,16 +280,24 @@ func mailboxes(c *config.Config, d *data, clock func() time.Time) *mailbox.Mailb
 // endpoints are the doors of the roles that are switched on.
 func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	var all []httpd.Endpoint
+	doors := map[string]xds.Door{} // the same handlers answer what was stored
 	if a.Config.HasRegistry() {
+		doors[xds.RegistryDoor], doors[xds.IdentityDoor] = xds.RegistryHandler(a.sharing, door), xds.IdentityHandler(a.sharing, door)
 		all = append(all,
-			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: xds.RegistryHandler(a.sharing, door)},
-			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: xds.IdentityHandler(a.sharing, door)})
+			httpd.Endpoint{Path: registryPath, Name: "Document Registry", Transactions: xds.RegistryTransactions(door), Handler: doors[xds.RegistryDoor]},
+			httpd.Endpoint{Path: identityPath, Name: "Patient identity feed", Transactions: xds.IdentityTransactions(), Handler: doors[xds.IdentityDoor]})
 	}
 	if a.Config.HasRepository() {
-		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: xds.RepositoryHandler(a.sharing, door)})
+		doors[xds.RepositoryDoor] = xds.RepositoryHandler(a.sharing, door)
+		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
+	}
+	a.answers.doors = doors
+	if a.notifier != nil {
+		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
 	}
 	if a.Config.Mailbox.On {
-		all = append(all, httpd.Endpoint{Path: recipientPath, Name: "Document Recipient", Transactions: xds.RecipientTransactions(), Handler: xds.RecipientHandler(a.sharing, door)})
+		doors[xds.RecipientDoor] = xds.RecipientHandler(a.sharing, door)
+		all = append(all, httpd.Endpoint{Path: recipientPath, Name: "Document Recipient", Transactions: xds.RecipientTransactions(), Handler: doors[xds.RecipientDoor]})
 	}
 	return all
 }
@@ -314,6 +341,9 @@ func (a *App) Info() Info {
 	if a.feed != nil {
 		i.MLLP = a.feed.Address()
 	}
+	if a.notifier != nil {
+		i.Subscription = base + subscriptionPath
+	}
 	return i
 }
 
@@ -322,6 +352,10 @@ func (a *App) Info() Info {
 // clients may come; its error ends the server. Serve is called once.
 func (a *App) Serve(ctx context.Context, ready func() error) error {
 	a.jobs = jobs.Start(jobs.Options{Log: a.Log, Clock: a.Clock, Done: a.metrics.Job}, a.work()...)
+	a.answers.start()
+	if a.notifier != nil {
+		a.notifier.start(a.sharing)
+	}
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -389,9 +423,13 @@ func (a *App) close() error {
 	if a.public != nil {
 		a.public.Close()
 	}
+	if a.answers != nil {
+		a.answers.stop(ctx)
+	}
 	if a.jobs != nil {
 		a.jobs.Stop()
 	}
+	a.notifier.close(ctx)
 	if a.data != nil {
 		if a.started {
 			a.started = false

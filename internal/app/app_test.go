@@ -344,7 +344,7 @@ func TestBackupThroughTheServer(t *testing.T) {
 	}
 	stop()
 	for b, key := range map[*bytes.Buffer]bool{&with: true, &without: false} {
-		r, err := Restore(t.Context(), b, filepath.Join(t.TempDir(), "restored"), nil)
+		r, err := Restore(t.Context(), b, filepath.Join(t.TempDir(), "restored"), RestoreOptions{Without: "test"}, nil)
 		if err != nil || r.WithKey != key || r.Files < 3 {
 			t.Errorf("%+v, %v", r, err)
 		}

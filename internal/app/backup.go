@@ -101,22 +101,3 @@ func (c *counter) Write(b []byte) (int, error) {
 	c.progress(c.done)
 	return n, err
 }
-
-// Restored says what a restore brought.
-type Restored struct {
-	Made    time.Time
-	Files   int
-	Octets  int64
-	WithKey bool
-}
-
-// Restore makes a data folder of a backup. The folder must be empty or missing.
-func Restore(ctx context.Context, from io.Reader, dir string, progress func(done int64)) (Restored, error) {
-	m, err := backup.Restore(ctx, from, dir, progress)
-	r := Restored{Made: m.Made, Files: len(m.Files)}
-	for _, f := range m.Files {
-		r.Octets += f.Size
-		r.WithKey = r.WithKey || f.Name == masterName
-	}
-	return r, err
-}

@@ -27,7 +27,7 @@ const controlName = "control.sock"
 // longestSocket is what the kernel takes as a socket's path, with its end.
 const longestSocket = 100
 
-func listenControl(d *data, svc sharing.Service, clock func() time.Time, l *slog.Logger) (*httpd.Listener, error) {
+func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, clock func() time.Time, l *slog.Logger) (*httpd.Listener, error) {
 	path := filepath.Join(d.dir, controlName)
 	// One that is there belongs to a server that was killed: we hold the lock.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -57,9 +57,11 @@ func listenControl(d *data, svc sharing.Service, clock func() time.Time, l *slog
 		l.Info("a backup was made")
 	})
 	serveMail(mux, svc, l)
+	mux.Handle("POST /keep", keep)
 	mux.Handle("POST /log", serveOperation(l, func(ctx context.Context, q LogRequest) (LogAnswer, error) { return d.readLog(ctx, q, clock) }))
 	mux.Handle("POST /ledger", serveOperation(l, func(ctx context.Context, q LedgerCommand) (LedgerState, error) { return d.ledgerState(ctx, q, clock) }))
 	mux.Handle("POST /ledger/prove", serveOperation(l, func(_ context.Context, index int64) (ledger.Proof, error) { return d.ledger.Prove(index) }))
+	mux.Handle("POST /ledger/testify", serveOperation(l, func(_ context.Context, size int64) (ledger.Testimony, error) { return d.ledger.Testify(size) }))
 	return httpd.ListenOn(ln, nil, mux, httpd.Manners{HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 8 << 10}, l), nil
 }
 

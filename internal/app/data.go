@@ -14,6 +14,7 @@ import (
 	"samdok/audit/ledger"
 	"samdok/internal/config"
 	"samdok/internal/datadir"
+	"samdok/retention"
 	"samdok/storage/files"
 	"samdok/storage/keyring"
 	"samdok/storage/sqlite"
@@ -40,6 +41,10 @@ type data struct {
 	log       *sqlite.DB
 	documents *files.Store
 	ledger    *ledger.Ledger
+	list      *retention.List
+	keeper    *retention.Keeper
+	destroyed destroyed
+	clock     func() time.Time
 	// copying is held by a backup, so that the ledger's keys are not replaced
 	// meanwhile.
 	copying sync.Mutex
@@ -52,7 +57,7 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if err != nil {
 		return nil, err
 	}
-	d := &data{dir: dir}
+	d := &data{dir: dir, clock: clock}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -72,6 +77,7 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 			return nil, err
 		}
 	}
+	d.ring.Watch(d.destroyed.add)
 	if d.log, err = sqlite.Open(ctx, filepath.Join(dir, logName), sqlite.Options{Ring: d.ring}); err != nil {
 		return nil, err
 	}
@@ -81,6 +87,14 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if d.ledger, err = ledger.Open(ctx, filepath.Join(dir, ledgerName), ledger.Options{
 		Ring: d.ring, SigningKey: string(c.LedgerKey), CheckpointEvery: c.CheckpointInterval, Clock: clock, Log: l,
 	}); err != nil {
+		return nil, err
+	}
+	d.destroyed.start(d, clock, l)
+	if d.list, err = retention.OpenList(filepath.Join(dir, keysFolder), d.identity.RepositoryUniqueID); err != nil {
+		return nil, err
+	}
+	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock})
+	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -116,7 +130,13 @@ func openRing(dir string, c *config.Config, l *slog.Logger) (*keyring.Ring, erro
 			l.Warn("a master key was made and lies beside the data it protects; keep a copy apart, and move it out with master-key-file before real patients come in", "file", filepath.Join(dir, masterName))
 		}
 	}
-	return keyring.Open(filepath.Join(dir, keysFolder), m)
+	ring, err := keyring.Open(filepath.Join(dir, keysFolder), m)
+	if c.MasterKey == "" && errors.Is(err, keyring.ErrOtherMaster) {
+		if rotated, newErr := openWithNew(dir, l); newErr == nil {
+			return rotated, nil
+		}
+	}
+	return ring, err
 }
 
 // masterNotLost refuses to make a new master key beside keys that another one
@@ -135,6 +155,10 @@ func masterNotLost(dir string) error {
 // close closes what is open, last opened first.
 func (d *data) close() error {
 	var errs []error
+	errs = append(errs, d.destroyed.stop(d, d.clock))
+	if d.list != nil {
+		errs = append(errs, d.list.Close())
+	}
 	if d.ledger != nil {
 		errs = append(errs, d.ledger.Close())
 	}

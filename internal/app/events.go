@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"samdok/access"
@@ -45,6 +46,9 @@ func (d *data) recordStart(ctx context.Context, c *config.Config, version string
 		return err
 	}
 	is := map[string]string{}
+	if is[rulesSetting], err = rulesDigest(c); err != nil {
+		return err
+	}
 	start := d.event(audit.KindStart, now)
 	start.Details = []audit.Detail{{Name: "version", Value: version}}
 	changed := d.event(audit.KindConfig, now)
@@ -58,6 +62,8 @@ func (d *data) recordStart(ctx context.Context, c *config.Config, version string
 			changed.Details = append(changed.Details, audit.Detail{Name: s.Name, Value: fmt.Sprintf("%q instead of %q", value, was)})
 		}
 	}
+	is[masterSetting] = d.ring.Fingerprint()
+	policy := d.policyChange(before, is, changed, now)
 	events := []*audit.Event{start}
 	if d.created {
 		key := d.event(audit.KindKey, now)
@@ -66,6 +72,12 @@ func (d *data) recordStart(ctx context.Context, c *config.Config, version string
 	}
 	if len(changed.Details) > 0 {
 		events = append(events, changed)
+	}
+	if e := d.masterChange(before, now); e != nil {
+		events = append(events, e)
+	}
+	if len(policy.Details) > 0 {
+		events = append(events, policy)
 	}
 	for _, e := range events {
 		if err := d.record(ctx, e); err != nil {
@@ -77,6 +89,24 @@ func (d *data) recordStart(ctx context.Context, c *config.Config, version string
 		return err
 	}
 	return writeDurably(path, append(b, '\n'))
+}
+
+// rulesSetting is what settings.last calls the text of the retention rules.
+const rulesSetting = "retention.rules (text)"
+
+// policyChange is the event of what changed of who may do what, and of what is
+// erased when.
+func (d *data) policyChange(before, is map[string]string, changed *audit.Event, now time.Time) *audit.Event {
+	e := d.event(audit.KindPolicy, now)
+	for _, c := range changed.Details {
+		if strings.HasPrefix(c.Name, "access.") || strings.HasPrefix(c.Name, "retention.") {
+			e.Details = append(e.Details, c)
+		}
+	}
+	if was := before[rulesSetting]; was != is[rulesSetting] {
+		e.Details = append(e.Details, audit.Detail{Name: rulesSetting, Value: fmt.Sprintf("%q instead of %q", is[rulesSetting], was)})
+	}
+	return e
 }
 
 // newKeys are the keys that a new data folder begins with.

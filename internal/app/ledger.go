@@ -236,3 +236,34 @@ func ProveRecord(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 	})
 	return p, err
 }
+
+// Testify asks the ledger what a witness that has seen size leaves must know.
+func Testify(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, size int64) (t ledger.Testimony, err error) {
+	err = operate(ctx, c, l, clock, "/ledger/testify", size, &t, func(_ context.Context, d *data) (err error) {
+		t, err = d.ledger.Testify(size)
+		return err
+	})
+	return t, err
+}
+
+// TestimonyPath is where the internal listener answers witnesses: hashes and
+// signatures only.
+const TestimonyPath = "/ledger/testimony"
+
+// testify answers a witness over HTTP: ?seen=SIZE.
+func (d *data) testify(w http.ResponseWriter, r *http.Request) {
+	size, err := strconv.ParseInt(r.URL.Query().Get("seen"), 10, 64)
+	if err != nil || size < 0 {
+		http.Error(w, "seen must be how many records the witness has seen, 0 at first", http.StatusBadRequest)
+		return
+	}
+	t, err := d.ledger.Testify(size)
+	if err != nil {
+		http.Error(w, "the ledger cannot answer now; the server's log tells why", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(t); err != nil {
+		panic(http.ErrAbortHandler) // the answer must not look whole
+	}
+}

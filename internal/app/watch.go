@@ -10,6 +10,7 @@ import (
 	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/sharing"
+	"samdok/subscription"
 )
 
 // watched counts the use cases on their way in: rate, errors and duration per
@@ -17,24 +18,28 @@ import (
 type watched struct {
 	next                             sharing.Service
 	clock                            func() time.Time
+	notifier                         *notifier // learns of what changes the log; nil: nobody does
 	provide, register, find, receive *telemetry.Transaction
 	mail, readMail                   *telemetry.Transaction
 	across, update, restricted       *telemetry.Transaction
 	remove, destroy, onDemand        *telemetry.Transaction
 	feedV2, feedV3                   *telemetry.Transaction
+	subscribe, notify, publish       *telemetry.Transaction
 }
 
-func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time) sharing.Service {
-	return &watched{next: next, clock: clock,
+func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier) sharing.Service {
+	return &watched{next: next, clock: clock, notifier: n,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"), across: m.Transaction("ITI-51"),
 		mail: m.Transaction("ITI-41 recipient"), readMail: m.Transaction("mailbox"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
-		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44")}
+		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44"),
+		subscribe: m.Transaction("ITI-52"), notify: m.Transaction("ITI-53"), publish: m.Transaction("ITI-54")}
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
 	start := w.clock()
 	r, err := w.next.Provide(ctx, c, p)
+	w.notifier.changed()
 	w.provide.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
 }
@@ -63,6 +68,7 @@ func (w *watched) OpenMail(ctx context.Context, c access.Caller, organisation, u
 func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	start := w.clock()
 	receipt, err := w.next.Register(ctx, c, r)
+	w.notifier.changed()
 	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
@@ -70,6 +76,7 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	start := w.clock()
 	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
+	w.notifier.changed()
 	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
@@ -107,6 +114,7 @@ func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update)
 		count = w.restricted
 	}
 	r, err := w.next.Update(ctx, c, u)
+	w.notifier.changed()
 	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
 }
@@ -114,6 +122,7 @@ func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update)
 func (w *watched) Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error {
 	start := w.clock()
 	err := w.next.Remove(ctx, c, ids)
+	w.notifier.changed()
 	w.remove.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
 }
@@ -133,6 +142,42 @@ func (w *watched) Feed(ctx context.Context, c access.Caller, f sharing.PatientFe
 	err := w.next.Feed(ctx, c, f)
 	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
+}
+
+func (w *watched) Subscribe(ctx context.Context, c access.Caller, q sharing.Subscribe) (subscription.Subscription, error) {
+	start := w.clock()
+	s, err := w.next.Subscribe(ctx, c, q)
+	w.subscribe.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return s, err
+}
+
+func (w *watched) Renew(ctx context.Context, c access.Caller, id metadata.UUID, until func(time.Time) time.Time) (subscription.Subscription, error) {
+	start := w.clock()
+	s, err := w.next.Renew(ctx, c, id, until)
+	w.subscribe.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return s, err
+}
+
+func (w *watched) Unsubscribe(ctx context.Context, c access.Caller, id metadata.UUID) error {
+	start := w.clock()
+	err := w.next.Unsubscribe(ctx, c, id)
+	w.subscribe.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return err
+}
+
+func (w *watched) Publish(ctx context.Context, c access.Caller, producer string, objects []metadata.Object) error {
+	start := w.clock()
+	err := w.next.Publish(ctx, c, producer, objects)
+	w.notifier.posted()
+	w.publish.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return err
+}
+
+func (w *watched) Notify(ctx context.Context, c access.Caller, sub subscription.Subscription, n subscription.Notice) ([]metadata.Object, error) {
+	start := w.clock()
+	shown, err := w.next.Notify(ctx, c, sub, n)
+	w.notify.Done(outcome(err, nil, len(shown)), w.clock().Sub(start))
+	return shown, err
 }
 
 // outcome sorts ends into the few that an operator acts on.

@@ -30,6 +30,13 @@ const manifestMost = 1 << 30
 // in a folder of dir that makes datadir.Acquire refuse it; an error removes that
 // folder. done counts bytes of the backup read.
 func Restore(ctx context.Context, from io.Reader, dir string, p func(done int64)) (Manifest, error) {
+	return RestoreWith(ctx, from, dir, p, func(string, Manifest) error { return nil })
+}
+
+// RestoreWith is Restore that calls add with the folder where the files are, all
+// right, before they get their real names: what it makes there is restored with
+// them. Its error ends the restore.
+func RestoreWith(ctx context.Context, from io.Reader, dir string, p func(done int64), add func(dir string, m Manifest) error) (Manifest, error) {
 	if p == nil {
 		p = func(int64) {}
 	}
@@ -39,6 +46,9 @@ func Restore(ctx context.Context, from io.Reader, dir string, p func(done int64)
 	}
 	temp := filepath.Join(dir, datadir.Restoring)
 	m, err := unpack(ctx, from, temp, p)
+	if err == nil {
+		err = add(temp, m)
+	}
 	if err == nil {
 		err = place(temp, dir)
 	}

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"samdok/internal/outward"
 	"samdok/metadata"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
 
+	RetentionRules string // "" means: none
+
 	Roles    string // "registry,repository", "registry" or "repository"
 	Registry Registry
 	OnDemand OnDemand
@@ -40,8 +43,11 @@ type Config struct {
 	Limits  Limits
 	Across  Across
 	Mailbox Mailbox
+	Async   Async
 	HTTP    HTTP
 	MLLP    MLLP
+	Outward Outward
+	DSUB    DSUB
 	Malware Malware
 	Sweep   Sweep
 	Log     Log
@@ -120,6 +126,16 @@ type Across struct {
 	Objects  int           // in an answer to a query without patients
 }
 
+// Async is about answers that go to another address (wsa:ReplyTo).
+type Async struct {
+	ReplyTo   string // URLs with commas between; "" means: refused
+	Expire    time.Duration
+	Timeout   time.Duration // of one delivery
+	Private   bool          // names may lead to private addresses
+	CA        string        // "" means: the system's authorities
+	Cert, Key string        // "" means: no certificate of ours
+}
+
 // HTTP are the manners of the listeners.
 type HTTP struct {
 	HeaderTimeout time.Duration
@@ -162,6 +178,24 @@ type MLLP struct {
 	Connections  int
 	IdleTimeout  time.Duration // between two messages
 	StallTimeout time.Duration // no octet moved inside a message
+}
+
+// Outward is about messages to addresses that others name.
+type Outward struct {
+	Allow         outward.Allowed
+	AllowText     string // as given
+	CA, Cert, Key string // "" means: the system's authorities; no certificate
+	Timeout       time.Duration
+}
+
+// DSUB is about subscriptions and notifications (ITI-52, 53, 54).
+type DSUB struct {
+	On         bool
+	Longest    time.Duration // of a subscription
+	Usual      time.Duration // when nobody says
+	PerPatient int
+	AnyPatient int           // 0: none
+	Retry      time.Duration // of one notification
 }
 
 // Malware is the scanner that looks at documents before they are stored.

@@ -202,6 +202,10 @@ func (l *loader) check() {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	l.checkMLLP()
+	if (c.Async.Cert == "") != (c.Async.Key == "") {
+		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
+	}
+	l.checkSubscriptions()
 	l.checkRegistry()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
@@ -271,4 +275,20 @@ func loopback(hostPort string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
+}
+
+func (l *loader) checkSubscriptions() {
+	c := l.config
+	if (c.Outward.Cert == "") != (c.Outward.Key == "") {
+		l.fail("outward.cert", c.from["outward.cert"], "outward.cert and outward.key belong together; give both or none")
+	}
+	if c.DSUB.On && len(c.Outward.Allow) == 0 {
+		l.fail("outward.allow", c.from["outward.allow"], "dsub.broker is on, but no address is allowed to be notified; name them, or give loopback for receivers on this machine")
+	}
+	if c.DSUB.On && !c.HasRegistry() {
+		l.fail("dsub.broker", c.from["dsub.broker"], "needs the role registry: what is notified is what it registers")
+	}
+	if c.DSUB.Usual > c.DSUB.Longest {
+		l.fail("dsub.usual", c.from["dsub.usual"], "must not be more than dsub.longest (%s)", formatDuration(c.DSUB.Longest))
+	}
 }

@@ -17,6 +17,10 @@ func Settings() []*Setting {
 	t.mailbox()
 	t.listeners()
 	t.mllp()
+	t.async()
+	t.retention()
+	t.outward()
+	t.subscriptions()
 	t.operation()
 	return t.rows
 }
@@ -375,6 +379,58 @@ func (t *table) mllp() {
 		"Tid uten en eneste byte inne i en melding, eller mens svaret sendes, før forbindelsen lukkes. En hel melding kan bruke ti ganger så lang tid.", set, get)
 }
 
+func (t *table) outward() {
+	t.group = Text{"Messages to addresses that others name", "Meldinger til adresser som andre oppgir"}
+	set, get := receivers(func(c *Config) *Outward { return &c.Outward })
+	t.add("outward.allow", "ADDRESS,...", "",
+		"Where notifications may be sent: addresses such as https://host.example.no:8443/path, each for everything below it, or loopback for this machine. Empty lets nothing out.",
+		"Hvor varsler kan sendes: adresser som https://vert.example.no:8443/sti, hver for alt under den, eller loopback for denne maskinen. Tom verdi slipper ingenting ut.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Outward.CA })
+	t.add("outward.ca", "FILE", "",
+		"Certificates in PEM of the authorities that receivers' certificates must come from. Without it the system's count.",
+		"Sertifikater i PEM for utstederne som mottakernes sertifikater må komme fra. Uten den gjelder systemets.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Outward.Cert })
+	t.add("outward.cert", "FILE", "",
+		"Certificate chain in PEM that is shown to receivers (mutual TLS). It needs outward.key.",
+		"Sertifikatkjede i PEM som vises til mottakere (gjensidig TLS). Den trenger outward.key.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Outward.Key })
+	t.add("outward.key", "FILE", "",
+		"Private key in PEM that belongs to outward.cert.",
+		"Privat nøkkel i PEM som hører til outward.cert.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Outward.Timeout }, time.Second)
+	t.add("outward.timeout", "DURATION", "30s",
+		"Time that a receiver has to take one message; then it is tried again later.",
+		"Tid en mottaker har til å ta imot én melding; deretter prøves den igjen senere.", set, get)
+}
+
+func (t *table) subscriptions() {
+	t.group = Text{"Subscriptions (DSUB)", "Abonnement (DSUB)"}
+	set, get := onOff(func(c *Config) *bool { return &c.DSUB.On })
+	t.add("dsub.broker", "on|off", "off",
+		"Takes subscriptions (ITI-52) and published metadata (ITI-54) at /services/subscription and notifies subscribers (ITI-53) at addresses that outward.allow names.",
+		"Tar imot abonnement (ITI-52) og publiserte metadata (ITI-54) på /services/subscription og varsler abonnenter (ITI-53) på adresser som outward.allow nevner.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.DSUB.Longest }, time.Minute)
+	t.add("dsub.longest", "DURATION", "8760h",
+		"How long a subscription may last; one that asks for more gets this.",
+		"Hvor lenge et abonnement kan vare; ber noen om mer, får de dette.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.DSUB.Usual }, time.Minute)
+	t.add("dsub.usual", "DURATION", "720h",
+		"How long a subscription lasts that says nothing of its end.",
+		"Hvor lenge et abonnement varer når det ikke sier noe om slutten.", set, get)
+	set, get = count(func(c *Config) *int { return &c.DSUB.PerPatient })
+	t.add("dsub.per-patient", "NUMBER", "1000",
+		"Live subscriptions to one patient.",
+		"Antall levende abonnement på én pasient.", set, get)
+	set, get = countOrNone(func(c *Config) *int { return &c.DSUB.AnyPatient })
+	t.add("dsub.any-patient", "NUMBER", "0",
+		"Live subscriptions that are independent of the patient, such as to everything of one kind; each is compared with every document. 0 allows none.",
+		"Antall levende abonnement som er uavhengige av pasienten, som på alt av ett slag; hvert sammenlignes med hvert dokument. 0 tillater ingen.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.DSUB.Retry }, time.Minute)
+	t.add("dsub.retry", "DURATION", "24h",
+		"How long a notification is tried again when its receiver does not take it; then it is kept as dead until the operator revives or drops it.",
+		"Hvor lenge et varsel prøves på nytt når mottakeren ikke tar imot; deretter blir det liggende som dødt til driften vekker eller fjerner det.", set, get)
+}
+
 func (t *table) operation() {
 	t.group = Text{"Operation", "Drift"}
 	set, get := duration(func(c *Config) *time.Duration { return &c.Sweep.Interval }, time.Minute)
@@ -397,4 +453,36 @@ func (t *table) operation() {
 	t.add("profiling", "on|off", "off",
 		"Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.",
 		"Tilbyr /debug/profile?seconds=N på den interne adressen: en prosessorprofil for go tool pprof. Den nevner funksjoner, aldri data.", set, get)
+}
+
+func (t *table) async() {
+	t.group = Text{"Asynchronous answers", "Asynkrone svar"}
+	set, get := text(func(c *Config) *string { return &c.Async.ReplyTo })
+	t.add("async.reply-to", "URL,...", "",
+		"Addresses to which answers may be sent when a request asks for it (wsa:ReplyTo, wsa:FaultTo). Scheme, host and port must be equal, and the path equal or below: https://epj.example.no/answers. Without any, such requests are refused.",
+		"Adressene svar kan sendes til når en forespørsel ber om det (wsa:ReplyTo, wsa:FaultTo). Skjema, vert og port må være like, og stien lik eller under: https://epj.example.no/answers. Uten noen avvises slike forespørsler.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Expire }, time.Minute)
+	t.add("async.expire", "DURATION", "24h",
+		"How long an answer is sent again when it does not arrive. After that it is given up and shown by samdok outbox.",
+		"Hvor lenge et svar som ikke kommer fram, sendes på nytt. Deretter gis det opp og vises av samdok outbox.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Timeout }, time.Second)
+	t.add("async.timeout", "DURATION", "15m",
+		"How long the delivery of one answer may take.",
+		"Hvor lenge leveringen av ett svar kan ta.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Async.Private })
+	t.add("async.private-addresses", "on|off", "off",
+		"Lets host names in async.reply-to lead to private addresses (10.0.0.0/8 and the like). Needed inside a closed health network; off keeps a changed name from leading to machines behind the firewall. Addresses written as numbers are allowed as they are.",
+		"Lar vertsnavn i async.reply-to føre til private adresser (10.0.0.0/8 og lignende). Trengs i et lukket helsenett; off hindrer at et endret navn fører til maskiner bak brannmuren. Adresser skrevet med tall er tillatt som de er.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.CA })
+	t.add("async.ca", "FILE", "",
+		"Certificates in PEM of the authorities that receivers' certificates must come from; without one, the system's.",
+		"Sertifikater i PEM for utstederne som mottakernes sertifikater må komme fra; uten den brukes systemets.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.Cert })
+	t.add("async.cert", "FILE", "",
+		"Certificate chain in PEM that is shown to receivers that ask for one (mutual TLS).",
+		"Sertifikatkjede i PEM som vises til mottakere som ber om det (gjensidig TLS).", set, get)
+	set, get = text(func(c *Config) *string { return &c.Async.Key })
+	t.add("async.key", "FILE", "",
+		"Private key in PEM that belongs to async.cert.",
+		"Privat nøkkel i PEM som hører til async.cert.", set, get)
 }

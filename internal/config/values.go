@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"samdok/internal/outward"
 	"samdok/metadata"
 )
 
@@ -153,6 +154,28 @@ func count(field func(*Config) *int) (func(*Config, string) error, func(*Config)
 			return nil
 		},
 		func(c *Config) string { return strconv.Itoa(*field(c)) }
+}
+
+func countOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
+	set, get := count(field)
+	return func(c *Config, v string) error {
+		if v == "0" {
+			*field(c) = 0
+			return nil
+		}
+		return set(c, v)
+	}, get
+}
+
+func receivers(field func(*Config) *Outward) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+			all, err := outward.ParseAllowed(v)
+			if err == nil {
+				field(c).Allow, field(c).AllowText = all, v
+			}
+			return err
+		},
+		func(c *Config) string { return field(c).AllowText }
 }
 
 func rate(field func(*Config) *float64) (func(*Config, string) error, func(*Config) string) {

@@ -172,7 +172,10 @@ request was not let in at all.
 | 400 | Sender | The XML is malformed, the package is broken or ends early, the body is not the transaction's, two headers stand where one may | Mend the message |
 | 400 | Sender, MessageAddressingHeaderRequired | wsa:Action or wsa:MessageID is missing | Send it |
 | 400 | Sender, ActionNotSupported | The wsa:Action is none of this endpoint's | Check action and address |
-| 400 | Sender, OnlyAnonymousAddressSupported | wsa:ReplyTo or wsa:FaultTo asks for an asynchronous answer, which is not offered yet | Leave it out or use the anonymous address |
+| 400 | Sender, OnlyAnonymousAddressSupported | wsa:ReplyTo or wsa:FaultTo asks for an asynchronous answer, which is not switched on, or for none | Leave it out or use the anonymous address |
+| 400 | Sender, InvalidAddress | wsa:ReplyTo or wsa:FaultTo names an address that the operator has not allowed (` + "`async.reply-to`" + `), or the two do not fit | Ask the operator, or leave them out |
+| 400 | Sender, InvalidAddressingHeader | wsa:ReplyTo has ReferenceParameters | Put what you need into the address |
+| 503 | Receiver | An answer cannot be kept for later; the text says whether anything was done | Try again, or look first |
 | 500 | MustUnderstand | A header is marked mustUnderstand and not known here | Leave it out |
 | 500 | VersionMismatch | The envelope is not SOAP 1.2 | Send SOAP 1.2 |
 | 405 | Sender | The method is not POST | Use POST |

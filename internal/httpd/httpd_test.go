@@ -360,7 +360,7 @@ func TestReadinessNamesWhatFails(t *testing.T) {
 	bad := errors.New("the index is older than the log; run `samdok reindex`")
 	var fail error
 	h := NewInternal(InternalOptions{
-		Dependencies: []Dependency{{"documents", func(context.Context) error { return nil }}, {"log", func(context.Context) error { return fail }}},
+		Dependencies: []Dependency{{Name: "documents", Check: func(context.Context) error { return nil }}, {Name: "log", Check: func(context.Context) error { return fail }}, {Name: "outbox", Warn: func(context.Context) string { return "" }}},
 		Metrics:      http.NotFoundHandler(), Draining: &draining, Timeout: time.Second,
 	})
 	get := func(path string) (int, string) {

@@ -17,6 +17,9 @@ import (
 type Dependency struct {
 	Name  string
 	Check func(context.Context) error
+	// Warn returns what an operator should see to although the server is ready, or
+	// ""; nil: there is no such thing.
+	Warn func(context.Context) string
 }
 
 // InternalOptions describe the internal listener.
@@ -27,6 +30,8 @@ type InternalOptions struct {
 	Draining *atomic.Bool
 	Timeout  time.Duration // for all checks together
 	Profile  bool          // offer /debug/profile
+	// More are further pages, by path.
+	More map[string]http.HandlerFunc
 }
 
 // NewInternal is the handler of the internal listener.
@@ -38,6 +43,9 @@ func NewInternal(o InternalOptions) http.Handler {
 	r.GET("/metrics", gin.WrapH(o.Metrics))
 	if o.Profile {
 		r.GET("/debug/profile", profile)
+	}
+	for path, page := range o.More {
+		r.GET(path, gin.WrapF(page))
 	}
 	r.NoRoute(func(c *gin.Context) {
 		writeText(c.Writer, http.StatusNotFound, "This is samdok's internal listener. It has /healthz, /readyz and /metrics.\n")
@@ -56,12 +64,21 @@ func ready(o InternalOptions, w http.ResponseWriter, r *http.Request) {
 	}
 	for _, d := range o.Dependencies {
 		b.WriteString(d.Name)
+		if d.Check == nil {
+			d.Check = func(context.Context) error { return nil }
+		}
 		if err := d.Check(ctx); err != nil {
 			status = http.StatusServiceUnavailable
 			b.WriteString(": not ready: " + remedy(err) + "\n")
 			continue
 		}
-		b.WriteString(": ready\n")
+		b.WriteString(": ready")
+		if d.Warn != nil {
+			if text := d.Warn(ctx); text != "" {
+				b.WriteString("; warning: " + text)
+			}
+		}
+		b.WriteString("\n")
 	}
 	writeText(w, status, b.String())
 }

@@ -21,6 +21,7 @@ type Metrics struct {
 	mllp     *prometheus.CounterVec
 	jobs     *prometheus.CounterVec
 	jobTook  *prometheus.GaugeVec
+	letters  *prometheus.CounterVec
 }
 
 // buckets go from half a millisecond to half a minute.
@@ -40,9 +41,10 @@ func NewMetrics(version string) (*Metrics, error) {
 		jobs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_job_runs_total", Help: "Runs of background jobs by their end: success, error."}, []string{"job", "outcome"}),
 		jobTook:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "samdok_job_last_success_seconds", Help: "Unix time of a background job's last success."}, []string{"job"}),
 	}
+	m.letters = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_outbox_attempts_total", Help: "Attempts to deliver a message by their end: delivered, failed, dead."}, []string{"queue", "outcome"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "samdok_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.jobs, m.jobTook, build,
+	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.jobs, m.jobTook, m.letters, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err
@@ -95,6 +97,9 @@ func (m *Metrics) Job(name string, end time.Time, err error) {
 	m.jobs.WithLabelValues(name, "success").Inc()
 	m.jobTook.WithLabelValues(name).Set(float64(end.UnixMilli()) / 1000)
 }
+
+// Letter counts an attempt to deliver a message of the outbox.
+func (m *Metrics) Letter(queue, outcome string) { m.letters.WithLabelValues(queue, outcome).Inc() }
 
 // Outcome is how a transaction ended.
 type Outcome uint8

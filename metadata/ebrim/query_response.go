@@ -66,6 +66,56 @@ func (l Limits) DecodeQueryResponse(sc *xmlscan.Scanner) (*QueryResponse, error)
 	return d.out, nil
 }
 
+// Objects are what a notification tells of (ITI TF-2 3.53.4.1.2, 3.54.4.1.2).
+type Objects struct {
+	Objects []metadata.Object
+	Refs    []Ref
+	// Defects are what breaks ITI TF-3 4.2 in the objects themselves.
+	Defects []fault.Problem
+}
+
+// DecodeObjects reads the lcm:SubmitObjectsRequest of a notification, in which
+// objects stand alone: no SubmissionSet is needed; the scanner stands on its start
+// tag and is left on its end tag.
+func (l Limits) DecodeObjects(sc *xmlscan.Scanner) (Objects, error) {
+	if !sc.Is(xmlscan.LCM, "SubmitObjectsRequest") {
+		return Objects{}, unexpected(sc, "lcm:SubmitObjectsRequest")
+	}
+	r := newReader(sc, l)
+	defer r.free()
+	d := answerReader{reader: r, out: &QueryResponse{}}
+	for depth := sc.Depth(); ; {
+		ok, err := sc.NextChild(depth)
+		if err != nil {
+			return Objects{}, err
+		}
+		if !ok {
+			break
+		}
+		if sc.Is(xmlscan.RIM, "RegistryObjectList") {
+			if err := d.list(); err != nil {
+				return Objects{}, err
+			}
+		}
+	}
+	d.packages()
+	return Objects{d.out.Objects, d.out.Refs, r.listed()}, nil
+}
+
+// AppendObjects appends lcm:SubmitObjectsRequest with objects, or with references
+// to them.
+func AppendObjects(b []byte, objects []metadata.Object, refs bool) []byte {
+	b = append(b, `<lcm:SubmitObjectsRequest xmlns:lcm="`+lcmNS+`" xmlns="`+rimNS+`"><RegistryObjectList>`...)
+	for _, o := range objects {
+		if refs {
+			b = AppendObjectRef(b, o.ObjectID(), "")
+		} else {
+			b = AppendObject(b, o)
+		}
+	}
+	return append(b, `</RegistryObjectList></lcm:SubmitObjectsRequest>`...)
+}
+
 type answerReader struct {
 	*reader
 	out     *QueryResponse

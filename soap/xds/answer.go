@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"samdok/fault"
@@ -12,11 +13,15 @@ import (
 	"samdok/metadata"
 	"samdok/soap"
 	"samdok/soap/mtom"
+	"samdok/soap/wsnt"
 )
 
 // answerHeader are the addressing headers of the answer: RelatesTo always, and a
 // MessageID of its own.
 func (x *exchange) answerHeader() soap.Header {
+	if p := x.postponed; p != nil {
+		return soap.Header{Action: answerAction(x.header.Action), MessageID: p.ID.String(), RelatesTo: x.header.MessageID, To: p.To}
+	}
 	return soap.Header{Action: answerAction(x.header.Action), MessageID: metadata.NewUUID().String(), RelatesTo: x.header.MessageID}
 }
 
@@ -26,6 +31,9 @@ func answerAction(request string) string {
 	}
 	if feedKind(request) != 0 {
 		return answerOfFeed
+	}
+	if name, ok := strings.CutSuffix(request, "Request"); ok && strings.HasPrefix(request, wsnt.Actions) {
+		return name + response
 	}
 	return request + response
 }

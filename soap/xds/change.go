@@ -24,7 +24,7 @@ func (x *exchange) update(restricted bool) error {
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
 		return err
 	}
-	receipt, err := x.d.svc.Update(x.r.Context(), x.d.o.Caller(x.r, x.header), sharing.Update{Submission: sub, Problems: problems, Restricted: restricted})
+	receipt, err := x.d.svc.Update(x.r.Context(), x.caller(), sharing.Update{Submission: sub, Problems: problems, Restricted: restricted})
 	x.receipt(receipt, err)
 	return nil
 }
@@ -41,7 +41,7 @@ func (x *exchange) remove() error {
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
 		return err
 	}
-	err = x.d.svc.Remove(x.r.Context(), x.d.o.Caller(x.r, x.header), ids)
+	err = x.d.svc.Remove(x.r.Context(), x.caller(), ids)
 	x.receipt(sharing.Receipt{}, err)
 	return nil
 }
@@ -61,7 +61,7 @@ func (x *exchange) removeDocuments() error {
 	if err := x.msg.finish(); err != nil {
 		return err
 	}
-	done, err := x.d.svc.RemoveDocuments(x.r.Context(), x.d.o.Caller(x.r, x.header), requests)
+	done, err := x.d.svc.RemoveDocuments(x.r.Context(), x.caller(), requests)
 	if err != nil {
 		x.registryResponse(ebrim.Failure, x.problems(err))
 		return nil

@@ -28,6 +28,9 @@ type Options struct {
 	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
+	// Inbox takes the answers: requests ask for them at its URL. nil: answers come in
+	// the same connection. Contexts bound the wait.
+	Inbox *Inbox
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
 	Limits mtom.Limits
 	// TempDir holds encrypted spools; "" means the system's.
@@ -202,7 +205,11 @@ type call struct {
 }
 
 func (c *Client) call(action, url string) *call {
-	return &call{c, url, soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}}
+	h := soap.Header{Action: action, MessageID: metadata.NewUUID().String(), To: url, ReplyTo: soap.Anonymous}
+	if c.o.Inbox != nil {
+		h.ReplyTo = c.o.Inbox.url
+	}
+	return &call{c, url, h}
 }
 
 // registry is do for transactions that answer a RegistryResponse.

@@ -111,11 +111,24 @@ func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner
 	if b.length >= expectFrom {
 		req.Header.Set("Expect", "100-continue")
 	}
+	var w *wait
+	if in := c.c.o.Inbox; in != nil {
+		w = in.expect(c.header.MessageID)
+		defer in.leave(c.header.MessageID, w)
+	}
 	resp, err := c.c.o.HTTP.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	if w != nil && resp.StatusCode/100 == 2 {
+		if n, err := io.ReadFull(resp.Body, make([]byte, 1)); resp.StatusCode != http.StatusAccepted || n > 0 {
+			return &ProtocolError{What: fmt.Sprintf("it came in the same connection (HTTP %d), not to wsa:ReplyTo", resp.StatusCode)}
+		} else if !errors.Is(err, io.EOF) {
+			return err
+		}
+		return c.arrives(ctx, w, read)
+	}
 	if err := c.answer(resp, read); err != nil {
 		return err
 	}
@@ -145,23 +158,28 @@ func (c *call) answer(resp *http.Response, read func(*xmlscan.Scanner, *message)
 		return wrong("it cannot be read", err)
 	}
 	var sc xmlscan.Scanner
-	m.start(&sc, xmlscan.Limits{Size: int(m.limits.RootBytes), Text: 1 << 20, Elements: 100_000_000})
+	m.start(&sc, answerLimits(m.limits))
 	var h soap.Header
 	if err := soap.ReadEnvelope(&sc, &h); err != nil {
 		return wrong("its envelope", err)
 	}
+	return c.body(&sc, &m, &h, resp.StatusCode, read)
+}
+
+// body checks an answer's headers and reads its body.
+func (c *call) body(sc *xmlscan.Scanner, m *message, h *soap.Header, status int, read func(*xmlscan.Scanner, *message) error) error {
 	if sc.Is(xmlscan.SOAP12, "Fault") {
-		return readFault(&sc, resp.StatusCode)
+		return readFault(sc, status)
 	}
 	switch {
-	case resp.StatusCode != http.StatusOK:
-		return &HTTPError{Status: resp.StatusCode}
+	case status != http.StatusOK:
+		return &HTTPError{Status: status}
 	case h.RelatesTo != c.header.MessageID:
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
 	case h.Action != answerAction(c.header.Action):
 		return &ProtocolError{What: fmt.Sprintf("wsa:Action is %q", h.Action)}
 	}
-	if err := read(&sc, &m); err != nil {
+	if err := read(sc, m); err != nil {
 		return wrong("its body", err)
 	}
 	return nil

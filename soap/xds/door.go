@@ -11,6 +11,8 @@ import (
 	"samdok/internal/xmlscan"
 	"samdok/sharing"
 	"samdok/soap"
+	"samdok/soap/async"
+	"samdok/soap/wsnt"
 )
 
 // door is one actor's endpoint. The wsa:Action decides which transaction a message
@@ -19,8 +21,9 @@ type door struct {
 	svc        sharing.Service
 	o          DoorOptions
 	repository bool
-	recipient  bool // of documents sent to somebody (XDR); repository is set too
-	identity   bool // neither registry nor repository
+	recipient  bool          // of documents sent to somebody (XDR); repository is set too
+	identity   bool          // neither registry nor repository
+	broker     func() string // of subscriptions: its address; nil: another actor
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -60,17 +63,17 @@ func RepositoryTransactions() []string { return []string{"ITI-41", "ITI-43", "IT
 
 // RegistryHandler answers ITI-18, ITI-42, ITI-57, ITI-61, ITI-62, ITI-92 and, when
 // it is switched on, ITI-51.
-func RegistryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, false) }
+func RegistryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, false) }
 
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
-func RepositoryHandler(svc sharing.Service, o DoorOptions) http.Handler { return newDoor(svc, o, true) }
+func RepositoryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, true) }
 
 // RecipientTransactions is what RecipientHandler answers.
 func RecipientTransactions() []string { return []string{"ITI-41"} }
 
 // RecipientHandler answers ITI-41 as a Document Recipient (XDR): what is sent goes
 // to mailboxes.
-func RecipientHandler(svc sharing.Service, o DoorOptions) http.Handler {
+func RecipientHandler(svc sharing.Service, o DoorOptions) Door {
 	d := newDoor(svc, o, true)
 	d.recipient = true
 	return d
@@ -106,6 +109,9 @@ func (d *door) name() string {
 	if d.recipient {
 		return "Document Recipient's (" + strings.Join(RecipientTransactions(), ", ") + ")"
 	}
+	if d.broker != nil {
+		return "notification broker's (" + strings.Join(SubscriptionTransactions(), ", ") + ")"
+	}
 	if d.repository {
 		return "Document Repository's (" + strings.Join(RepositoryTransactions(), ", ") + ")"
 	}
@@ -122,7 +128,9 @@ type exchange struct {
 	msg    message
 	scan   xmlscan.Scanner
 	sent   bool
-	fed    bool // the scanner was fed from the stream
+	// postponed: the answer goes to another address.
+	postponed *async.Postponed
+	fed       bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -152,7 +160,7 @@ func (x *exchange) release() {
 	if x.fed { // its scanner holds a large buffer
 		return
 	}
-	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent = nil, nil, nil, body{}, soap.Header{}, message{}, false
+	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent, x.postponed = nil, nil, nil, body{}, soap.Header{}, message{}, false, nil
 	exchanges.Put(x)
 }
 
@@ -175,8 +183,14 @@ func (x *exchange) serve() error {
 	if do == nil {
 		return soap.UnknownAction(x.header.Action, x.d.name())
 	}
-	if err := soap.CheckRequest(&x.header); err != nil {
+	if x.header.Action == wsnt.ActionNotify { // which nobody answers
+		return do(x)
+	}
+	if err := soap.CheckRequest(&x.header, x.d.allowed()); err != nil {
 		return err
+	}
+	if x.header.Asynchronous() {
+		return x.later(do)
 	}
 	return do(x)
 }
@@ -189,6 +203,8 @@ func (x *exchange) transaction() func(*exchange) error {
 		if feedKind(a) != 0 {
 			return (*exchange).feed
 		}
+	case x.d.broker != nil:
+		return x.brokerTransaction()
 	case a == actionQuery && !x.d.repository:
 		return (*exchange).query
 	case a == actionAcross && !x.d.repository && x.d.o.Across:

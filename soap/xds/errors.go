@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,13 @@ func (x *exchange) refuse(err error) {
 	if f.Code == soap.Receiver && f.Err != nil {
 		x.d.o.Log.Debug("a message could not be read", "fault", f.Summary(), "error", f.Err.Error())
 	}
-	b := soap.AppendFault(make([]byte, 0, 2<<10), f, metadata.NewUUID().String(), x.header.MessageID)
+	id := metadata.NewUUID()
+	if p := x.postponed; p != nil {
+		elsewhere := *f
+		elsewhere.To = cmp.Or(p.FaultTo, p.To)
+		f, id = &elsewhere, p.ID
+	}
+	b := soap.AppendFault(make([]byte, 0, 2<<10), f, id.String(), x.header.MessageID)
 	switch f.HTTPStatus() {
 	case http.StatusMethodNotAllowed:
 		x.w.Header().Set("Allow", http.MethodPost)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -17,6 +18,7 @@ import (
 	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/sharing"
+	"samdok/subscription"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,6 +36,32 @@ type service struct {
 	remove   func(context.Context, access.Caller, []metadata.ID) error
 	removeDs func(context.Context, access.Caller, []metadata.DocumentRequest) (sharing.Removed, error)
 	feed     func(context.Context, access.Caller, sharing.PatientFeed) error
+
+	subscribe   func(context.Context, access.Caller, sharing.Subscribe) (subscription.Subscription, error)
+	renew       func(context.Context, access.Caller, metadata.UUID, func(time.Time) time.Time) (subscription.Subscription, error)
+	unsubscribe func(context.Context, access.Caller, metadata.UUID) error
+	publish     func(context.Context, access.Caller, string, []metadata.Object) error
+}
+
+func (s *service) Subscribe(ctx context.Context, c access.Caller, q sharing.Subscribe) (subscription.Subscription, error) {
+	return s.subscribe(ctx, c, q)
+}
+
+func (s *service) Renew(ctx context.Context, c access.Caller, id metadata.UUID, until func(time.Time) time.Time) (subscription.Subscription, error) {
+	return s.renew(ctx, c, id, until)
+}
+
+func (s *service) Unsubscribe(ctx context.Context, c access.Caller, id metadata.UUID) error {
+	return s.unsubscribe(ctx, c, id)
+}
+
+func (s *service) Publish(ctx context.Context, c access.Caller, producer string, objects []metadata.Object) error {
+	return s.publish(ctx, c, producer, objects)
+}
+
+// Notify is no door's.
+func (s *service) Notify(context.Context, access.Caller, subscription.Subscription, subscription.Notice) ([]metadata.Object, error) {
+	panic("a door asks what subscribers are told")
 }
 
 func (s *service) Feed(ctx context.Context, c access.Caller, f sharing.PatientFeed) error {
@@ -105,8 +133,9 @@ func (l *logged) String() string {
 // server runs both doors over a service.
 type server struct {
 	*httptest.Server
-	log *logged
-	c   *Client
+	log     *logged
+	c       *Client
+	postbox *postbox // nil unless asynchronously
 }
 
 func serve(t testing.TB, s *service, o DoorOptions) *server {
@@ -114,15 +143,26 @@ func serve(t testing.TB, s *service, o DoorOptions) *server {
 	l := &logged{}
 	o.Log = slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	mux := http.NewServeMux()
-	mux.Handle("/registry", RegistryHandler(s, o))
-	mux.Handle("/repository", RepositoryHandler(s, o))
+	var post *postbox
+	if asynchronously {
+		post = newPostbox(t)
+		o.Later = post
+	}
+	reg, repo := RegistryHandler(s, o), RepositoryHandler(s, o)
+	mux.Handle("/registry", reg)
+	mux.Handle("/repository", repo)
 	srv := httptest.NewServer(mux)
 	hc := srv.Client()
 	t.Cleanup(func() {
 		hc.CloseIdleConnections()
 		srv.Close()
 	})
-	return &server{srv, l, NewClient(Options{RegistryURL: srv.URL + "/registry", RepositoryURL: srv.URL + "/repository", HTTP: hc})}
+	co := Options{RegistryURL: srv.URL + "/registry", RepositoryURL: srv.URL + "/repository", HTTP: hc}
+	if post != nil {
+		post.doors = map[string]Door{RegistryDoor: reg, RepositoryDoor: repo}
+		co.Inbox = post.inbox
+	}
+	return &server{srv, l, NewClient(co), post}
 }
 
 // post sends a raw body and returns status, Content-Type and body of the answer.

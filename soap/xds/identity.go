@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 func IdentityTransactions() []string { return []string{"ITI-44"} }
 
 // IdentityHandler answers ITI-44, the Patient Identity Feed HL7 V3 (ITI TF-2 3.44).
-func IdentityHandler(svc sharing.Service, o DoorOptions) http.Handler {
+func IdentityHandler(svc sharing.Service, o DoorOptions) Door {
 	d := newDoor(svc, o, false)
 	d.identity = true
 	return d
@@ -63,7 +62,7 @@ func (x *exchange) feed() error {
 func (x *exchange) takeFeed(f *hl7v3.Feed) *hl7v3.Error {
 	feeds, refusal := x.d.o.Authorities.V3(f)
 	if refusal == nil {
-		refusal = identity.Take(x.r.Context(), x.d.svc, x.d.o.Caller(x.r, x.header), feeds, x.d.o.Log)
+		refusal = identity.Take(x.r.Context(), x.d.svc, x.caller(), feeds, x.d.o.Log)
 	}
 	if refusal != nil {
 		return refusal.V3()

@@ -27,6 +27,9 @@ type DoorOptions struct {
 	TempDir string
 	// Across answers queries about several patients (ITI-51).
 	Across bool
+	// Later keeps answers that go to another address; nil: requests for them are
+	// refused.
+	Later Later
 }
 
 // Limits of a door. A zero field means its default.

@@ -67,7 +67,7 @@ func (x *exchange) provide() error {
 	if x.d.recipient {
 		take = x.d.svc.Receive
 	}
-	receipt, err := take(x.r.Context(), x.d.o.Caller(x.r, x.header), p)
+	receipt, err := take(x.r.Context(), x.caller(), p)
 	if err != nil && parts.broken != nil {
 		return parts.broken // not the business's failure: the package is broken
 	}

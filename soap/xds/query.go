@@ -42,7 +42,7 @@ func (x *exchange) query() error {
 			return sp.Append(func(b []byte) []byte { return ebrim.AppendObjectRef(b, o.ObjectID(), home(o)) })
 		}
 	}
-	found, err := x.d.svc.Find(x.r.Context(), x.d.o.Caller(x.r, x.header), q, add)
+	found, err := x.d.svc.Find(x.r.Context(), x.caller(), q, add)
 	if err != nil {
 		x.queryFailure(x.problems(err))
 		return nil

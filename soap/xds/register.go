@@ -37,7 +37,7 @@ func (x *exchange) submitted(do func(context.Context, access.Caller, sharing.Reg
 	if err := soap.CloseEnvelope(&x.scan); err != nil {
 		return err
 	}
-	receipt, err := do(x.r.Context(), x.d.o.Caller(x.r, x.header), sharing.Register{Submission: sub, Problems: problems})
+	receipt, err := do(x.r.Context(), x.caller(), sharing.Register{Submission: sub, Problems: problems})
 	x.receipt(receipt, err)
 	return nil
 }

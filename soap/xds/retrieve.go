@@ -41,7 +41,7 @@ func (x *exchange) retrieve() error {
 			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}}})
 		return nil
 	}
-	got, err := x.d.svc.Retrieve(x.r.Context(), x.d.o.Caller(x.r, x.header), requests)
+	got, err := x.d.svc.Retrieve(x.r.Context(), x.caller(), requests)
 	if err != nil {
 		got = &sharing.Retrieved{Problems: x.problems(err)}
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"samdok/internal/disk"
 	"samdok/internal/groupsync"
@@ -40,6 +41,8 @@ var (
 	ErrUnknown = errors.New("keyring: unknown key")
 	// ErrDamaged: the slot does not hold what was written.
 	ErrDamaged = errors.New("keyring: slot damaged or altered")
+	// ErrOtherMaster: the keyring is wrapped by another master key than the given one.
+	ErrOtherMaster = errors.New("another master key")
 	// ErrClosed: the ring was closed.
 	ErrClosed = errors.New("keyring: closed")
 )
@@ -58,6 +61,9 @@ type Ring struct {
 	f    disk.File
 	aead cipher.AEAD
 	dead *groupsync.Syncer
+	// print is the fingerprint of the master key.
+	print [16]byte
+	gone  atomic.Pointer[func(id uint64)] // see Watch
 
 	mu     sync.Mutex
 	ready  []numbered // durable and not handed out
@@ -127,17 +133,9 @@ func (r *Ring) start(fsys disk.FS, dir string, m Master) error {
 // Header: magic 8, version 2, zeros 6, salt 16, fingerprint 16, zeros 12,
 // CRC-32C 4. Numbers are little-endian.
 func (r *Ring) create(fsys disk.FS, dir string, m Master) (head [slotSize]byte, err error) {
-	copy(head[:8], magic)
-	binary.LittleEndian.PutUint16(head[8:], version)
-	if _, err = rand.Read(head[16:32]); err != nil {
+	if head, err = newHeader(m); err != nil {
 		return head, err
 	}
-	print, err := m.derive(head[16:32], "fingerprint", 16)
-	if err != nil {
-		return head, err
-	}
-	copy(head[32:48], print)
-	binary.LittleEndian.PutUint32(head[60:], crc32.Checksum(head[:60], castagnoli()))
 	if _, err = r.f.WriteAt(head[:], 0); err != nil {
 		return head, err
 	}
@@ -151,7 +149,7 @@ func (r *Ring) unlock(head [slotSize]byte, m Master) error {
 	if v := binary.LittleEndian.Uint16(head[8:]); v != version {
 		return fmt.Errorf("keyring %s has format %d, this samdok knows %d: use a newer samdok", r.path, v, version)
 	}
-	if crc32.Checksum(head[:60], castagnoli()) != binary.LittleEndian.Uint32(head[60:]) {
+	if checksum(head[:60]) != binary.LittleEndian.Uint32(head[60:]) {
 		return fmt.Errorf("keyring %s: header damaged; restore it from a backup", r.path)
 	}
 	salt := head[16:32]
@@ -160,9 +158,10 @@ func (r *Ring) unlock(head [slotSize]byte, m Master) error {
 		return err
 	}
 	if !bytes.Equal(print, head[32:48]) {
-		return fmt.Errorf("keyring %s was made with another master key (its fingerprint is %x, that of the given key %x): give the key that belongs to this data folder, in SAMDOK_MASTER_KEY or its file",
-			r.path, head[32:36], print[:4])
+		return fmt.Errorf("keyring %s was made with %w (its fingerprint is %x, that of the given key %x): give the key that belongs to this data folder, in SAMDOK_MASTER_KEY or its file",
+			r.path, ErrOtherMaster, head[32:36], print[:4])
 	}
+	copy(r.print[:], print)
 	wrap, err := m.derive(salt, "wrap", 32)
 	if err != nil {
 		return err
@@ -175,7 +174,7 @@ func (r *Ring) unlock(head [slotSize]byte, m Master) error {
 	return err
 }
 
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
 // New hands out a new random key. The key is durable when New returns. A nil
 // ring returns number 0 and no error: encryption is off.
@@ -362,7 +361,18 @@ func (r *Ring) Destroy(ctx context.Context, id uint64) error {
 	if err := r.dead.Sync(ctx); err != nil {
 		return fmt.Errorf("keyring %s: key %d may not be destroyed durably: %w", r.path, id, err)
 	}
+	if f := r.gone.Load(); f != nil {
+		(*f)(id)
+	}
 	return nil
+}
+
+// Watch has f called with the number of each key that was destroyed, after that is
+// durable. f must not block.
+func (r *Ring) Watch(f func(id uint64)) {
+	if r != nil {
+		r.gone.Store(&f)
+	}
 }
 
 func (r *Ring) overwrite(id uint64) error {
