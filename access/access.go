@@ -32,6 +32,8 @@ type Caller struct {
 	Loopback bool
 	// MessageID, TraceParent and EventID correlate records across systems.
 	MessageID, TraceParent, EventID string
+	// Hops is how many gateways the request has passed before this server.
+	Hops int
 }
 
 // Action is what a use case does. New actions are added at the end; their

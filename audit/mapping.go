@@ -77,6 +77,7 @@ func Fields() []Field {
 		{"Request.Caller.MessageID", "wsa:MessageID", "ParticipantObjectDetail MessageID", "entity.detail MessageID"},
 		{"Request.Caller.TraceParent", "W3C traceparent", "ParticipantObjectDetail traceparent", "entity.detail traceparent"},
 		{"Request.Caller.EventID", "nhn-event-id", "ParticipantObjectDetail nhn-event-id", "entity (transaction).what"},
+		{"Request.Caller.Hops", "gateways passed before this server; not kept in the record", "not told", "not told"},
 		{"Request.Action", "use case", "EventActionCode", "action"},
 		{"Request.Transaction", "IHE transaction", "EventTypeCode", "subtype"},
 		{"Request.Patients", "patients that the request names", "ParticipantObject type 1, role 1", "entity type 1, role 1"},

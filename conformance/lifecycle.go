@@ -130,15 +130,15 @@ func (t *T) Send(s *Submission) *Answer { return t.SendAs(ActionProvide, s) }
 
 // SendAs is Send with another action.
 func (t *T) SendAs(action string, s *Submission) *Answer {
-	if t.target.Recipient == "" || t.target.Mailbox == "" {
-		t.Skipf("there is no Document Recipient to ask (--recipient, --mailbox)")
+	if t.target.XDR == "" || t.target.Mailbox == "" {
+		t.Skipf("there is no Document Recipient to ask (--xdr, --mailbox)")
 	}
 	parts := make([]Part, len(s.Docs))
 	for i, d := range s.Docs {
 		parts[i] = Part{CID: d.CID, Bytes: d.Bytes}
 	}
 	contentType, body := MTOM(Envelope(action, NewUUID(), "", ProvideBody(s, Included)), parts, 0)
-	return t.Post(t.target.Recipient, contentType, body)
+	return t.Post(t.target.XDR, contentType, body)
 }
 
 // Mailbox is the organisation that the Document Recipient receives for.

@@ -21,9 +21,9 @@ type Target struct {
 	// ITI-43. In a server with an endpoint for each transaction {iti} stands for
 	// iti18, iti41, iti42 or iti43.
 	Registry, Repository string
-	// Recipient is the URL of ITI-41 to a Document Recipient (XDR), and Mailbox the id
-	// of an organisation that it receives for; "": there is none.
-	Recipient, Mailbox string
+	// XDR is the URL of ITI-41 to a Document Recipient, and Mailbox the id of an
+	// organisation that it receives for; "": there is none.
+	XDR, Mailbox string
 	// Home is the community's homeCommunityId as "urn:oid:..."; "" is learned from
 	// an answer, if the server gives one.
 	Home string
@@ -37,6 +37,10 @@ type Target struct {
 	// server has none. MLLPTLS is nil for plain TCP.
 	Identity, MLLP string
 	MLLPTLS        *tls.Config
+	// Subscription is the URL of ITI-52 and ITI-54; "" when the server is no broker.
+	// Recipient is the HOST:PORT where the kit takes notifications, as the server
+	// sees it; "": a free port of this machine.
+	Subscription, Recipient string
 	// Announce tells the server of every made-up patient before it is used, by
 	// ITI-8 or ITI-44: it takes documents of known patients only.
 	Announce bool

@@ -1,7 +1,7 @@
 package metadata
 
-// Object is one of *DocumentEntry, *SubmissionSet, *Folder, *Association; the
-// set is closed.
+// Object is one of *DocumentEntry, *SubmissionSet, *Folder, *Association, and
+// *ObjectReference in answers of other communities; the set is closed.
 type Object interface {
 	// ObjectID is the entryUUID, or the symbolic id inside a submission.
 	ObjectID() ID
@@ -20,10 +20,14 @@ func (s *SubmissionSet) ObjectStatus() Status { return s.Status }
 func (f *Folder) ObjectStatus() Status        { return f.Status }
 func (a *Association) ObjectStatus() Status   { return a.Status }
 
-func (*DocumentEntry) isObject() {}
-func (*SubmissionSet) isObject() {}
-func (*Folder) isObject()        {}
-func (*Association) isObject()   {}
+func (r *ObjectReference) ObjectID() ID         { return r.ID }
+func (r *ObjectReference) ObjectStatus() Status { return StatusUnknown }
+
+func (*ObjectReference) isObject() {}
+func (*DocumentEntry) isObject()   {}
+func (*SubmissionSet) isObject()   {}
+func (*Folder) isObject()          {}
+func (*Association) isObject()     {}
 
 // Status is availabilityStatus (ITI TF-3 4.2.3.2.2). The zero value means that
 // none was given; objects in a registry always have one.
@@ -262,6 +266,13 @@ type Association struct {
 	Propagation     string // slot AssociationPropagation, "yes" or "no"
 	Documentation   *Code  // relationship documentation; nil when absent
 	Extra           []Slot
+}
+
+// ObjectReference stands for an object of another community that answered a query
+// for references (rim:ObjectRef): nothing more is known of it.
+type ObjectReference struct {
+	ID   ID
+	Home string
 }
 
 // Membership is the SubmissionSetStatus of an SS-DE HasMember association.

@@ -24,25 +24,32 @@ func (s *Sharing) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 	req.Query = q.Query
 	req.Patients = queryPatients(q.Query)
 	found, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) (Found, error) {
-		f := finder{s: s, pass: pass, show: show, batch: batches.Get().(*batch)}
-		defer f.done()
-		if connects(q.Query) {
-			f.reveal = newReveal(s, pass)
-		}
-		for o, err := range s.registry.Find(ctx, s.tenant, q, pass.Restriction()) {
-			if err != nil {
-				return Found{}, err
-			}
-			if err := f.add(ctx, o); err != nil {
-				return Found{}, err
-			}
-		}
-		return Found{Shown: f.shown}, f.flush(ctx)
+		shown, err := s.search(ctx, pass, q, show)
+		return Found{Shown: shown}, err
 	})
 	if isDenied(err) {
 		return Found{}, nil
 	}
 	return found, err
+}
+
+// search shows what the registry finds and the pass allows.
+func (s *Sharing) search(ctx context.Context, pass *guard.Pass, q metadata.StoredQuery, show func(metadata.Object) error) (int, error) {
+	f := finder{s: s, pass: pass, show: show, batch: batches.Get().(*batch)}
+	defer f.done()
+	if connects(q.Query) {
+		f.reveal = newReveal(s, pass)
+	}
+	for o, err := range s.registry.Find(ctx, s.tenant, q, pass.Restriction()) {
+		if err != nil {
+			return 0, err
+		}
+		if err := f.add(ctx, o); err != nil {
+			return 0, err
+		}
+	}
+	err := f.flush(ctx)
+	return f.shown, err
 }
 
 // queryPatients are the patients that a query names.

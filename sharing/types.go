@@ -12,6 +12,18 @@ import (
 	"samdok/subscription"
 )
 
+// Reader is what a gateway offers: to find and to open.
+type Reader interface {
+	// Find answers a stored query (ITI-18, ITI-38, ITI-51). It calls show for each object
+	// that the caller may see, in the order of the answer; when Find returns an
+	// error, nothing of what was shown may leave. The record is durable when Find
+	// returns nil.
+	Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error)
+	// Retrieve opens documents (ITI-43, ITI-39). The record is durable when it
+	// returns nil. The caller must Close the result.
+	Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*Retrieved, error)
+}
+
 // Service is every use case. *Sharing implements it; doors take it so that the
 // doors' tests can watch the calls.
 type Service interface {
@@ -31,14 +43,7 @@ type Service interface {
 	// RegisterOnDemand registers metadata of documents that are made when they are
 	// retrieved (ITI-61).
 	RegisterOnDemand(ctx context.Context, c access.Caller, r Register) (Receipt, error)
-	// Find answers a stored query (ITI-18, ITI-51). It calls show for each object that the
-	// caller may see, in the order of the answer; when Find returns an error,
-	// nothing of what was shown may leave. The record is durable when Find
-	// returns nil.
-	Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error)
-	// Retrieve opens documents (ITI-43). The record is durable when it returns nil.
-	// The caller must Close the result.
-	Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*Retrieved, error)
+	Reader
 	// Update changes registered metadata (ITI-57, ITI-92).
 	Update(ctx context.Context, c access.Caller, u Update) (Receipt, error)
 	// Remove removes metadata, all of the objects or none (ITI-62).
@@ -132,7 +137,7 @@ type Document struct {
 	Request  metadata.DocumentRequest
 	NewID    metadata.DocumentRequest // NewRepositoryUniqueId, NewDocumentUniqueId; "" when none
 	MimeType string
-	Size     int64
+	Size     int64 // in octets; -1 when another community did not say
 	Body     io.ReadCloser
 }
 

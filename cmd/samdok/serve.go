@@ -67,7 +67,7 @@ func (c *cli) announce(i app.Info, asJSON bool) error {
 	}
 	internal, feed := first(i.Internal, "off"), first(i.MLLP, "off")
 	for _, line := range [][2]string{
-		{"url", i.URL}, {"registry", i.Registry}, {"repository", i.Repository}, {"patient_identity", i.PatientIdentity}, {"internal", internal}, {"mllp", feed},
+		{"url", i.URL}, {"registry", i.Registry}, {"repository", i.Repository}, {"patient_identity", i.PatientIdentity}, {"subscription", first(i.Subscription, "off")}, {"internal", internal}, {"mllp", feed},
 		{"home_community_id", i.HomeCommunityID}, {"repository_unique_id", i.RepositoryUniqueID},
 		{"tenant", i.Tenant}, {"profile", i.Profile}, {"data", i.Data},
 	} {

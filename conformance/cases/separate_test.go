@@ -18,7 +18,7 @@ func pair(t *testing.T) (registry, repository *servertest.Server) {
 // A registry and a repository that are two servers pass every case, as one does.
 func TestSeparateServersConform(t *testing.T) {
 	registry, repository := pair(t)
-	to := conformance.Target{Registry: registry.Registry, Repository: repository.Repository, Recipient: repository.Recipient, Mailbox: "974749025", Home: registry.HomeCommunityID}
+	to := conformance.Target{Registry: registry.Registry, Repository: repository.Repository, XDR: repository.Recipient, Mailbox: "974749025", Home: registry.HomeCommunityID}
 	for _, c := range cases.All() {
 		t.Run(c.ID, func(t *testing.T) {
 			r := conformance.Run(t.Context(), to, []conformance.Case{c}, nil, nil).Results[0]

@@ -45,11 +45,14 @@ func (p *Proxy) Close() {
 func (p *Proxy) Target() conformance.Target {
 	t := p.target
 	t.Registry, t.Repository = p.URL+"/registry", p.URL+"/repository"
-	if t.Recipient != "" {
-		t.Recipient = p.URL + "/recipient"
+	if t.XDR != "" {
+		t.XDR = p.URL + "/recipient"
 	}
 	if t.Identity != "" {
 		t.Identity = p.URL + "/identity"
+	}
+	if t.Subscription != "" {
+		t.Subscription = p.URL + "/subscription"
 	}
 	if p.mllp != nil {
 		t.MLLP = p.mllp.Addr().String()
@@ -87,7 +90,9 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 	case "/identity":
 		address = p.target.Identity
 	case "/recipient":
-		address = p.target.Recipient
+		address = p.target.XDR
+	case "/subscription":
+		address = p.target.Subscription
 	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, address, bytes.NewReader(x.Request))
 	if err != nil {
@@ -164,7 +169,7 @@ func Ignores(parameter string) conformance.Mutant {
 }
 
 // OnPath applies a mutant only to answers and requests of one endpoint
-// ("/registry", "/repository", "/identity" or "/mllp") whose request contains a text.
+// ("/registry", "/repository", "/identity", "/subscription" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

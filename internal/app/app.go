@@ -60,6 +60,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	gateways gateways
 	keeping  sharing.Keeping
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
@@ -85,6 +86,8 @@ type Info struct {
 	Repository         string `json:"repository"`
 	Recipient          string `json:"recipient,omitempty"`
 	PatientIdentity    string `json:"patient_identity"`
+	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
+	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
 	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
@@ -125,7 +128,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.sharing, a.serveKeep, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.sharing, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -173,6 +176,9 @@ func (a *App) useCases() error {
 		Keeper:        d.keeper,
 	})
 	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
+	if err := a.useGateways(all, g); err != nil {
+		return err
+	}
 	a.sweep = jobs.Job{Name: "sweep", Every: c.Sweep.Interval, Do: func(ctx context.Context) error {
 		s, err := documents.Sweep(ctx, false)
 		if err == nil && s.Deleted+s.Unreadable > 0 {
@@ -291,6 +297,7 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 		doors[xds.RepositoryDoor] = xds.RepositoryHandler(a.sharing, door)
 		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
 	}
+	all = append(all, a.gatewayEndpoints(door, doors)...)
 	a.answers.doors = doors
 	if a.notifier != nil {
 		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
@@ -328,6 +335,12 @@ func (a *App) Info() Info {
 	}
 	if a.Config.Mailbox.On {
 		i.Recipient = base + recipientPath
+	}
+	if a.gateways.initiating != nil {
+		i.Gateway = base + initiatingPath
+	}
+	if a.gateways.responding != nil {
+		i.XCA = base + respondingPath
 	}
 	if !a.Config.HasRegistry() {
 		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
@@ -382,6 +395,9 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 // work is what is done in the background.
 func (a *App) work() []jobs.Job {
 	all := []jobs.Job{a.sweep}
+	if a.gateways.reload != nil {
+		all = append(all, *a.gateways.reload)
+	}
 	if a.settle != nil {
 		all = append(all, *a.settle)
 	}
@@ -428,6 +444,9 @@ func (a *App) close() error {
 	}
 	if a.jobs != nil {
 		a.jobs.Stop()
+	}
+	for _, f := range a.gateways.closeIdle {
+		f()
 	}
 	a.notifier.close(ctx)
 	if a.data != nil {

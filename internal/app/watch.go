@@ -16,24 +16,30 @@ import (
 // watched counts the use cases on their way in: rate, errors and duration per
 // transaction.
 type watched struct {
-	next                             sharing.Service
-	clock                            func() time.Time
-	notifier                         *notifier // learns of what changes the log; nil: nobody does
-	provide, register, find, receive *telemetry.Transaction
-	mail, readMail                   *telemetry.Transaction
-	across, update, restricted       *telemetry.Transaction
-	remove, destroy, onDemand        *telemetry.Transaction
-	feedV2, feedV3                   *telemetry.Transaction
-	subscribe, notify, publish       *telemetry.Transaction
+	watchedReader
+	next                       sharing.Service
+	notifier                   *notifier // learns of what changes the log; nil: nobody does
+	provide, register          *telemetry.Transaction
+	update, restricted         *telemetry.Transaction
+	remove, destroy, onDemand  *telemetry.Transaction
+	feedV2, feedV3             *telemetry.Transaction
+	subscribe, notify, publish *telemetry.Transaction
+	mail, readMail             *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier) sharing.Service {
-	return &watched{next: next, clock: clock, notifier: n,
-		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), find: m.Transaction("ITI-18"), receive: m.Transaction("ITI-43"), across: m.Transaction("ITI-51"),
-		mail: m.Transaction("ITI-41 recipient"), readMail: m.Transaction("mailbox"),
+	return &watched{next: next, watchedReader: watchedReader{next, clock, m.Transaction("ITI-18"), m.Transaction("ITI-43"), m.Transaction("ITI-51")}, notifier: n,
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), mail: m.Transaction("ITI-41 recipient"), readMail: m.Transaction("mailbox"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
 		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44"),
 		subscribe: m.Transaction("ITI-52"), notify: m.Transaction("ITI-53"), publish: m.Transaction("ITI-54")}
+}
+
+// watchedReader counts what gateways offer too.
+type watchedReader struct {
+	reader                sharing.Reader
+	clock                 func() time.Time
+	find, receive, across *telemetry.Transaction
 }
 
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
@@ -81,9 +87,9 @@ func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r shari
 	return receipt, err
 }
 
-func (w *watched) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
+func (w *watchedReader) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (sharing.Found, error) {
 	start := w.clock()
-	f, err := w.next.Find(ctx, c, q, show)
+	f, err := w.reader.Find(ctx, c, q, show)
 	count := w.find
 	if metadata.Across(q.Query) {
 		count = w.across
@@ -92,9 +98,9 @@ func (w *watched) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 	return f, err
 }
 
-func (w *watched) Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*sharing.Retrieved, error) {
+func (w *watchedReader) Retrieve(ctx context.Context, c access.Caller, r []metadata.DocumentRequest) (*sharing.Retrieved, error) {
 	start := w.clock()
-	d, err := w.next.Retrieve(ctx, c, r)
+	d, err := w.reader.Retrieve(ctx, c, r)
 	o := telemetry.Error
 	if d != nil || err != nil {
 		var problems []fault.Problem

@@ -49,6 +49,7 @@ type Config struct {
 	Outward Outward
 	DSUB    DSUB
 	Malware Malware
+	Gateway Gateway
 	Sweep   Sweep
 	Log     Log
 
@@ -205,6 +206,14 @@ type Malware struct {
 	Timeout time.Duration // of each step
 	// AdmitUnscanned stores documents that the scanner had no verdict on.
 	AdmitUnscanned bool
+}
+
+// Gateway says how this community meets others.
+type Gateway struct {
+	Communities string // file of the other communities; "": there are none
+	Respond     bool   // answer other communities' gateways
+	Scope       string // of their questions: local, communities
+	Kinds       string // of objects answered: all, documents
 }
 
 // Sweep removes documents that no submission ever registered.

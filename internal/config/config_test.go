@@ -68,6 +68,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"half of MLLPS", "", nil, map[string]string{"mllp-key": "x"}, []string{"mllp.cert", "belong together"}},
 		{"MLLP client certificates without TLS", "", nil, map[string]string{"mllp-client-ca": "x"}, []string{"mllp.client-ca", "needs TLS"}},
 		{"MLLP remote and open", "mllp: {listen: \"0.0.0.0:2575\"}\n", nil, nil, []string{"mllp.listen", "access.allow-remote-open"}},
+		{"MLLP without a registry", "", nil, map[string]string{"mllp-listen": "127.0.0.1:2575", "roles": "repository", "registry-url": "http://127.0.0.1:1/r"}, []string{"mllp.listen", "roles is repository"}},
 		{"bad authority", "", nil, map[string]string{"patient-authorities": "1.2.3,FNR=x"}, []string{"patient-authorities", "FNR=2.16"}},
 		{"authority without name", "", nil, map[string]string{"patient-authorities": "=1.2.3"}, []string{"patient-authorities"}},
 		{"sweeps that catch what is on its way", "", []string{"SAMDOK_SWEEP_AGE=5m"}, nil, []string{"sweep.age", "at least 1h"}},

@@ -201,6 +201,7 @@ func (l *loader) check() {
 	if c.TLSClientCA != "" && c.TLSCert == "" {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
+	l.checkGateway()
 	l.checkMLLP()
 	if (c.Async.Cert == "") != (c.Async.Key == "") {
 		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
@@ -258,6 +259,9 @@ func (l *loader) checkMLLP() {
 	if (m.Cert == "") != (m.Key == "") {
 		l.fail("mllp.cert", c.from["mllp.cert"], "mllp.cert and mllp.key belong together; give both or none")
 	}
+	if m.Listen != "" && !c.HasRegistry() {
+		l.fail("mllp.listen", c.from["mllp.listen"], "feeds a registry, and roles is %s: send identities to the registry itself", c.Roles)
+	}
 	if m.ClientCA != "" && m.Cert == "" {
 		l.fail("mllp.client-ca", c.from["mllp.client-ca"], "asks senders for certificates, which needs TLS: give mllp.cert and mllp.key too")
 	}
@@ -278,6 +282,16 @@ func loopback(hostPort string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.IsLoopback()
+}
+
+func (l *loader) checkGateway() {
+	c := l.config
+	if c.Gateway.Scope == "communities" && (c.Gateway.Communities == "" || !c.Gateway.Respond) {
+		l.fail("gateway.respond-scope", c.from["gateway.respond-scope"], "communities needs gateway.communities and gateway.respond on")
+	}
+	if (c.Gateway.Communities != "" || c.Gateway.Respond) && !(c.HasRegistry() && c.HasRepository()) {
+		l.fail("roles", c.from["roles"], "gateway.communities and gateway.respond need both the registry and the repository")
+	}
 }
 
 func (l *loader) checkSubscriptions() {

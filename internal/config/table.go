@@ -17,6 +17,7 @@ func Settings() []*Setting {
 	t.mailbox()
 	t.listeners()
 	t.mllp()
+	t.gateway()
 	t.async()
 	t.retention()
 	t.outward()
@@ -377,6 +378,26 @@ func (t *table) mllp() {
 	t.add("mllp.stall-timeout", "DURATION", "1m",
 		"Time without a single byte inside a message, or while its answer is sent, after which the connection is closed. A whole message may take ten times as long.",
 		"Tid uten en eneste byte inne i en melding, eller mens svaret sendes, før forbindelsen lukkes. En hel melding kan bruke ti ganger så lang tid.", set, get)
+}
+
+func (t *table) gateway() {
+	t.group = Text{"Other communities", "Andre fellesskap"}
+	set, get := text(func(c *Config) *string { return &c.Gateway.Communities })
+	t.add("gateway.communities", "FILE", "",
+		"YAML file of the communities that documents are fetched from. It turns the initiating gateway on: /services/gateway answers ITI-18 and ITI-43 for this community and all of them. The file is read again when it changes.",
+		"YAML-fil med fellesskapene som dokumenter hentes fra. Den slår på den spørrende gatewayen: /services/gateway svarer på ITI-18 og ITI-43 for dette fellesskapet og alle de andre. Filen leses på nytt når den endres.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.Gateway.Respond })
+	t.add("gateway.respond", "on|off", "off",
+		"Lets other communities' gateways ask this one: /services/xca answers ITI-38 and ITI-39.",
+		"Lar andre fellesskaps gatewayer spørre dette: /services/xca svarer på ITI-38 og ITI-39.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Gateway.Scope }, "local", "communities")
+	t.add("gateway.respond-scope", "local|communities", "local",
+		"Whose documents other gateways get: this community's only, or also those of gateway.communities, as a national gateway does. Communities that ask each other in a circle are stopped after 3 gateways.",
+		"Hvem sine dokumenter andre gatewayer får: bare dette fellesskapets, eller også dem fra gateway.communities, slik en nasjonal gateway gjør. Fellesskap som spør hverandre i ring, stoppes etter 3 gatewayer.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Gateway.Kinds }, "all", "documents")
+	t.add("gateway.respond-kinds", "all|documents", "all",
+		"What other gateways get: everything, or documents only, so that questions about submission sets, folders and associations find nothing, as the Norwegian profile allows.",
+		"Hva andre gatewayer får: alt, eller bare dokumenter, slik at spørsmål om innsendinger, mapper og koblinger ikke finner noe, som den norske profilen tillater.", set, get)
 }
 
 func (t *table) outward() {

@@ -20,6 +20,7 @@ type Announcement struct {
 	Repository         string `json:"repository"`
 	Recipient          string `json:"recipient"`
 	PatientIdentity    string `json:"patient_identity"`
+	Subscription       string `json:"subscription"`
 	Internal           string `json:"internal"`
 	MLLP               string `json:"mllp"` // "" unless started with --mllp-listen
 	HomeCommunityID    string `json:"home_community_id"`

@@ -19,6 +19,8 @@ type Metrics struct {
 	http     *prometheus.CounterVec
 	httpTook *prometheus.HistogramVec
 	mllp     *prometheus.CounterVec
+	others   *prometheus.CounterVec
+	othTook  *prometheus.HistogramVec
 	jobs     *prometheus.CounterVec
 	jobTook  *prometheus.GaugeVec
 	letters  *prometheus.CounterVec
@@ -38,13 +40,15 @@ func NewMetrics(version string) (*Metrics, error) {
 		http:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_http_requests_total", Help: "HTTP requests by endpoint and status."}, []string{"endpoint", "status"}),
 		httpTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "samdok_http_seconds", Help: "Time from the header of a request to the end of its answer.", Buckets: buckets}, []string{"endpoint"}),
 		mllp:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_mllp_closed_total", Help: "MLLP connections that the server closed: crowd, stalled, no frame, too long, panic."}, []string{"reason"}),
+		others:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_community_requests_total", Help: "Requests to other communities by their end: answered, slow, failed, refused (not sent), abandoned."}, []string{"community", "kind", "outcome"}),
+		othTook:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "samdok_community_seconds", Help: "Time until another community had answered a query or begun an answer with documents.", Buckets: buckets}, []string{"community", "kind"}),
 		jobs:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_job_runs_total", Help: "Runs of background jobs by their end: success, error."}, []string{"job", "outcome"}),
 		jobTook:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "samdok_job_last_success_seconds", Help: "Unix time of a background job's last success."}, []string{"job"}),
 	}
 	m.letters = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_outbox_attempts_total", Help: "Attempts to deliver a message by their end: delivered, failed, dead."}, []string{"queue", "outcome"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "samdok_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.jobs, m.jobTook, m.letters, build,
+	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.others, m.othTook, m.jobs, m.jobTook, m.letters, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err
@@ -74,6 +78,16 @@ func (m *Metrics) Refused(reason string) { m.refused.WithLabelValues(reason).Inc
 // MLLPClosed counts a connection that the server closed. reason must be from a
 // closed set.
 func (m *Metrics) MLLPClosed(reason string) { m.mllp.WithLabelValues(reason).Inc() }
+
+// Community counts a request to another community, by its homeCommunityId.
+func (m *Metrics) Community(home string, query bool, outcome string, took time.Duration) {
+	kind := "retrieve"
+	if query {
+		kind = "query"
+	}
+	m.others.WithLabelValues(home, kind, outcome).Inc()
+	m.othTook.WithLabelValues(home, kind).Observe(took.Seconds())
+}
 
 // HTTP counts a request that was let in. endpoint must be from a closed set.
 func (m *Metrics) HTTP(endpoint string, status int, took time.Duration) {

@@ -33,6 +33,28 @@ func DecodeQueryResponse(sc *xmlscan.Scanner) (*QueryResponse, error) {
 // DecodeQueryResponse is the function of this name with limits; Objects does not
 // count here, as the answer's size is bounded by the scanner's limits.
 func (l Limits) DecodeQueryResponse(sc *xmlscan.Scanner) (*QueryResponse, error) {
+	var objects []metadata.Object
+	var refs []Ref
+	r, err := l.StreamQueryResponse(sc, func(o metadata.Object) error {
+		objects = append(objects, o)
+		return nil
+	}, func(ref Ref) error {
+		refs = append(refs, ref)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Objects, r.Refs = objects, refs
+	return r, nil
+}
+
+// StreamQueryResponse is DecodeQueryResponse for answers of any length: each
+// object goes to emit and each reference to ref as soon as it is read, and none is
+// kept, so that the memory it takes does not grow with the answer. Their errors end
+// it and are returned as they are. Packages that are classified beside themselves
+// come last; an answer has no order (ITI TF-2 3.18.4.1.3).
+func (l Limits) StreamQueryResponse(sc *xmlscan.Scanner, emit func(metadata.Object) error, ref func(Ref) error) (*QueryResponse, error) {
 	if !sc.Is(xmlscan.Query, "AdhocQueryResponse") {
 		return nil, unexpected(sc, "query:AdhocQueryResponse")
 	}
@@ -40,9 +62,25 @@ func (l Limits) DecodeQueryResponse(sc *xmlscan.Scanner) (*QueryResponse, error)
 	if err != nil {
 		return nil, err
 	}
-	r := newReader(sc, l)
-	defer r.free()
-	d := answerReader{reader: r, out: &QueryResponse{Status: status}}
+	d := answerReader{reader: newReader(sc, l), out: &QueryResponse{Status: status}, emit: emit, ref: ref}
+	return d.read()
+}
+
+// maxPending bounds the packages that wait for a classification beside them.
+const maxPending = 10_000
+
+type answerReader struct {
+	*reader
+	out     *QueryResponse
+	emit    func(metadata.Object) error
+	ref     func(Ref) error
+	pending []raw // packages whose classification may stand beside them; they come last
+}
+
+// read takes everything inside the response.
+func (d *answerReader) read() (*QueryResponse, error) {
+	sc := d.sc
+	defer d.free()
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)
 		if err != nil {
@@ -61,8 +99,10 @@ func (l Limits) DecodeQueryResponse(sc *xmlscan.Scanner) (*QueryResponse, error)
 			return nil, err
 		}
 	}
-	d.packages()
-	d.out.Defects = r.listed()
+	if err := d.packages(); err != nil {
+		return nil, err
+	}
+	d.out.Defects = d.listed()
 	return d.out, nil
 }
 
@@ -83,7 +123,14 @@ func (l Limits) DecodeObjects(sc *xmlscan.Scanner) (Objects, error) {
 	}
 	r := newReader(sc, l)
 	defer r.free()
-	d := answerReader{reader: r, out: &QueryResponse{}}
+	var found Objects
+	d := answerReader{reader: r, out: &QueryResponse{}, emit: func(o metadata.Object) error {
+		found.Objects = append(found.Objects, o)
+		return nil
+	}, ref: func(ref Ref) error {
+		found.Refs = append(found.Refs, ref)
+		return nil
+	}}
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)
 		if err != nil {
@@ -98,8 +145,11 @@ func (l Limits) DecodeObjects(sc *xmlscan.Scanner) (Objects, error) {
 			}
 		}
 	}
-	d.packages()
-	return Objects{d.out.Objects, d.out.Refs, r.listed()}, nil
+	if err := d.packages(); err != nil {
+		return Objects{}, err
+	}
+	found.Defects = r.listed()
+	return found, nil
 }
 
 // AppendObjects appends lcm:SubmitObjectsRequest with objects, or with references
@@ -114,19 +164,6 @@ func AppendObjects(b []byte, objects []metadata.Object, refs bool) []byte {
 		}
 	}
 	return append(b, `</RegistryObjectList></lcm:SubmitObjectsRequest>`...)
-}
-
-type answerReader struct {
-	*reader
-	out     *QueryResponse
-	pending []pendingPackage
-}
-
-// pendingPackage is a RegistryPackage whose classification may stand beside it. Its
-// place in the answer is kept.
-type pendingPackage struct {
-	raw
-	at int
 }
 
 func (d *answerReader) list() error {
@@ -159,21 +196,23 @@ func (d *answerReader) member() error {
 			ref.ID = metadata.ParseID(id)
 		}
 		ref.Home, _ = d.sc.Attr("home")
-		d.out.Refs = append(d.out.Refs, ref)
+		return d.ref(ref)
 	case "ExtrinsicObject":
 		o, err := d.object("ExtrinsicObject")
 		if err != nil {
 			return err
 		}
-		d.out.Objects = append(d.out.Objects, d.entry(&o))
+		found := d.entry(&o)
 		d.release(mark)
+		return d.emit(found)
 	case "Association":
 		o, err := d.object("Association")
 		if err != nil {
 			return err
 		}
-		d.out.Objects = append(d.out.Objects, d.association(&o))
+		found := d.association(&o)
 		d.release(mark)
+		return d.emit(found)
 	case "RegistryPackage":
 		o, err := d.object("RegistryPackage")
 		if err != nil {
@@ -181,14 +220,18 @@ func (d *answerReader) member() error {
 		}
 		switch isSet, isFolder := d.types(&o); {
 		case isSet && !isFolder:
-			d.out.Objects = append(d.out.Objects, d.set(&o))
+			found := d.set(&o)
 			d.release(mark)
+			return d.emit(found)
 		case isFolder && !isSet:
-			d.out.Objects = append(d.out.Objects, d.folder(&o))
+			found := d.folder(&o)
 			d.release(mark)
+			return d.emit(found)
 		default:
-			d.pending = append(d.pending, pendingPackage{o, len(d.out.Objects)})
-			d.out.Objects = append(d.out.Objects, nil)
+			if len(d.pending) == maxPending {
+				return fault.New(fault.TooLarge, "ebrim.QueryResponse", fault.RegistryError, "The answer holds more than %d packages without a classification inside.", maxPending)
+			}
+			d.pending = append(d.pending, o)
 		}
 	case "Classification":
 		c, err := d.readClass(&raw{slots: span{from: len(d.slots)}})
@@ -204,27 +247,25 @@ func (d *answerReader) member() error {
 }
 
 // packages settles what was not classified from inside.
-func (d *answerReader) packages() {
+func (d *answerReader) packages() error {
 	if len(d.pending) == 0 {
-		return
+		return nil
 	}
 	d.index()
 	for i := range d.pending {
 		p := &d.pending[i]
-		switch isSet, isFolder := d.types(&p.raw); {
+		var err error
+		switch isSet, isFolder := d.types(p); {
 		case isSet && !isFolder:
-			d.out.Objects[p.at] = d.set(&p.raw)
+			err = d.emit(d.set(p))
 		case isFolder && !isSet:
-			d.out.Objects[p.at] = d.folder(&p.raw)
+			err = d.emit(d.folder(p))
 		default:
-			d.report(&p.raw, "Classification", "does not say whether this is a SubmissionSet or a Folder.")
+			d.report(p, "Classification", "does not say whether this is a SubmissionSet or a Folder.")
+		}
+		if err != nil {
+			return err
 		}
 	}
-	known := d.out.Objects[:0]
-	for _, o := range d.out.Objects {
-		if o != nil {
-			known = append(known, o)
-		}
-	}
-	d.out.Objects = known
+	return nil
 }

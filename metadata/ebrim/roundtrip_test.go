@@ -177,7 +177,7 @@ func TestAnswerLeniency(t *testing.T) {
 	for _, o := range got.Objects {
 		ids = append(ids, string(o.ObjectID()))
 	}
-	if strings.Join(ids, " ") != "F A S" || len(got.Defects) != 2 {
+	if strings.Join(ids, " ") != "A S F" || len(got.Defects) != 2 {
 		t.Errorf("got %v, %s", ids, contexts(got.Defects))
 	}
 }

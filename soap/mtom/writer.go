@@ -15,10 +15,10 @@ const rootID = "root@samdok"
 type Attachment struct {
 	ID        string // Content-ID without angle brackets; letters, digits, '.', '-', '@'
 	MediaType string
-	Size      int64
+	Size      int64 // in octets; -1 when it is not known
 }
 
-// Writer writes one package: the root, then attachments of known size. Whoever
+// Writer writes one package: the root, then attachments. Whoever
 // stops in the middle must close the connection; nothing here writes a closing
 // boundary that was not reached.
 type Writer struct {
@@ -53,11 +53,15 @@ func (w *Writer) ContentType() string {
 		`"; start="<` + rootID + `>"; start-info="` + soap.MediaType + `"`
 }
 
-// Length is the size of the whole package in bytes.
+// Length is the size of the whole package in bytes; -1 when an attachment's is not
+// known.
 func (w *Writer) Length() int64 {
 	n := int64(len(w.head)) + int64(len(w.boundary)) + int64(len("\r\n----\r\n"))
 	var b []byte
 	for i := range w.parts {
+		if w.parts[i].Size < 0 {
+			return -1
+		}
 		b = w.appendHead(b[:0], i)
 		n += int64(len(b)) + w.parts[i].Size
 	}
@@ -113,12 +117,14 @@ func (w *Writer) Write(dst io.Writer, open func(i int) (io.Reader, error)) error
 		if err != nil {
 			return err
 		}
-		// One byte more than announced is enough to see a lie.
-		n, err := io.CopyBuffer(struct{ io.Writer }{dst}, io.LimitReader(r, w.parts[i].Size+1), *buf)
+		if w.parts[i].Size >= 0 { // one byte more than announced is enough to see a lie
+			r = io.LimitReader(r, w.parts[i].Size+1)
+		}
+		n, err := io.CopyBuffer(struct{ io.Writer }{dst}, r, *buf)
 		if err != nil {
 			return err
 		}
-		if n != w.parts[i].Size {
+		if w.parts[i].Size >= 0 && n != w.parts[i].Size {
 			return &SizeError{i, w.parts[i].Size, n}
 		}
 	}

@@ -38,12 +38,14 @@ func answerAction(request string) string {
 	return request + response
 }
 
-// begin writes the HTTP headers of an answer of known length.
+// begin writes the HTTP headers of an answer; length is -1 when it is not known.
 func (x *exchange) begin(status int, contentType string, length int64) {
 	x.keepOpen()
 	h := x.w.Header()
 	h["Content-Type"] = []string{contentType}
-	h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	if length >= 0 {
+		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
 	x.sent = true
 	x.w.WriteHeader(status)
 }

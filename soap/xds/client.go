@@ -169,10 +169,7 @@ type Document struct {
 // error of each ends it. A partial success is no error.
 func (c *Client) Retrieve(ctx context.Context, requests []metadata.DocumentRequest, each func(Document) error) (ebrim.RegistryResponse, error) {
 	call := c.call(actionRetrieve, c.o.RetrieveURL)
-	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
-	env = append(env, `<xds:RetrieveDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
-	env = appendRequests(env, requests)
-	env = soap.AppendClose(append(env, `</xds:RetrieveDocumentSetRequest>`...))
+	env := appendRetrieve(call.header, requests)
 	var answer ebrim.RegistryResponse
 	var docs []responseDocument
 	err := call.do(ctx, packed(mtom.NewWriter(env, nil), nil), func(sc *xmlscan.Scanner, m *message) (err error) {
@@ -190,6 +187,13 @@ func (c *Client) Retrieve(ctx context.Context, requests []metadata.DocumentReque
 	return answer, refusal(answer)
 }
 
+func appendRetrieve(h soap.Header, requests []metadata.DocumentRequest) []byte {
+	env := soap.AppendOpen(make([]byte, 0, 2<<10), h)
+	env = append(env, `<xds:RetrieveDocumentSetRequest xmlns:xds="`+xdsNS+`">`...)
+	env = appendRequests(env, requests)
+	return soap.AppendClose(append(env, `</xds:RetrieveDocumentSetRequest>`...))
+}
+
 func refusal(r ebrim.RegistryResponse) error {
 	if r.Status == ebrim.Failure {
 		return &RefusedError{r.Problems}
@@ -202,6 +206,11 @@ type call struct {
 	c      *Client
 	url    string
 	header soap.Header
+	// feed is how much of an answer's envelope is read at once; a longer one is read
+	// while it is decoded. 0: all of it.
+	feed  int64
+	hops  int    // gateways that the request has passed
+	trace string // traceparent
 }
 
 func (c *Client) call(action, url string) *call {
@@ -209,7 +218,11 @@ func (c *Client) call(action, url string) *call {
 	if c.o.Inbox != nil {
 		h.ReplyTo = c.o.Inbox.url
 	}
-	return &call{c, url, h}
+	k := &call{c: c, url: url, header: h}
+	if action == actionRetrieve || action == actionCrossRetrieve {
+		k.feed = 1 << 20 // documents may stand inside
+	}
+	return k
 }
 
 // registry is do for transactions that answer a RegistryResponse.

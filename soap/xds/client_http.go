@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"samdok/fault"
@@ -94,80 +95,132 @@ func packed(w *mtom.Writer, docs []Attachment) requestBody {
 	}}
 }
 
+// reply is an answer whose envelope has been read up to its body.
+type reply struct {
+	resp *http.Response
+	msg  message
+	scan xmlscan.Scanner
+}
+
 // do sends a request and reads the answer's envelope up to its body, which read
 // decodes.
 func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner, *message) error) error {
-	body, err := b.open()
+	if c.c.o.Inbox != nil {
+		return c.doLater(ctx, b, read)
+	}
+	r, err := c.send(ctx, b)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, body)
+	defer r.close()
+	if err := read(&r.scan, &r.msg); err != nil {
+		return wrong("its body", err)
+	}
+	return r.end()
+}
+
+// doLater is do for answers that come to the inbox.
+func (c *call) doLater(ctx context.Context, b requestBody, read func(*xmlscan.Scanner, *message) error) error {
+	in := c.c.o.Inbox
+	w := in.expect(c.header.MessageID)
+	defer in.leave(c.header.MessageID, w)
+	resp, err := c.post(ctx, b)
 	if err != nil {
 		return err
+	}
+	r := &reply{resp: resp}
+	defer r.close()
+	if resp.StatusCode/100 != 2 {
+		return c.open(r)
+	}
+	if n, err := io.ReadFull(resp.Body, make([]byte, 1)); resp.StatusCode != http.StatusAccepted || n > 0 {
+		return &ProtocolError{What: fmt.Sprintf("it came in the same connection (HTTP %d), not to wsa:ReplyTo", resp.StatusCode)}
+	} else if !errors.Is(err, io.EOF) {
+		return err
+	}
+	return c.arrives(ctx, w, read)
+}
+
+// send is the first half of do, for an answer in the same connection. The caller
+// must close the reply.
+func (c *call) send(ctx context.Context, b requestBody) (*reply, error) {
+	resp, err := c.post(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{resp: resp}
+	if err := c.open(r); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (c *call) post(ctx context.Context, b requestBody) (*http.Response, error) {
+	body, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, body)
+	if err != nil {
+		return nil, err
 	}
 	req.ContentLength, req.GetBody = b.length, b.open
 	req.Header.Set("Content-Type", b.contentType)
 	req.Header.Set("User-Agent", "samdok")
+	if c.hops > 0 {
+		req.Header.Set(hopsHeader, strconv.Itoa(c.hops))
+	}
+	if c.trace != "" {
+		req.Header.Set("Traceparent", c.trace)
+	}
 	if b.length >= expectFrom {
 		req.Header.Set("Expect", "100-continue")
 	}
-	var w *wait
-	if in := c.c.o.Inbox; in != nil {
-		w = in.expect(c.header.MessageID)
-		defer in.leave(c.header.MessageID, w)
-	}
-	resp, err := c.c.o.HTTP.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if w != nil && resp.StatusCode/100 == 2 {
-		if n, err := io.ReadFull(resp.Body, make([]byte, 1)); resp.StatusCode != http.StatusAccepted || n > 0 {
-			return &ProtocolError{What: fmt.Sprintf("it came in the same connection (HTTP %d), not to wsa:ReplyTo", resp.StatusCode)}
-		} else if !errors.Is(err, io.EOF) {
-			return err
-		}
-		return c.arrives(ctx, w, read)
-	}
-	if err := c.answer(resp, read); err != nil {
-		return err
-	}
-	// Reading to the end lets the connection be used again.
-	_, err = io.CopyN(io.Discard, resp.Body, 64<<10)
+	return c.c.o.HTTP.Do(req)
+}
+
+func (r *reply) close() {
+	r.msg.close()
+	r.resp.Body.Close()
+}
+
+// end reads on, so that the connection can be used again.
+func (r *reply) end() error {
+	_, err := io.CopyN(io.Discard, r.resp.Body, 64<<10)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return &ProtocolError{What: "it is not complete", Err: err}
 	}
 	return nil
 }
 
-func (c *call) answer(resp *http.Response, read func(*xmlscan.Scanner, *message) error) error {
-	contentType := resp.Header.Get("Content-Type")
+// open reads the envelope up to its body.
+func (c *call) open(r *reply) error {
+	contentType := r.resp.Header.Get("Content-Type")
 	if media := soap.ParseContent(contentType).Media; media != soap.MediaType && media != mtom.MediaType {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // whatever came is shown
-		if resp.StatusCode/100 == 2 && resp.StatusCode != http.StatusAccepted {
+		text, _ := io.ReadAll(io.LimitReader(r.resp.Body, 1<<10)) // whatever came is shown
+		if r.resp.StatusCode/100 == 2 && r.resp.StatusCode != http.StatusAccepted {
 			return &ProtocolError{What: fmt.Sprintf("its Content-Type is %q", contentType)}
 		}
-		return &HTTPError{resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), ""))}
+		return &HTTPError{r.resp.StatusCode, strings.TrimSpace(strings.ToValidUTF8(string(text), ""))}
 	}
-	m := message{limits: c.c.o.Limits, tmp: c.spool(), whole: c.c.o.Limits.RootBytes}
-	if c.header.Action == actionRetrieve {
-		m.whole, m.feed = min(m.whole, 1<<20), true
+	r.msg = message{limits: c.c.o.Limits, tmp: c.spool(), whole: c.c.o.Limits.RootBytes}
+	if c.feed > 0 {
+		r.msg.whole, r.msg.feed = min(r.msg.whole, c.feed), true
 	}
-	defer m.close()
-	if err := m.open(resp.Body, contentType, resp.ContentLength); err != nil {
+	if err := r.msg.open(r.resp.Body, contentType, r.resp.ContentLength); err != nil {
 		return wrong("it cannot be read", err)
 	}
-	var sc xmlscan.Scanner
-	m.start(&sc, answerLimits(m.limits))
+	r.msg.start(&r.scan, answerLimits(r.msg.limits))
 	var h soap.Header
-	if err := soap.ReadEnvelope(&sc, &h); err != nil {
+	if err := soap.ReadEnvelope(&r.scan, &h); err != nil {
 		return wrong("its envelope", err)
 	}
-	return c.body(&sc, &m, &h, resp.StatusCode, read)
+	return c.check(&r.scan, &h, r.resp.StatusCode)
 }
 
-// body checks an answer's headers and reads its body.
-func (c *call) body(sc *xmlscan.Scanner, m *message, h *soap.Header, status int, read func(*xmlscan.Scanner, *message) error) error {
+// check tells whether an answer belongs to the call. A fault is an error.
+func (c *call) check(sc *xmlscan.Scanner, h *soap.Header, status int) error {
 	if sc.Is(xmlscan.SOAP12, "Fault") {
 		return readFault(sc, status)
 	}
@@ -178,9 +231,6 @@ func (c *call) body(sc *xmlscan.Scanner, m *message, h *soap.Header, status int,
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
 	case h.Action != answerAction(c.header.Action):
 		return &ProtocolError{What: fmt.Sprintf("wsa:Action is %q", h.Action)}
-	}
-	if err := read(sc, m); err != nil {
-		return wrong("its body", err)
 	}
 	return nil
 }

@@ -19,9 +19,12 @@ import (
 // is (ITI TF-2 V.3).
 type door struct {
 	svc        sharing.Service
+	read       sharing.Reader // svc, or a gateway
 	o          DoorOptions
 	repository bool
 	recipient  bool          // of documents sent to somebody (XDR); repository is set too
+	gateway    string        // a gateway's name in messages; "" for the others
+	actions    [2]string     // of a gateway: query and retrieve
 	identity   bool          // neither registry nor repository
 	broker     func() string // of subscriptions: its address; nil: another actor
 	memory     budget
@@ -41,6 +44,10 @@ const (
 	// ITI-61, whose answer is not the request's action with "Response" behind it.
 	actionOnDemand   = "urn:ihe:iti:2010:RegisterOnDemandDocumentEntry"
 	answerOfOnDemand = "urn:ihe:iti:2010:RegisterOnDemandDocumentResponse"
+
+	// Between communities.
+	actionCrossQuery    = "urn:ihe:iti:2007:CrossGatewayQuery"
+	actionCrossRetrieve = "urn:ihe:iti:2007:CrossGatewayRetrieve"
 
 	// Of Metadata Update, Restricted Metadata Update and Remove Metadata and Documents.
 	actionUpdate          = "urn:ihe:iti:2010:UpdateDocumentSet"
@@ -87,7 +94,7 @@ func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 		o.Log = slog.Default()
 	}
 	o.Limits = o.Limits.withDefaults()
-	d := &door{svc: svc, o: o, repository: repository}
+	d := &door{svc: svc, read: svc, o: o, repository: repository}
 	d.memory.left.Store(o.Limits.EnvelopeMemory)
 	// Documents inside an envelope are found while it is read; below this size they
 	// are within the scanner's limit for text.
@@ -103,6 +110,9 @@ func (d *door) spoolOptions() spool.Options {
 }
 
 func (d *door) name() string {
+	if d.gateway != "" {
+		return d.gateway
+	}
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
 	}
@@ -199,6 +209,13 @@ func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
 	case x.d.recipient && a != actionProvide:
 		return nil
+	case x.d.gateway != "":
+		switch a {
+		case x.d.actions[0]:
+			return (*exchange).query
+		case x.d.actions[1]:
+			return (*exchange).retrieve
+		}
 	case x.d.identity:
 		if feedKind(a) != 0 {
 			return (*exchange).feed

@@ -38,7 +38,7 @@ func (x *exchange) problems(err error) []fault.Problem {
 
 // forActor gives codes the names that this actor uses (ITI TF-3 Table 4.2.4.1-2).
 func (x *exchange) forActor(list []fault.Problem) []fault.Problem {
-	if !x.d.repository {
+	if !x.d.repository && (x.d.gateway == "" || x.header.Action != x.d.actions[1]) {
 		return list
 	}
 	for i := range list {

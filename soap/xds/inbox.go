@@ -131,7 +131,12 @@ func (i *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (c *call) arrives(ctx context.Context, w *wait, read func(*xmlscan.Scanner, *message) error) error {
 	select {
 	case a := <-w.arrivals:
-		err := c.body(a.sc, a.msg, &a.header, http.StatusOK, read)
+		err := c.check(a.sc, &a.header, http.StatusOK)
+		if err == nil {
+			if err = read(a.sc, a.msg); err != nil {
+				err = wrong("its body", err)
+			}
+		}
 		w.answered = unusable(err) == nil
 		a.took <- unusable(err)
 		return err

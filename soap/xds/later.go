@@ -36,6 +36,8 @@ const (
 	RepositoryDoor = "repository"
 	IdentityDoor   = "identity"
 	RecipientDoor  = "recipient"
+	InitiatingDoor = "initiating-gateway"
+	RespondingDoor = "responding-gateway"
 )
 
 const (
@@ -55,6 +57,10 @@ func (d *door) allowed() func(string) error {
 
 func (d *door) actor() string {
 	switch {
+	case d.actions[0] == actionCrossQuery:
+		return RespondingDoor
+	case d.gateway != "":
+		return InitiatingDoor
 	case d.identity:
 		return IdentityDoor
 	case d.recipient:
@@ -94,7 +100,7 @@ func (x *exchange) later(do func(*exchange) error) (err error) {
 // reads tells whether the transaction changes nothing.
 func (x *exchange) reads() bool {
 	switch x.header.Action {
-	case actionQuery, actionAcross, actionRetrieve:
+	case actionQuery, actionAcross, actionRetrieve, actionCrossQuery, actionCrossRetrieve:
 		return true
 	}
 	return false

@@ -73,7 +73,7 @@ func (l Limits) withDefaults() Limits {
 
 // AnonymousCaller is a caller about whom only the connection is known.
 func AnonymousCaller(r *http.Request, h soap.Header) access.Caller {
-	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent")}
+	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent"), Hops: hops(r)}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr

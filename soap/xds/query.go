@@ -42,7 +42,7 @@ func (x *exchange) query() error {
 			return sp.Append(func(b []byte) []byte { return ebrim.AppendObjectRef(b, o.ObjectID(), home(o)) })
 		}
 	}
-	found, err := x.d.svc.Find(x.r.Context(), x.caller(), q, add)
+	found, err := x.d.read.Find(x.r.Context(), x.caller(), q, add)
 	if err != nil {
 		x.queryFailure(x.problems(err))
 		return nil
@@ -87,6 +87,8 @@ func home(o metadata.Object) string {
 	case *metadata.Folder:
 		return o.Home
 	case *metadata.Association:
+		return o.Home
+	case *metadata.ObjectReference:
 		return o.Home
 	}
 	return ""

@@ -41,7 +41,7 @@ func (x *exchange) retrieve() error {
 			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}}})
 		return nil
 	}
-	got, err := x.d.svc.Retrieve(x.r.Context(), x.caller(), requests)
+	got, err := x.d.read.Retrieve(x.r.Context(), x.caller(), requests)
 	if err != nil {
 		got = &sharing.Retrieved{Problems: x.problems(err)}
 	}
@@ -181,15 +181,21 @@ func attachmentID(i int) string { return "document" + strconv.Itoa(i+1) + "@samd
 // sent a plain one. They still stream.
 func (x *exchange) inlined(e *envelopeOf) error {
 	cuts := make([]int, len(e.docs)) // where in e.b document i stands
-	length := int64(0)
+	length, known := int64(0), true
 	for i := range e.docs {
 		e.open(i)
 		cuts[i] = len(e.b)
 		e.close()
+		if e.docs[i].Size < 0 {
+			known = false
+		}
 		length += (e.docs[i].Size + 2) / 3 * 4
 	}
 	e.end()
-	x.begin(http.StatusOK, soap.ContentType, length+int64(len(e.b)))
+	if length += int64(len(e.b)); !known {
+		length = -1
+	}
+	x.begin(http.StatusOK, soap.ContentType, length)
 	err := func() error {
 		from := 0
 		for i, cut := range cuts {
@@ -215,11 +221,15 @@ func copyBase64(w io.Writer, d *sharing.Document, i int) error {
 	defer copyBuffers.Put(buf)
 	out := bufio.NewWriterSize(struct{ io.Writer }{w}, 32<<10)
 	enc := base64.NewEncoder(base64.StdEncoding, out)
-	n, err := io.CopyBuffer(struct{ io.Writer }{enc}, io.LimitReader(d.Body, d.Size+1), *buf)
+	body := io.Reader(d.Body)
+	if d.Size >= 0 {
+		body = io.LimitReader(d.Body, d.Size+1)
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{enc}, body, *buf)
 	if err != nil {
 		return err
 	}
-	if n != d.Size {
+	if d.Size >= 0 && n != d.Size {
 		return &mtom.SizeError{Part: i, Want: d.Size, Got: n}
 	}
 	if err := enc.Close(); err != nil {

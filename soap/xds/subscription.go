@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -221,8 +222,9 @@ func (x *exchange) publish() error {
 	if len(all) == 0 {
 		return soap.Refuse("The message holds no wsnt:NotificationMessage.", "Meldingen mangler wsnt:NotificationMessage.")
 	}
-	for _, n := range all {
-		if n.Defects > 0 || len(n.Objects) == 0 {
+	for i, n := range all {
+		all[i].Objects = publishable(n.Objects)
+		if n.Defects > 0 || len(all[i].Objects) == 0 {
 			return soap.Refuse("A published object is not as ITI TF-3 4.2 wants it, or there is none.", "Et publisert objekt følger ikke ITI TF-3 4.2, eller det er ingen.")
 		}
 	}
@@ -236,6 +238,26 @@ func (x *exchange) publish() error {
 	x.sent = true
 	x.w.WriteHeader(http.StatusAccepted)
 	return nil
+}
+
+// publishable are the objects that can be told of: associations are left out, and
+// what has no status is taken for approved, as a registry would make it.
+func publishable(objects []metadata.Object) []metadata.Object {
+	var out []metadata.Object
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *metadata.DocumentEntry:
+			o.Status = cmp.Or(o.Status, metadata.Approved)
+		case *metadata.SubmissionSet:
+			o.Status = cmp.Or(o.Status, metadata.Approved)
+		case *metadata.Folder:
+			o.Status = cmp.Or(o.Status, metadata.Approved)
+		default:
+			continue
+		}
+		out = append(out, o)
+	}
+	return out
 }
 
 // Subscribe sends ITI-52 to an address and answers the subscription's own.

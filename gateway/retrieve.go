@@ -1,0 +1,187 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"samdok/access"
+	"samdok/fault"
+	"samdok/metadata"
+)
+
+// Retrieve asks each community for the documents that it holds, all communities at
+// the same time. It returns when it is known which documents come; the bytes stream
+// when Bodies are read, one after another. A community that fails before that costs
+// a problem per document; one that fails later breaks its Body.
+func (g *Gateway) Retrieve(ctx context.Context, c access.Caller, requests []metadata.DocumentRequest, own *Leg) (*Retrieved, error) {
+	groups, problems := g.group(requests, own)
+	opened := make([]*Retrieved, len(groups))
+	var wait sync.WaitGroup
+	for i := range groups {
+		wait.Go(func() { opened[i] = g.open(ctx, c, &groups[i]) })
+	}
+	wait.Wait()
+	all := &Retrieved{Problems: problems}
+	all.OnClose(func() error {
+		var errs []error
+		for _, r := range opened {
+			errs = append(errs, r.Close())
+		}
+		return errors.Join(errs...)
+	})
+	for _, r := range opened {
+		all.Documents = append(all.Documents, r.Documents...)
+		all.Problems = append(all.Problems, r.Problems...)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(fault.Wrap(err, fault.Canceled, "gateway.Retrieve", fault.RegistryBusy, "The request was given up before the communities had answered."), all.Close())
+	}
+	return all, nil
+}
+
+// group is what one community is asked for.
+type group struct {
+	target
+	requests []metadata.DocumentRequest
+}
+
+// group sorts the requests by community (ITI TF-2 3.39.4.1.3). Problems have the
+// document as location, as in ITI-43.
+func (g *Gateway) group(requests []metadata.DocumentRequest, own *Leg) (groups []group, problems []fault.Problem) {
+	d := g.members.Load()
+	at := map[string]int{}
+	for _, r := range requests {
+		if r.Home == "" {
+			problems = append(problems, fault.Problem{Code: fault.MissingHomeCommunityID, Location: r.UniqueID,
+				Context: "The request for this document needs its HomeCommunityId, so that the gateway knows which community to ask."})
+			continue
+		}
+		t, ok := d.find(r.Home, own)
+		if !ok {
+			problems = append(problems, fault.Problem{Code: fault.UnknownCommunity, Location: r.UniqueID, Context: "The gateway does not know the community " + r.Home + "."})
+			continue
+		}
+		i, ok := at[t.home()]
+		if !ok {
+			i = len(groups)
+			at[t.home()] = i
+			groups = append(groups, group{target: t})
+		}
+		groups[i].requests = append(groups[i].requests, r)
+	}
+	return groups, problems
+}
+
+// open asks one community. It never returns nil.
+func (g *Gateway) open(ctx context.Context, c access.Caller, a *group) *Retrieved {
+	if a.member == nil {
+		r, err := a.leg.Community.Retrieve(ctx, c, a.requests)
+		if err == nil {
+			return r
+		}
+		return a.failed(err, fault.Problem{Code: fault.RegistryError, Context: "The own community could not answer. Ask again later."})
+	}
+	m, start := a.member, g.o.Clock()
+	r, err := g.openRemote(ctx, c, m, a.requests)
+	now := g.o.Clock()
+	count := 0
+	if err == nil {
+		count = len(r.Documents)
+	}
+	m.stats.done(now, now.Sub(start), count, false, err)
+	if g.o.Observe != nil {
+		g.o.Observe(m.Home, false, count, now.Sub(start), err)
+	}
+	if err != nil {
+		return a.failed(err, m.problem(err))
+	}
+	return r
+}
+
+// failed tells of each document that it does not come.
+func (a *group) failed(err error, reason fault.Problem) *Retrieved {
+	var f *fault.Error
+	if errors.As(err, &f) && len(f.Problems) > 0 {
+		return &Retrieved{Problems: f.Problems}
+	}
+	r := &Retrieved{}
+	for i := range a.requests {
+		p := reason
+		p.Location = a.requests[i].UniqueID
+		r.Problems = append(r.Problems, p)
+	}
+	return r
+}
+
+// openRemote keeps the community's place until the answer is closed. The deadline
+// ends with the beginning of the answer; from then on bytes must keep coming.
+func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member, requests []metadata.DocumentRequest) (*Retrieved, error) {
+	ctx, cancel := context.WithCancelCause(parent)
+	late := time.AfterFunc(m.limits.Deadline, func() { cancel(errSlow) })
+	leave, err := m.enter(ctx)
+	if err != nil {
+		late.Stop()
+		cancel(nil)
+		return nil, err
+	}
+	var r *Retrieved
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("%w: panic with a %T", errBroken, v)
+			}
+		}()
+		r, err = m.Community.Retrieve(ctx, c, requests)
+	}()
+	if !late.Stop() && err == nil {
+		err = errors.Join(errSlow, r.Close())
+	}
+	if err != nil {
+		err = explain(parent, ctx, err)
+		cancel(nil)
+		leave(err)
+		return nil, err
+	}
+	var once sync.Once
+	var broken error
+	end := func() error {
+		err := r.Close()
+		once.Do(func() {
+			cancel(nil)
+			leave(broken)
+		})
+		return err
+	}
+	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents))}
+	watched.OnClose(end)
+	for i, d := range r.Documents {
+		d.Body = &flow{r: d.Body, m: m, cancel: cancel, parent: parent, broken: &broken}
+		watched.Documents[i] = d
+	}
+	return watched, nil
+}
+
+// flow is a body that must keep coming while it is read.
+type flow struct {
+	r      io.Reader
+	m      *member
+	cancel context.CancelCauseFunc
+	parent context.Context
+	broken *error
+}
+
+func (f *flow) Read(b []byte) (int, error) {
+	stalled := time.AfterFunc(f.m.limits.Stall, func() { f.cancel(errStall) })
+	n, err := f.r.Read(b)
+	if !stalled.Stop() && err != nil && err != io.EOF {
+		err = fmt.Errorf("%w: %w", errStall, err)
+	}
+	if err != nil && err != io.EOF && f.parent.Err() == nil {
+		*f.broken = err
+	}
+	return n, err
+}

@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// Status is how a community has done since the start.
+type Status struct {
+	Home     string        `json:"home"`
+	Name     string        `json:"name"`
+	State    string        `json:"state"` // of the breaker: closed, half-open, open
+	Asked    int64         `json:"asked"`
+	Answered int64         `json:"answered"`
+	Empty    int64         `json:"empty"`   // answers to queries without an object
+	Slow     int64         `json:"slow"`    // past the deadline
+	Failed   int64         `json:"failed"`  // unreachable, or wrong
+	Refused  int64         `json:"refused"` // not sent: breaker or too many at a time
+	Objects  int64         `json:"objects"`
+	Mean     time.Duration `json:"mean"` // of answers
+	Longest  time.Duration `json:"longest"`
+	InWork   int           `json:"in_work"`
+	// LastAnswer and LastFailure are zero when there was none.
+	LastAnswer  time.Time `json:"last_answer"`
+	LastFailure time.Time `json:"last_failure"`
+	Reason      string    `json:"reason,omitempty"` // of the last failure
+}
+
+// stats counts for one homeCommunityId; it outlives changes of the directory.
+type stats struct {
+	mu    sync.Mutex
+	s     Status
+	total time.Duration
+}
+
+func (s *stats) done(now time.Time, took time.Duration, objects int, query bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Asked++
+	switch Outcome(err) {
+	case "abandoned":
+		return
+	case "answered":
+		s.s.Answered++
+		s.s.Objects += int64(objects)
+		if query && objects == 0 {
+			s.s.Empty++
+		}
+		s.total += took
+		s.s.Longest = max(s.s.Longest, took)
+		s.s.LastAnswer = now
+		return
+	case "refused":
+		s.s.Refused++
+	case "slow":
+		s.s.Slow++
+	default:
+		s.s.Failed++
+	}
+	s.s.LastFailure, s.s.Reason = now, err.Error()
+}
+
+// Outcome is a word for how a request to a community ended: answered, refused (it
+// was not sent), slow, failed, abandoned.
+func Outcome(err error) string {
+	switch {
+	case abandoned(err):
+		return "abandoned"
+	case unanswered(err) == nil:
+		return "answered"
+	case errors.Is(err, errFull), errors.Is(err, errPaused):
+		return "refused"
+	case errors.Is(err, errSlow):
+		return "slow"
+	}
+	return "failed"
+}
+
+// Status of all members, in the directory's order.
+func (g *Gateway) Status() []Status {
+	members := g.members.Load().list
+	all := make([]Status, len(members))
+	for i, m := range members {
+		m.stats.mu.Lock()
+		all[i] = m.stats.s
+		if m.stats.s.Answered > 0 {
+			all[i].Mean = m.stats.total / time.Duration(m.stats.s.Answered)
+		}
+		m.stats.mu.Unlock()
+		all[i].Home, all[i].Name, all[i].State, all[i].InWork = m.Home, m.Name, m.breaker.State().String(), len(m.room)
+	}
+	return all
+}

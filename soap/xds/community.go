@@ -1,0 +1,266 @@
+package xds
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"samdok/access"
+	"samdok/fault"
+	"samdok/gateway"
+	"samdok/internal/spool"
+	"samdok/internal/xmlscan"
+	"samdok/metadata"
+	"samdok/metadata/ebrim"
+	"samdok/soap"
+	"samdok/soap/mtom"
+)
+
+// CommunityOptions of a Community.
+type CommunityOptions struct {
+	// Client says where to ask: QueryURL and RetrieveURL are those of the responding
+	// gateway.
+	Client Options
+	// Plain is for a community without a gateway: a registry and a repository that
+	// know ITI-18 and ITI-43 only. What they answer gets Home.
+	Plain bool
+	Home  string
+}
+
+// Community makes a remote community look local: it asks its responding gateway by
+// ITI-38 and ITI-39. It implements gateway.Community.
+type Community struct {
+	c *Client
+	o CommunityOptions
+}
+
+var _ gateway.Community = (*Community)(nil)
+
+// NewCommunity makes a Community.
+func NewCommunity(o CommunityOptions) *Community { return &Community{NewClient(o.Client), o} }
+
+// queryFeed is how much of an answer is in memory before objects are handed over.
+const queryFeed = 256 << 10
+
+// Find implements gateway.Community by ITI-38.
+func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) ([]fault.Problem, error) {
+	action := actionCrossQuery
+	if k.o.Plain {
+		action, q.Home = actionQuery, ""
+	}
+	call := k.c.call(action, k.c.o.QueryURL)
+	call.feed, call.hops, call.trace = queryFeed, c.Hops, c.TraceParent
+	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
+	env = soap.AppendClose(ebrim.AppendQuery(env, q))
+	var answer *ebrim.QueryResponse
+	var refused error // by show: not the community's doing
+	err := call.do(ctx, plain(env), func(sc *xmlscan.Scanner, _ *message) (err error) {
+		each := func(o metadata.Object) error {
+			k.mark(o)
+			refused = show(o)
+			return refused
+		}
+		answer, err = ebrim.Limits{}.StreamQueryResponse(sc, each, func(r ebrim.Ref) error {
+			return each(&metadata.ObjectReference{ID: r.ID, Home: r.Home})
+		})
+		return err
+	})
+	switch {
+	case refused != nil:
+		return nil, refused
+	case err != nil:
+		return nil, err
+	case answer.Status == ebrim.Failure:
+		return nil, refusedBy("xds.Community.Find", answer.Problems)
+	}
+	return append(answer.Problems, answer.Defects...), nil
+}
+
+// mark gives objects of a community without a gateway their home.
+func (k *Community) mark(o metadata.Object) {
+	if !k.o.Plain {
+		return
+	}
+	switch o := o.(type) {
+	case *metadata.DocumentEntry:
+		o.Home = k.o.Home
+	case *metadata.SubmissionSet:
+		o.Home = k.o.Home
+	case *metadata.Folder:
+		o.Home = k.o.Home
+	case *metadata.ObjectReference:
+		o.Home = k.o.Home
+	}
+}
+
+// refusedBy is an answer with the status Failure. One that says nothing about why
+// gets a problem that says so.
+func refusedBy(op string, problems []fault.Problem) error {
+	if len(problems) == 0 {
+		problems = []fault.Problem{{Code: fault.RegistryError, Context: "The community refused the request and gave no reason."}}
+	}
+	return &fault.Error{Op: op, Kind: fault.Invalid, Problems: problems}
+}
+
+// Retrieve implements gateway.Community by ITI-39.
+func (k *Community) Retrieve(ctx context.Context, c access.Caller, requests []metadata.DocumentRequest) (*gateway.Retrieved, error) {
+	action, asked := actionCrossRetrieve, requests
+	if k.o.Plain {
+		action = actionRetrieve
+		asked = make([]metadata.DocumentRequest, len(requests))
+		for i, r := range requests {
+			r.Home = ""
+			asked[i] = r
+		}
+	}
+	call := k.c.call(action, k.c.o.RetrieveURL)
+	call.hops, call.trace = c.Hops, c.TraceParent
+	r, err := call.send(ctx, packed(mtom.NewWriter(appendRetrieve(call.header, asked), nil), nil))
+	if err != nil {
+		return nil, err
+	}
+	answer, docs, err := r.msg.retrieveResponse(&r.scan)
+	if err == nil {
+		err = soap.CloseEnvelope(&r.scan)
+	}
+	if err != nil {
+		r.close()
+		return nil, wrong("its body", err)
+	}
+	if answer.Status == ebrim.Failure && len(docs) == 0 {
+		r.close()
+		return nil, refusedBy("xds.Community.Retrieve", answer.Problems)
+	}
+	return k.stream(r, docs, answer.Problems, requests), nil
+}
+
+// stream makes documents of what comes behind the envelope. Only what was asked for
+// is taken.
+func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.Problem, requests []metadata.DocumentRequest) *gateway.Retrieved {
+	list := make([]document, len(docs))
+	for i := range docs {
+		list[i] = docs[i].doc
+	}
+	b := &bodies{reply: r, stream: newStream(&r.msg, list), at: -1, waiting: map[int]*spool.Spool{}, count: len(docs)}
+	out := &gateway.Retrieved{Problems: problems}
+	wanted := make(map[metadata.DocumentRequest]int, len(requests))
+	for _, q := range requests {
+		wanted[q]++
+	}
+	for i := range docs {
+		d := &docs[i].Document
+		if k.o.Plain {
+			d.Request.Home = k.o.Home
+		}
+		if wanted[d.Request] == 0 {
+			out.Problems = append(out.Problems, fault.Problem{Code: fault.RepositoryError, Location: d.Request.UniqueID,
+				Context: "The community answered a document that was not asked for. It is left out."})
+			continue
+		}
+		wanted[d.Request]--
+		out.Documents = append(out.Documents, gateway.Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: -1, Body: &body1{b: b, i: i}})
+	}
+	out.OnClose(b.close)
+	return out
+}
+
+// bodies reads the attachments of an answer, in whatever order they come.
+type bodies struct {
+	*reply
+	stream  *stream
+	at      int // whose attachment is being read; -1: none
+	cur     io.Reader
+	waiting map[int]*spool.Spool // that came before they were wanted
+	count   int
+	done    bool
+	err     error
+}
+
+// body1 is one document of bodies.
+type body1 struct {
+	b    *bodies
+	i    int
+	open io.Reader
+}
+
+func (d *body1) Read(p []byte) (int, error) {
+	if d.open == nil {
+		var err error
+		if d.open, err = d.b.seek(d.i); err != nil {
+			return 0, err
+		}
+	}
+	n, err := d.open.Read(p)
+	if err == io.EOF && d.i == d.b.count-1 {
+		if e := d.b.finish(); e != nil {
+			return n, e
+		}
+	}
+	if err != nil && err != io.EOF {
+		err = wrong("a document", err)
+	}
+	return n, err
+}
+
+// seek moves on to the attachment of document i; others on the way wait.
+func (b *bodies) seek(i int) (io.Reader, error) {
+	if sp := b.waiting[i]; sp != nil {
+		return sp.Reader(), nil
+	}
+	for b.err == nil {
+		at, r, err := b.stream.next()
+		var unasked *unaskedError
+		switch {
+		case errors.As(err, &unasked):
+			continue
+		case err == io.EOF:
+			b.err = &ProtocolError{What: "a document is missing in it"}
+		case err != nil:
+			b.err = wrong("a document", err)
+		case at == i:
+			return r, nil
+		default:
+			if b.err = b.keep(at, r); b.err != nil {
+				b.err = wrong("a document", b.err)
+			}
+		}
+	}
+	return nil, b.err
+}
+
+// keep lets a document wait that came out of order.
+func (b *bodies) keep(i int, r io.Reader) error {
+	sp := spool.New(b.msg.tmp)
+	b.waiting[i] = sp
+	_, err := io.Copy(sp, r)
+	return err
+}
+
+// finish makes sure that nothing was cut off behind the last document.
+func (b *bodies) finish() error {
+	if b.done || b.err != nil {
+		return b.err
+	}
+	b.done = true
+	for {
+		_, _, err := b.stream.next()
+		var unasked *unaskedError
+		switch {
+		case err == nil, errors.As(err, &unasked):
+			continue
+		case err != io.EOF:
+			b.err = wrong("its end", err)
+			return b.err
+		}
+		return nil
+	}
+}
+
+func (b *bodies) close() error {
+	b.stream.close()
+	for _, sp := range b.waiting {
+		sp.Close()
+	}
+	b.reply.close()
+	return nil
+}
