@@ -33,8 +33,10 @@ func (m *model) taken(unique string) bool {
 func (h *history) lifeCycle() {
 	d := rapid.SampledFrom(h.model.documents).Draw(h.rt, "subject")
 	patient := h.patient
-	if d.patient != string(patient.CX()) {
-		patient = h.other
+	for _, p := range h.patients {
+		if d.patient == string(p.CX()) {
+			patient = p
+		}
 	}
 	switch rapid.IntRange(0, 3).Draw(h.rt, "operation") {
 	case 0, 1:
@@ -133,18 +135,64 @@ func (h *history) removeSubmission(by int) {
 
 // addedWith are the ids of all that came with a submission set, as the log has it.
 func (h *history) addedWith(set metadata.ID) (ids []metadata.ID) {
-	stream := h.placed(set).Stream
-	for ev, err := range h.engine.Events(context.Background(), tenant, stream, 0) {
-		if err != nil {
-			h.rt.Fatal(err)
-		}
-		if slices.ContainsFunc(ev.Added, func(a storage.Added) bool { return a.Object.ObjectID() == set }) {
-			for _, a := range ev.Added {
-				ids = append(ids, a.Object.ObjectID())
+	for _, p := range h.patients { // it is stored where it was registered
+		for ev, err := range h.engine.Events(context.Background(), tenant, storage.PatientStream(p.ID()), 0) {
+			if err != nil {
+				h.rt.Fatal(err)
+			}
+			if slices.ContainsFunc(ev.Added, func(a storage.Added) bool { return a.Object.ObjectID() == set }) {
+				for _, a := range ev.Added {
+					ids = append(ids, a.Object.ObjectID())
+				}
 			}
 		}
 	}
 	return ids
+}
+
+// mergeTwo merges a patient into another, or tries to.
+func (h *history) mergeTwo() {
+	from := rapid.SampledFrom(h.patients).Draw(h.rt, "subsumed")
+	to := rapid.SampledFrom(h.patients).Draw(h.rt, "survivor")
+	m, a, b := h.model, string(from.CX()), string(to.CX())
+	end := a
+	for m.into[end] != "" {
+		end = m.into[end]
+	}
+	err := h.merge(to, from)
+	switch {
+	case a == b:
+		if fault.KindOf(err) != fault.Invalid || err == nil {
+			h.rt.Fatalf("merged into itself: %v", err)
+		}
+	case m.into[b] != "" || m.into[a] != "" && end != b:
+		if fault.KindOf(err) != fault.Conflict || err == nil {
+			h.rt.Fatalf("merged although one of them is no more: %v", err)
+		}
+	case err != nil:
+		h.rt.Fatal(fault.ProblemsOf(err))
+	case m.into[a] == "":
+		m.into[a] = b
+		for _, d := range m.documents {
+			if d.patient == a {
+				d.patient = b
+			}
+		}
+		for _, f := range m.folders {
+			if f.patient == a {
+				f.patient = b
+			}
+		}
+	}
+}
+
+// merged: only within each original patient there is an order.
+func (h *history) merged(lists ...[]string) {
+	if len(h.model.into) > 0 {
+		for _, l := range lists {
+			slices.Sort(l)
+		}
+	}
 }
 
 // referredTo: another submission's association leads to something of this one.

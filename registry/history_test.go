@@ -19,8 +19,8 @@ import (
 	"samdok/storage"
 )
 
-// TestHistories registers random submissions, good and bad, on the real engine
-// and on a model that is as plain as can be, and compares what is refused and
+// TestHistories registers random submissions, good and bad, updates, removals and
+// merges on the real engine and on a model that is as plain as can be, and compares what is refused and
 // what every patient's data looks like afterwards, also after the index was made
 // anew from the log (P3).
 func TestHistories(t *testing.T) {
@@ -32,7 +32,7 @@ func TestHistories(t *testing.T) {
 		w.gen = metadatatest.New(1000 + seed)
 		w.gen.RepositoryID = "1.2.3.4"
 		w.patient, w.other = w.gen.Patient(), w.gen.Patient()
-		h := &history{world: w, rt: rt, model: newModel()}
+		h := &history{world: w, rt: rt, model: newModel(), patients: []metadatatest.Patient{w.patient, w.other, w.gen.Patient()}}
 		for range rapid.IntRange(1, 12).Draw(rt, "submissions") {
 			h.step()
 		}
@@ -48,8 +48,9 @@ func TestHistories(t *testing.T) {
 
 type history struct {
 	*world
-	rt    *rapid.T
-	model *model
+	rt       *rapid.T
+	model    *model
+	patients []metadatatest.Patient
 }
 
 // model is the registry as a child would write it: no versions, no claims, no
@@ -60,6 +61,7 @@ type model struct {
 	sets      []string
 	setIDs    []metadata.ID // of sets; what a submission makes has its place as by
 	links     []modelLink
+	into      map[string]string // patients who live on in others
 }
 
 type modelDocument struct {
@@ -98,7 +100,7 @@ type modelLink struct {
 	by       int
 }
 
-func newModel() *model { return &model{} }
+func newModel() *model { return &model{into: map[string]string{}} }
 
 func (m *model) document(id metadata.ID) *modelDocument {
 	for _, d := range m.documents {
@@ -139,14 +141,15 @@ func (m *model) bury(id metadata.ID) {
 // step makes one submission and gives it to both.
 func (h *history) step() {
 	h.now = h.now.Add(time.Minute)
+	if rapid.IntRange(0, 7).Draw(h.rt, "merge") == 0 {
+		h.mergeTwo()
+		return
+	}
 	if len(h.model.documents) > 0 && rapid.IntRange(0, 2).Draw(h.rt, "life cycle") == 0 {
 		h.lifeCycle()
 		return
 	}
-	patient := h.patient
-	if rapid.IntRange(0, 4).Draw(h.rt, "patient") == 0 {
-		patient = h.other
-	}
+	patient := rapid.SampledFrom([]metadatatest.Patient{h.patient, h.patient, h.patient, h.other, h.patients[2]}).Draw(h.rt, "patient")
 	sub := h.gen.Submission(patient)
 	if len(h.model.sets) > 0 && rapid.IntRange(0, 9).Draw(h.rt, "again") == 0 {
 		sub.Set.UniqueID = rapid.SampledFrom(h.model.sets).Draw(h.rt, "set")
@@ -240,6 +243,9 @@ func (m *model) judge(sub *metadata.Submission, patient string) string {
 				bad[string(fault.NonIdenticalHash)] = true
 			}
 		}
+	}
+	if m.into[patient] != "" {
+		bad[string(fault.UnknownPatientID)] = true
 	}
 	if m.taken(sub.Set.UniqueID) {
 		bad[string(fault.DuplicateUniqueID)] = true
@@ -345,7 +351,7 @@ func (m *model) apply(sub *metadata.Submission, ids map[metadata.ID]metadata.ID,
 
 // compare asks the registry for everything that the model knows.
 func (h *history) compare() {
-	for _, p := range []metadatatest.Patient{h.patient, h.other} {
+	for _, p := range h.patients {
 		cx := string(p.CX())
 		var want []string
 		for _, d := range h.model.documents {
@@ -357,6 +363,7 @@ func (h *history) compare() {
 		for _, o := range h.ask(&metadata.FindDocuments{Patient: p.CX(), Filter: metadata.DocumentFilter{Status: allStatuses}}) {
 			got = append(got, fmt.Sprint(o.ObjectID(), " ", o.ObjectStatus() == metadata.Deprecated))
 		}
+		h.merged(got, want)
 		h.same("documents in the order of registration", got, want)
 		h.compareFolders(p)
 	}
@@ -391,6 +398,7 @@ func (h *history) compareFolders(p metadatatest.Patient) {
 	for _, o := range h.ask(&metadata.FindFolders{Patient: p.CX(), Filter: metadata.FolderFilter{Status: approved}}) {
 		got = append(got, fmt.Sprint(o.ObjectID(), " ", o.(*metadata.Folder).LastUpdateTime))
 	}
+	h.merged(got, want)
 	h.same("folders and their times", got, want)
 }
 

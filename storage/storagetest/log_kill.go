@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -79,6 +80,8 @@ type childWriter struct {
 	of   int // the patient of last
 	// spare is a submission that nothing refers to.
 	spare *storage.Change
+	// refused: an Append was, since this was last set to false.
+	refused bool
 }
 
 // childPatients are the same in every process.
@@ -96,13 +99,15 @@ func childPatients() []metadatatest.Patient {
 const pairTitle = "together with "
 
 // submit appends one submission, a replacement, a new version, two submissions
-// together, or a removal.
+// together, or a removal, or merges a patient into one of those that are checked.
 func (c *childWriter) submit() error {
 	patients := childPatients()
 	i := c.rng.IntN(len(patients))
 	changes := []storage.Change{submission(c.gen, patients[i], 1, 0)}
 	plain := false
 	switch {
+	case c.rng.IntN(8) == 0:
+		return c.merge(patients[i])
 	case c.spare != nil && c.rng.IntN(4) == 0:
 		gone := removeAll(0, *c.spare)
 		c.spare = nil
@@ -135,12 +140,39 @@ func (c *childWriter) submit() error {
 	return c.append(changes, "", added)
 }
 
+// merge makes a patient, sometimes a chain of two, and merges it into a survivor.
+func (c *childWriter) merge(survivor metadatatest.Patient) error {
+	c.refused = false
+	var merged []metadata.ID
+	into := streamOf(survivor)
+	var steps []storage.Change
+	for range 1 + c.rng.IntN(2) {
+		p := c.gen.Patient()
+		sub := submission(c.gen, p, 1, 0)
+		ids := refsOf(sub).IDs
+		if err := c.append([]storage.Change{sub}, "", ids); err != nil || c.refused {
+			return err
+		}
+		merged = append(merged, ids...)
+		none := func(storage.Stream) storage.Version { return 0 }
+		steps = append(mergeInto(none, into, streamOf(p)), steps...) // the far end of the chain first
+		into = streamOf(p)
+	}
+	for len(steps) > 2 {
+		if err := c.append(steps[:2], "", nil); err != nil || c.refused {
+			return err
+		}
+		steps = steps[2:]
+	}
+	return c.append(steps, "+", merged)
+}
+
 // append appends and acknowledges the ids, each after a mark. What was refused is
 // not used again.
 func (c *childWriter) append(changes []storage.Change, mark string, ids []metadata.ID) error {
 	err := persistAll(c.l, changes)
 	if kind := fault.KindOf(err); err != nil && (kind == fault.Unavailable || kind == fault.Busy) {
-		c.spare, c.last = nil, nil
+		c.spare, c.last, c.refused = nil, nil, true
 		return say("refused " + fmt.Sprint(kind))
 	}
 	if err != nil {
@@ -260,14 +292,17 @@ func parseAck(line string) (ids []metadata.ID) {
 }
 
 // survivors is an error unless all acknowledged objects are there, those whose
-// removal was acknowledged (they have a minus sign) are gone, and every submission
-// is whole: its set, document and membership, its pair, its effects.
+// removal was acknowledged (they have a minus sign) are gone, those whose patient
+// was merged (a plus sign) are the survivor's, and every submission is whole: its
+// set, document and membership, its pair, its effects.
 func survivors(l LogIndex, acked []metadata.ID) error {
 	var added []metadata.ID
-	removed := map[metadata.ID]bool{}
+	removed, moved := map[metadata.ID]bool{}, map[metadata.ID]bool{}
 	for _, id := range acked {
 		if gone, ok := strings.CutPrefix(string(id), "-"); ok {
 			removed[metadata.ID(gone)] = true
+		} else if merged, ok := strings.CutPrefix(string(id), "+"); ok {
+			moved[metadata.ID(merged)] = true
 		} else {
 			added = append(added, id)
 		}
@@ -279,7 +314,14 @@ func survivors(l LogIndex, acked []metadata.ID) error {
 	if len(st.Objects) != len(added) {
 		return fmt.Errorf("%d of %d acknowledged objects are there", len(st.Objects), len(added))
 	}
+	checked := map[storage.Stream]bool{}
+	for _, p := range childPatients() {
+		checked[streamOf(p)] = true
+	}
 	for _, o := range st.Objects {
+		if moved[o.Object.ObjectID()] && !checked[o.Stream] {
+			return errors.New("a merge that was acknowledged is undone")
+		}
 		if removed[o.Object.ObjectID()] && !o.Removed {
 			return errors.New("an object whose removal was acknowledged is there again")
 		}
@@ -337,8 +379,9 @@ func (h *holdings) add(l LogIndex, s storage.Stream) error {
 	return err
 }
 
-// logged are the objects that a stream's events leave, and how many there are: the
-// child writes one event in each change.
+// logged are the objects that the events of a stream and of those merged into it
+// leave, and how many of its own there are: the child writes one event in each
+// change.
 func logged(l LogIndex, s storage.Stream) (left map[metadata.ID]bool, changes storage.Version, err error) {
 	left = map[metadata.ID]bool{}
 	for ev, err := range l.Events(context.Background(), tenant, s, 0) {
@@ -351,6 +394,27 @@ func logged(l LogIndex, s storage.Stream) (left map[metadata.ID]bool, changes st
 		}
 		for _, id := range ev.Removed {
 			delete(left, id)
+		}
+		streams, err := ev.Merged()
+		if err != nil {
+			return nil, 0, err
+		}
+		if ev.Kind == storage.EventMergedInto {
+			continue
+		}
+		for _, from := range streams {
+			st, _, err := l.Load(context.Background(), tenant, from, storage.Refs{})
+			if err != nil {
+				return nil, 0, err
+			}
+			if st.Standing.Into == (storage.Stream{}) {
+				return nil, 0, errors.New("half a merge: a stream that was absorbed is not closed")
+			}
+			theirs, _, err := logged(l, from)
+			if err != nil {
+				return nil, 0, err
+			}
+			maps.Copy(left, theirs)
 		}
 	}
 	return left, changes, nil
