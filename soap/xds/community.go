@@ -168,8 +168,7 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 type bodies struct {
 	*reply
 	stream  *stream
-	at      int // whose attachment is being read; -1: none
-	cur     io.Reader
+	at      int                  // whose attachment is being read; -1: none
 	waiting map[int]*spool.Spool // that came before they were wanted
 	count   int
 	done    bool
