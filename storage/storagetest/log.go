@@ -38,6 +38,7 @@ func RunLogIndex(t *testing.T, e LogEngine) {
 	t.Run("on-demand", e.onDemand)
 	t.Run("documents that come late", e.late)
 	t.Run("known patients", e.known)
+	t.Run("bodies", e.bodies)
 	t.Run("merged patients", e.merge)
 	t.Run("half a merge", e.halfMerges)
 	t.Run("a merge and writers", e.mergeAndWriters)
