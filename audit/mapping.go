@@ -91,6 +91,6 @@ func Fields() []Field {
 		{"Hidden", "items withheld", "not told", "not told"},
 		{"Codes", "error codes answered", "EventOutcomeDescription", "outcomeDesc"},
 		{"Time", "when the outcome was known", "EventDateTime", "recorded"},
-		{"Details", "of events about the system: setting, key, search", "ParticipantObjectDetail", "entity.detail"},
+		{"Details", "of events about the system: setting, key, search; of erasures and holds: reason, step", "ParticipantObjectDetail", "entity.detail"},
 	}
 }

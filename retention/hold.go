@@ -25,6 +25,8 @@ type Hold struct {
 	Who        string    `json:"who"`
 	From       time.Time `json:"from"`
 	Until      time.Time `json:"until,omitzero"` // zero: until it is released
+
+	stream storage.Stream // of the patient, as of now
 }
 
 // covers tells whether the hold is about an object of a stream.
@@ -35,8 +37,25 @@ func (h *Hold) covers(s storage.Stream, unique, controller string) bool {
 	case h.Controller != "":
 		return h.Controller == controller
 	}
+	return h.Patient != "" && h.stream == s
+}
+
+// find finds the patient's stream: that of the survivor when the patient was merged
+// since.
+func (h *Hold) find(ctx context.Context, k *Keeper, t access.Tenant) error {
+	if h.Patient == "" {
+		return nil
+	}
 	p, err := metadata.CX(h.Patient).Patient()
-	return err == nil && storage.PatientStream(p) == s
+	if err != nil {
+		return err
+	}
+	h.stream = storage.PatientStream(p)
+	st, _, err := k.log.Load(ctx, t, h.stream, storage.Refs{})
+	if st.Standing.Into != (storage.Stream{}) {
+		h.stream = st.Standing.Into
+	}
+	return err
 }
 
 // check refuses a hold that says too little or too much.
@@ -184,9 +203,14 @@ func (k *Keeper) Holds(ctx context.Context, t access.Tenant) ([]Hold, error) {
 	var all []Hold
 	now := k.clock()
 	for _, id := range s.order {
-		if h := s.holds[id]; h.Until.IsZero() || h.Until.After(now) {
-			all = append(all, h)
+		h := s.holds[id]
+		if !h.Until.IsZero() && !h.Until.After(now) {
+			continue
 		}
+		if err := h.find(ctx, k, t); err != nil {
+			return nil, err
+		}
+		all = append(all, h)
 	}
 	return all, nil
 }

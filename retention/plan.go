@@ -131,11 +131,13 @@ func (c *collector) patient(s storage.Stream) error {
 	}
 	says := false
 	var ids []metadata.ID
-	for ev, err := range c.k.log.Events(c.ctx, c.t, s, 1) {
+	for ev, err := range c.k.events(c.ctx, c.t, s) {
 		if err != nil {
 			return err
 		}
-		says = says || ev.Kind != storage.EventErased && len(ev.Body) > 0
+		if ev.Kind == storage.EventMergedInto {
+			return fault.New(fault.Invalid, "retention.Plan", fault.UnknownPatientID, "This patient id was merged into another one. Name the surviving id: all of the patient is erased together.")
+		}
 		for _, a := range ev.Added {
 			ids = append(ids, a.Object.ObjectID())
 			if !storage.IsTombstone(a.Object) {
@@ -307,33 +309,48 @@ func (p *Plan) erasure(now time.Time) Erasure {
 // names.
 func (k *Keeper) again(ctx context.Context, t access.Tenant, e *Erasure) (*Plan, error) {
 	p := &Plan{Tenant: t, Documents: e.Documents}
+	parts := map[storage.Stream]*part{}
+	of := func(s storage.Stream) (*part, error) {
+		if parts[s] == nil {
+			_, v, err := k.log.Load(ctx, t, s, storage.Refs{})
+			if err != nil {
+				return nil, err
+			}
+			parts[s] = &part{stream: s, version: v}
+			p.streams = append(p.streams, parts[s])
+		}
+		return parts[s], nil
+	}
 	for _, listed := range e.Streams {
-		of, s, ok, err := k.log.Referred(ctx, listed.Ref)
+		tenant, s, ok, err := k.log.Referred(ctx, listed.Ref)
 		if err != nil {
 			return nil, err
 		}
-		if !ok || of != t {
-			continue
+		if ok && tenant == t && listed.Whole {
+			q, err := of(s)
+			if err != nil {
+				return nil, err
+			}
+			q.whole, p.Whole = true, true
 		}
-		_, v, err := k.log.Load(ctx, t, s, storage.Refs{})
-		if err != nil {
-			return nil, err
-		}
-		q := &part{stream: s, version: v, whole: listed.Whole, objects: listed.Objects}
-		p.Whole = p.Whole || listed.Whole
+		// In a copy that is older than a merge the objects are in other streams.
 		for ids := range slices.Chunk(listed.Objects, chunk) {
 			st, _, err := k.log.Load(ctx, t, storage.Stream{}, storage.Refs{IDs: ids, WithRemoved: true})
 			if err != nil {
 				return nil, err
 			}
 			for _, o := range st.Objects {
+				q, err := of(o.Stream)
+				if err != nil {
+					return nil, err
+				}
 				p.Objects = append(p.Objects, o)
-				if !o.Removed && o.Stream == s {
+				q.objects = append(q.objects, o.Object.ObjectID())
+				if !o.Removed {
 					q.living = append(q.living, o.Object.ObjectID())
 				}
 			}
 		}
-		p.streams = append(p.streams, q)
 	}
 	return p, nil
 }
@@ -349,14 +366,52 @@ func (k *Keeper) Patients(ctx context.Context, t access.Tenant) iter.Seq2[storag
 	return k.log.Streams(ctx, t, storage.StreamPatient)
 }
 
-// DocumentsOf are the documents of a stream, each with all its versions in their
-// order, removed ones too: they are still there until they are erased.
+// events are those of a stream and of the streams merged into it. The last one is
+// EventMergedInto when the stream itself was merged.
+func (k *Keeper) events(ctx context.Context, t access.Tenant, s storage.Stream) iter.Seq2[storage.Event, error] {
+	return func(yield func(storage.Event, error) bool) { k.chain(ctx, t, s, false, yield) }
+}
+
+// chain yields the events of a stream; those of a subsumed one without its end.
+func (k *Keeper) chain(ctx context.Context, t access.Tenant, s storage.Stream, subsumed bool, yield func(storage.Event, error) bool) bool {
+	for ev, err := range k.log.Events(ctx, t, s, 1) {
+		if err != nil {
+			return yield(ev, err)
+		}
+		if subsumed && ev.Kind == storage.EventMergedInto {
+			continue
+		}
+		if !yield(ev, nil) {
+			return false
+		}
+		if ev.Kind != storage.EventAbsorbed {
+			continue
+		}
+		streams, err := ev.Merged()
+		if err != nil {
+			return yield(ev, err)
+		}
+		for _, other := range streams {
+			if !k.chain(ctx, t, other, true, yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// DocumentsOf are the documents of a patient, each with all its versions in their
+// order, removed ones too: they are still there until they are erased. Those of a
+// patient that was merged are the survivor's.
 func (k *Keeper) DocumentsOf(ctx context.Context, t access.Tenant, s storage.Stream) ([][]storage.Placed, error) {
 	var all [][]storage.Placed
 	at := map[metadata.ID]int{}
-	for ev, err := range k.log.Events(ctx, t, s, 1) {
+	for ev, err := range k.events(ctx, t, s) {
 		if err != nil {
 			return nil, err
+		}
+		if ev.Kind == storage.EventMergedInto {
+			return nil, nil
 		}
 		for _, a := range ev.Added {
 			d, ok := a.Object.(*metadata.DocumentEntry)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -95,6 +96,67 @@ func BenchmarkRegister(b *testing.B) {
 	eight(b, func(i int) error {
 		_, err := w.Register(b.Context(), caller, sharing.Register{Submission: messages[i]})
 		return err
+	})
+}
+
+// registered are submissions of one document each that are registered already.
+func (w *bench) registered(b *testing.B) []*metadata.Submission {
+	all := make([]*metadata.Submission, b.N)
+	for i := range all {
+		all[i] = w.gen.Metadata(w.gen.Patient(), 1)
+		all[i].Entries[0].RepositoryID = own
+	}
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range 8 {
+		group.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(all) {
+					return
+				}
+				if _, err := w.Register(context.Background(), caller, sharing.Register{Submission: all[i]}); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	return all
+}
+
+// BenchmarkUpdate makes the second version of an entry.
+func BenchmarkUpdate(b *testing.B) {
+	w := newBench(b)
+	before := w.registered(b)
+	messages := make([]*metadata.Submission, b.N)
+	for i, old := range before {
+		s := w.gen.Metadata(w.gen.Patient(), 1)
+		e := old.Entries[0].Clone()
+		e.LogicalID, e.ID = old.Entries[0].ID, s.Entries[0].ID
+		e.Version, e.Status = 0, metadata.StatusUnknown
+		s.Set.PatientID, s.Entries[0] = old.Set.PatientID, e
+		s.Associations = []*metadata.Association{{ID: metadata.NewUUID().ID(), Type: metadata.HasMember, Source: s.Set.ID, Target: e.ID, Membership: metadata.Original, PreviousVersion: "1"}}
+		messages[i] = s
+	}
+	eight(b, func(i int) error {
+		_, err := w.Update(b.Context(), caller, sharing.Update{Submission: messages[i]})
+		return err
+	})
+}
+
+// BenchmarkRemove removes a submission of one document: set, entry, association.
+func BenchmarkRemove(b *testing.B) {
+	w := newBench(b)
+	before := w.registered(b)
+	eight(b, func(i int) error {
+		s := before[i]
+		ids := []metadata.ID{s.Set.ID, s.Entries[0].ID}
+		for _, a := range s.Associations {
+			ids = append(ids, a.ID)
+		}
+		return w.Remove(b.Context(), caller, ids)
 	})
 }
 

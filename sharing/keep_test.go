@@ -170,6 +170,58 @@ func TestErasePatient(t *testing.T) {
 	}
 }
 
+// A merged patient is one: held, due and erased together, under the surviving id.
+func TestEraseMergedPatient(t *testing.T) {
+	w := newWorld(t)
+	first := w.document()
+	first.Entry.CreationTime = "2010"
+	w.provided(first)
+	subsumed := w.patient
+	if _, err := w.Hold(t.Context(), caller, retention.Hold{Patient: string(subsumed.CX()), Reason: "complaint"}); err != nil {
+		t.Fatal(err)
+	}
+	w.patient = w.gen.Patient()
+	second := w.document()
+	w.provided(second)
+	if err := w.Feed(t.Context(), caller, mergeOf(w.patient.ID(), subsumed.ID())); err != nil {
+		t.Fatal(err)
+	}
+	e := mistake
+	e.Patient = w.patient.ID()
+	if _, err := w.Erase(t.Context(), caller, e); fault.KindOf(err) != fault.Conflict {
+		t.Fatalf("the merge lost the hold: %v", err)
+	}
+	rules, err := retention.ParseRules([]byte(lab))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := w.Retain(t.Context(), caller, sharing.Retain{Rules: rules, DryRun: true})
+	if err != nil || report.Documents != 2 || report.Rules[1].Due != 1 || report.Rules[1].Held != 1 {
+		t.Fatalf("%+v, %v", report, err)
+	}
+	holds, err := w.Holds(t.Context(), caller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Release(t.Context(), caller, holds[0].ID, "settled"); err != nil {
+		t.Fatal(err)
+	}
+	e.Patient = subsumed.ID()
+	if _, err := w.Erase(t.Context(), caller, e); fault.KindOf(err) != fault.Invalid {
+		t.Fatalf("by the subsumed id: %v", err)
+	}
+	e.Patient = w.patient.ID()
+	done, err := w.Erase(t.Context(), caller, e)
+	if err != nil || done.Objects != 6 || done.Documents != 2 || len(done.Keys) != 2 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	w.gone(first.Entry.UniqueID, 0)
+	w.gone(second.Entry.UniqueID, 0)
+	if len(w.keys()) != 0 {
+		t.Fatal("bytes are left")
+	}
+}
+
 // Whoever may not erase something may not learn that it is there.
 func TestEraseHidden(t *testing.T) {
 	w := newWorld(t)
@@ -260,7 +312,7 @@ func TestHolds(t *testing.T) {
 			if w.retrieved(d.Entry.UniqueID) != nil {
 				t.Fatal("a held document is gone")
 			}
-			if all, err := w.Holds(t.Context(), caller); err != nil || len(all) != 1 || all[0] != h {
+			if all, err := w.Holds(t.Context(), caller); err != nil || len(all) != 1 || all[0].ID != h.ID || all[0].Reason != h.Reason {
 				t.Fatalf("%+v, %v", all, err)
 			}
 			if _, err := w.Release(t.Context(), caller, h.ID, ""); fault.KindOf(err) != fault.Invalid {

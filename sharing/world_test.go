@@ -53,7 +53,9 @@ type world struct {
 	stored  string             // uniqueId of a document that is there
 	book    *subscription.Book // without faults
 	broker  *subscription.Broker
-	outbox  storage.Outbox
+
+	brokerOptions subscription.BrokerOptions
+	outbox        storage.Outbox
 
 	mu   sync.Mutex
 	time time.Time
@@ -96,7 +98,8 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 	w.book = subscription.NewBook(subscription.Options{Log: e.db, Tenant: tenant, Clock: w.now})
 	book := subscription.NewBook(subscription.Options{Log: w.engine, Tenant: tenant, Clock: w.now})
 	w.outbox = e.db
-	w.broker = subscription.NewBroker(subscription.BrokerOptions{Book: book, Feed: e.db, Index: w.engine, Outbox: e.db, Tenant: tenant, Clock: w.now})
+	w.brokerOptions = subscription.BrokerOptions{Book: book, Feed: e.db, Index: w.engine, Outbox: e.db, Tenant: tenant, Clock: w.now}
+	w.broker = subscription.NewBroker(w.brokerOptions)
 	o.Subscriptions = sharing.Subscriptions{Book: book, Broker: w.broker, Longest: 24 * time.Hour, Usual: time.Hour, Consumer: func(address string) error {
 		if address != consumer {
 			return errors.New("not this one")

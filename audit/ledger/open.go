@@ -41,6 +41,9 @@ func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	if err := o.FS.SyncDir(dir); err != nil {
 		return nil, err
 	}
+	if err := l.endDrops(ctx); err != nil {
+		return nil, err
+	}
 	if err := l.recover(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"samdok/internal/config"
+	"samdok/metadata/profile"
 )
 
 // settingFlags adds --config and one flag per setting.
@@ -59,7 +61,11 @@ func (c *cli) configCommand() *cobra.Command {
 		})
 	check := c.command("check", c.tr("Say what is wrong with the settings; exit code 2 when anything is", "Si hva som er galt med innstillingene; sluttkode 2 når noe er galt"), "",
 		"  samdok config check --config /etc/samdok.yaml", func(cmd *cobra.Command, _ []string) error {
-			if _, err := c.loadConfig(cmd.Flags(), nil); err != nil {
+			conf, err := c.loadConfig(cmd.Flags(), nil)
+			if err != nil {
+				return err
+			}
+			if err := c.checkProfile(conf); err != nil {
 				return err
 			}
 			c.say("The settings are fine.", "Innstillingene er i orden.")
@@ -86,4 +92,12 @@ func (c *cli) readSmall(path string) (string, error) {
 	}
 	b, err := io.ReadAll(io.LimitReader(r, 4096))
 	return strings.TrimSpace(string(b)), err
+}
+
+// checkProfile reads the profile, which may be a file of one's own.
+func (c *cli) checkProfile(conf *config.Config) error {
+	if _, err := profile.Load(conf.Profile); err != nil {
+		return exit(exitUsage, fmt.Errorf(c.tr("setting profile: %w", "innstillingen profile: %w"), err))
+	}
+	return nil
 }

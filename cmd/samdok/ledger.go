@@ -29,7 +29,7 @@ func (c *cli) ledgerCommand() *cobra.Command {
 		c.ledgerStateCommand("checkpoint", c.tr("Sign all records up to now and print the checkpoint", "Signer alt til nå og skriv sjekkpunktet"),
 			c.tr("A checkpoint that is kept where the operator cannot change it (printed, mailed, with a\nwitness that countersigns notes of the form C2SP tlog-checkpoint) makes every later\nchange of what it signs provable: samdok verify ledger --checkpoint FILE.", "Et sjekkpunkt som tas vare på der driften ikke kan endre det (på papir, i e-post, hos et\nvitne som kontrasignerer noter etter C2SP tlog-checkpoint), gjør enhver senere endring av\ndet som er signert, beviselig: samdok verify ledger --checkpoint FIL."),
 			"  samdok ledger checkpoint --data /var/lib/samdok > kept.txt", app.LedgerCommand{}, func(s app.LedgerState) { fmt.Fprint(c.out, s.Checkpoint) }),
-		c.rotateKeyCommand(), c.newKeyCommand(), c.proveCommand(), c.witnessCommand(),
+		c.rotateKeyCommand(), c.newKeyCommand(), c.proveCommand(), c.witnessCommand(), c.dropCommand(),
 	)
 	return cmd
 }

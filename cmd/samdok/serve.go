@@ -44,6 +44,9 @@ SIGTERM eller Ctrl-C lar forespørsler i arbeid bli ferdige; en til avslutter st
 }
 
 func (c *cli) serve(ctx context.Context, conf *config.Config, asJSON bool) error {
+	if err := c.checkProfile(conf); err != nil {
+		return err // before a data folder is made
+	}
 	log, err := telemetry.NewLog(c.err, conf.Log.Level, conf.Log.Format)
 	if err != nil {
 		return exit(exitUsage, err)

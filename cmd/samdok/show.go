@@ -55,7 +55,7 @@ func (s *show) run(ctx context.Context) (err error) {
 	if s.profile, err = s.c.loadProfile("norway"); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{s.register, s.find, s.open, s.checkAll} {
+	for _, step := range []func(context.Context) error{s.register, s.find, s.open, s.summary, s.checkAll} {
 		if err := step(ctx); err != nil {
 			return exit(exitFailed, fmt.Errorf("%s: %w", s.c.tr("the demo failed", "demoen mislyktes"), s.c.explain(ctx, err)))
 		}
@@ -199,6 +199,43 @@ func (s *show) compare(ctx context.Context, e *metadata.DocumentEntry, want []by
 	return nil
 }
 
+// summary registers an on-demand document and has it made.
+func (s *show) summary(ctx context.Context) error {
+	one := s.cases[0]
+	entries, err := s.entries(ctx, one, metadata.Approved)
+	if err != nil {
+		return err
+	}
+	e := &metadata.DocumentEntry{
+		ID: metadata.NewUUID().ID(), UniqueID: newOID(), MimeType: "text/xml", Language: s.c.tr("en-GB", "nb-NO"), RepositoryID: entries[0].RepositoryID,
+		PatientID: one.patient.CX(), SourcePatientID: one.patient.CX(), SourcePatientInfo: entries[0].SourcePatientInfo,
+	}
+	s.profile.Summary(e)
+	s.profile.Defaults(e, s.c.clock())
+	sub, err := builder{s.c, s.profile}.submission(&facts{}, []*metadata.DocumentEntry{e})
+	if err != nil {
+		return err
+	}
+	if _, err := s.client.RegisterOnDemand(ctx, sub); err != nil {
+		return err
+	}
+	start := s.c.clock()
+	var text []byte
+	_, err = s.client.Retrieve(ctx, []metadata.DocumentRequest{{RepositoryID: e.RepositoryID, UniqueID: e.UniqueID}}, func(d xds.Document) (err error) {
+		text, err = io.ReadAll(d.Body)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if rows := bytes.Count(text, []byte("<tr>")) - bytes.Count(text, []byte("<thead>")); rows != len(entries) {
+		return fmt.Errorf("the summary lists %d documents of %d", rows, len(entries))
+	}
+	s.c.say("4. Registered a summary of the patient by ITI-61 and opened it: HL7 CDA, made in %s\n   of the %d documents that there are now.\n", "4. Registrerte et pasientsammendrag med ITI-61 og åpnet det: HL7 CDA, laget på %s\n   av de %d dokumentene som finnes nå.\n",
+		showTime(s.c.clock().Sub(start)), len(entries))
+	return nil
+}
+
 // checkAll proves every document of every patient: found once, with the status it
 // shall have, and the same bytes.
 func (s *show) checkAll(ctx context.Context) error {
@@ -228,7 +265,7 @@ func (s *show) checkAll(ctx context.Context) error {
 			documents++
 		}
 	}
-	s.c.say("4. Found and opened all %d documents of all patients and compared every byte in %s;\n   %d corrected ones are marked as replaced and can still be opened.\n", "4. Fant og åpnet alle %d dokumentene for alle pasientene og sammenlignet hver byte på %s;\n   %d rettede er merket som erstattet og kan fortsatt åpnes.\n",
+	s.c.say("5. Found and opened all %d documents of all patients and compared every byte in %s;\n   %d corrected ones are marked as replaced and can still be opened.\n", "5. Fant og åpnet alle %d dokumentene for alle pasientene og sammenlignet hver byte på %s;\n   %d rettede er merket som erstattet og kan fortsatt åpnes.\n",
 		documents, showTime(s.c.clock().Sub(start)), replaced)
 	return nil
 }

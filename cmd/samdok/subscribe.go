@@ -53,7 +53,8 @@ maskinen).
 Emner: minimal (referanser), full (metadata), set (innsendinger), folder (mapper), og
 profilens utvidede med sine egne navn, som ihe:ExtendedFullDocumentEntry.`),
 		`  samdok subscribe --patient-file pasient.txt --listen 127.0.0.1:0
-  samdok subscribe --patient-file pasient.txt --topic minimal --consumer https://my.example.no/notify --for 720h`,
+  samdok subscribe --patient-file pasient.txt --topic minimal --for 720h \
+      --consumer https://my.example.no/notify`,
 		func(cmd *cobra.Command, _ []string) error {
 			if (s.consumer == "") == (s.listen == "") {
 				return c.usage("where shall notifications go? Give --consumer URL or --listen HOST:PORT", "hvor skal varslene gå? Oppgi --consumer URL eller --listen VERT:PORT")

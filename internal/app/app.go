@@ -160,14 +160,16 @@ func (a *App) useCases() error {
 	}
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
 	var registrar sharing.Registrar = entries
+	made := onDemand(c, p, d.dir)
 	if !c.HasRegistry() {
+		made = sharing.OnDemand{} // what they are made of is in somebody else's registry
 		if registrar, err = a.remote(g, documents, tenant); err != nil {
 			return err
 		}
 	}
 	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
-		OnDemand:      onDemand(c, p, d.dir),
+		OnDemand:      made,
 		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,

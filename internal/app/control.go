@@ -60,6 +60,7 @@ func listenControl(d *data, keep http.HandlerFunc, communities func() []gateway.
 	mux.Handle("POST /keep", keep)
 	mux.Handle("POST /log", serveOperation(l, func(ctx context.Context, q LogRequest) (LogAnswer, error) { return d.readLog(ctx, q, clock) }))
 	mux.Handle("POST /ledger", serveOperation(l, func(ctx context.Context, q LedgerCommand) (LedgerState, error) { return d.ledgerState(ctx, q, clock) }))
+	mux.Handle("POST /ledger/drop", serveOperation(l, func(ctx context.Context, q DropRequest) (DropAnswer, error) { return d.drop(ctx, q) }))
 	mux.Handle("POST /ledger/prove", serveOperation(l, func(_ context.Context, index int64) (ledger.Proof, error) { return d.ledger.Prove(index) }))
 	mux.Handle("POST /ledger/testify", serveOperation(l, func(_ context.Context, size int64) (ledger.Testimony, error) { return d.ledger.Testify(size) }))
 	return httpd.ListenOn(ln, nil, mux, httpd.Manners{HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 8 << 10}, l), nil

@@ -45,6 +45,7 @@ type data struct {
 	keeper    *retention.Keeper
 	destroyed destroyed
 	clock     func() time.Time
+	keep      time.Duration // records of use, at least
 	// copying is held by a backup, so that the ledger's keys are not replaced
 	// meanwhile.
 	copying sync.Mutex
@@ -57,7 +58,7 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if err != nil {
 		return nil, err
 	}
-	d := &data{dir: dir, clock: clock}
+	d := &data{dir: dir, clock: clock, keep: c.LedgerKeep}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())

@@ -34,7 +34,8 @@ type Config struct {
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration
 
-	RetentionRules string // "" means: none
+	RetentionRules string        // "" means: none
+	LedgerKeep     time.Duration // records of use, at least
 
 	Roles    string // "registry,repository", "registry" or "repository"
 	Registry Registry

@@ -82,10 +82,10 @@ func (t *table) identity() {
 	t.add("repository-unique-id", "OID", "",
 		"repositoryUniqueId of the Document Repository. Without one, an OID under 2.25 is made once and kept in the data folder.",
 		"repositoryUniqueId for dokumentarkivet. Uten den lages én OID under 2.25 som beholdes i datamappen.", set, get)
-	set, get = choice(func(c *Config) *string { return &c.Profile }, "base", "norway")
-	t.add("profile", "base|norway", "base",
-		"Rules and value sets that submissions must keep. base accepts any code; norway asks for the Norwegian code lists (9602, 9603, 8655 and more).",
-		"Regler og kodeverk som innsendinger må følge. base godtar alle koder; norway krever de norske kodeverkene (9602, 9603, 8655 og flere).", set, get)
+	set, get = choiceOrFile(func(c *Config) *string { return &c.Profile }, ".json", "base", "norway")
+	t.add("profile", "base|norway|FILE.json", "base",
+		"Rules and value sets that submissions must keep. base accepts any code; norway asks for the Norwegian code lists (9602, 9603, 8655 and more); a file of one's own has the form of metadata/profile/data/norway.json.",
+		"Regler og kodeverk som innsendinger må følge. base godtar alle koder; norway krever de norske kodeverkene (9602, 9603, 8655 og flere); en egen fil har samme form som metadata/profile/data/norway.json.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.Patients }, "open", "known")
 	t.add("patients", "open|known", "open",
 		"Which patients may have documents. open accepts every well-formed patient id; known only those that a patient identity feed (ITI-8, ITI-44) has told of. Ids that were merged into others are refused by both.",

@@ -94,6 +94,21 @@ func choice(field func(*Config) *string, allowed ...string) (func(*Config, strin
 		func(c *Config) string { return *field(c) }
 }
 
+// choiceOrFile is choice, or the path of a file with the given ending.
+func choiceOrFile(field func(*Config) *string, ending string, allowed ...string) (func(*Config, string) error, func(*Config) string) {
+	set, get := choice(field, allowed...)
+	return func(c *Config, v string) error {
+		if strings.HasSuffix(v, ending) && len(v) > len(ending) {
+			*field(c) = v
+			return nil
+		}
+		if err := set(c, v); err != nil {
+			return fmt.Errorf("%w, nor the path of a %s file", err, ending)
+		}
+		return nil
+	}, get
+}
+
 func onOff(field func(*Config) *bool) (func(*Config, string) error, func(*Config) string) {
 	return func(c *Config, v string) error {
 			switch v {

@@ -96,6 +96,9 @@ func inFile(script string, options []string) string {
 
 var flagWord = regexp.MustCompile(`^(--[a-z][a-z0-9-]*|-[a-z])(=.*)?$`)
 
+// families are commands that have commands of their own.
+var families = map[string]bool{"config": true, "hold": true, "retention": true, "keys": true, "ledger": true}
+
 // samdok checks a subcommand and its flags against its help.
 func (p *program) samdok(words []string) string {
 	if len(words) == 0 {
@@ -105,7 +108,7 @@ func (p *program) samdok(words []string) string {
 		return ""
 	}
 	command := words[:1]
-	if words[0] == "config" && len(words) > 1 {
+	if families[words[0]] && len(words) > 1 {
 		command = words[:2]
 	}
 	help, problem := p.ask(command)

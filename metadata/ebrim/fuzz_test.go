@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"samdok/internal/xmlscan"
+	"samdok/metadata"
 )
 
 // seed adds all messages of testdata and more.
@@ -91,6 +92,33 @@ func FuzzQuery(f *testing.F) {
 		}
 		out := AppendQuery(nil, want)
 		got, err := decodeQuery(t, out)
+		if d := cmp.Diff(want, got); err != nil || d != "" {
+			t.Fatalf("%v %s\n%s", err, d, out)
+		}
+	})
+}
+
+// FuzzRemove: ids that are understood are the same when written and read again.
+func FuzzRemove(f *testing.F) {
+	seed(f,
+		AppendRemove(nil, []metadata.ID{"urn:uuid:6d296e90-e5dc-43d0-b455-7c1f3eb35d83", "urn:uuid:6d296e90-e5dc-43d0-b455-7c1f3eb35d84"}),
+		[]byte(`<l:RemoveObjectsRequest xmlns:l="`+lcmNS+`" deletionScope="x"><a:AdhocQuery xmlns:a="`+rimNS+`" id="q"/><a:ObjectRefList xmlns:a="`+rimNS+`"><a:ObjectRef id="URN:UUID:A" home="h"/><a:Other/></a:ObjectRefList></l:RemoveObjectsRequest>`),
+		[]byte(`<l:RemoveObjectsRequest xmlns:l="`+lcmNS+`"><ObjectRefList xmlns="`+rimNS+`"><ObjectRef/></ObjectRefList></l:RemoveObjectsRequest>`))
+	limits := Limits{Objects: 50}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		sc := find(b, xmlscan.LCM, "RemoveObjectsRequest")
+		if sc == nil {
+			return
+		}
+		want, err := limits.DecodeRemove(sc)
+		if err != nil {
+			return
+		}
+		if len(want) > limits.Objects {
+			t.Fatalf("%d ids, the limit is %d", len(want), limits.Objects)
+		}
+		out := AppendRemove(nil, want)
+		got, err := limits.DecodeRemove(at(t, out, xmlscan.LCM, "RemoveObjectsRequest"))
 		if d := cmp.Diff(want, got); err != nil || d != "" {
 			t.Fatalf("%v %s\n%s", err, d, out)
 		}

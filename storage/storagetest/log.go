@@ -34,6 +34,8 @@ func RunLogIndex(t *testing.T, e LogEngine) {
 	t.Run("removal", e.removal)
 	t.Run("removal and references", e.removalAndReferences)
 	t.Run("removed documents", e.unbind)
+	t.Run("on-demand", e.onDemand)
+	t.Run("documents that come late", e.late)
 	t.Run("known patients", e.known)
 	t.Run("merged patients", e.merge)
 	t.Run("half a merge", e.halfMerges)

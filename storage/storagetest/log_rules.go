@@ -83,6 +83,9 @@ func (e LogEngine) claims(t *testing.T) {
 		{"shared, other value", claim(false, "a 1"), claim(false, "a 2"), false},
 		{"shared, held is unknown", claim(false, ""), claim(false, "a 2"), true},
 		{"shared, wanted is unknown", claim(false, "a 1"), claim(false, ""), true},
+		{"shared, the same word", claim(false, "on-demand"), claim(false, "on-demand"), true},
+		{"shared, a word and bytes", claim(false, "on-demand"), claim(false, "a 1"), false},
+		{"shared, bytes and a word", claim(false, "a 1"), claim(false, "on-demand"), false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"samdok/audit"
+	"samdok/audit/ledger"
+	"samdok/internal/config"
+)
+
+// DropRequest asks for the records of use from before a time to be destroyed.
+type DropRequest struct {
+	Before time.Time
+	Reason string // one line, for whoever verifies the ledger; it names nobody
+	DryRun bool
+	Who    string
+}
+
+// DropAnswer are the segments whose records were destroyed, or would be.
+type DropAnswer struct {
+	Segments []ledger.Segment `json:"segments"`
+}
+
+// DropRecords destroys the records of full segments that are wholly from before a
+// time. A signed note takes the place of each; the hashes stay, so that all proofs
+// hold.
+func DropRecords(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q DropRequest) (a DropAnswer, err error) {
+	err = operate(ctx, c, l, clock, "/ledger/drop", q, &a, func(ctx context.Context, d *data) (err error) {
+		a, err = d.drop(ctx, q)
+		return err
+	})
+	return a, err
+}
+
+func (d *data) drop(ctx context.Context, q DropRequest) (a DropAnswer, err error) {
+	if !q.DryRun && q.Reason == "" {
+		return a, errors.New("records are destroyed for a reason only; give one")
+	}
+	if youngest := d.clock().Add(-d.keep); q.Before.After(youngest) {
+		return a, fmt.Errorf("records from after %s must be kept (setting retention.records)", youngest.UTC().Format(time.RFC3339))
+	}
+	d.copying.Lock() // no backup copies half of it
+	defer d.copying.Unlock()
+	all, err := d.ledger.Segments()
+	if err != nil {
+		return a, err
+	}
+	a.Segments = []ledger.Segment{}
+	for _, s := range all {
+		if s.Until.After(q.Before) {
+			break
+		}
+		if !q.DryRun {
+			if err := d.dropOne(ctx, q, s); err != nil {
+				return a, err
+			}
+		}
+		a.Segments = append(a.Segments, s)
+	}
+	return a, nil
+}
+
+// dropOne records it before and after.
+func (d *data) dropOne(ctx context.Context, q DropRequest, s ledger.Segment) error {
+	tell := func(step string) error {
+		e := d.event(audit.KindErase, d.clock())
+		e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Who
+		e.Details = []audit.Detail{{Name: "segment of the ledger", Value: strconv.FormatUint(s.Number, 10)}, {Name: "step", Value: step},
+			{Name: "records before", Value: s.Until.UTC().Format(time.RFC3339)}, {Name: "reason", Value: q.Reason}}
+		return d.record(ctx, e)
+	}
+	if err := tell("begins"); err != nil {
+		return err
+	}
+	if _, err := d.ledger.Drop(ctx, s.Number, q.Reason); err != nil {
+		return err
+	}
+	return tell("ended")
+}
