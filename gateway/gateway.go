@@ -60,7 +60,7 @@ func (g *Gateway) Replace(members []Member) error {
 		n := newMember(m, g.stats[m.Home])
 		for _, home := range append([]string{m.Home}, m.Others...) {
 			if !strings.HasPrefix(home, "urn:oid:") {
-				return fmt.Errorf("gateway: the homeCommunityId %q of %s does not begin with urn:oid:", home, n.label())
+				return fmt.Errorf("gateway: the homeCommunityId %q of %s is not of the form urn:oid:OID", home, n.label())
 			}
 			if other := d.homes[home]; other != nil {
 				return fmt.Errorf("gateway: the homeCommunityId %s belongs to two communities: %s and %s", home, other.label(), n.label())

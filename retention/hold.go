@@ -120,7 +120,6 @@ func parseBody(b []byte, v any) error {
 // state is a register folded up to a version.
 type state struct {
 	version storage.Version
-	events  int
 	holds   map[string]Hold
 	order   []string
 	erased  map[metadata.UUID]bool

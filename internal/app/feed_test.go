@@ -43,8 +43,8 @@ func TestFeeds(t *testing.T) {
 	send("A08", "FNR", "AA")
 	send("A01", "PAS", "AE")
 	send("A03", "FNR", "AR")
-	soap, h := client(t, a.Info())
-	soap = xds.NewClient(xds.Options{IdentityURL: a.Info().PatientIdentity, HTTP: h})
+	_, h := client(t, a.Info())
+	soap := xds.NewClient(xds.Options{IdentityURL: a.Info().PatientIdentity, HTTP: h})
 	if err := soap.Feed(t.Context(), &hl7v3.Feed{Kind: hl7v3.Added, Patient: []hl7v3.II{{Root: oid, Extension: fnr}}}, "Nordmann", "Kari"); err != nil {
 		t.Error(err)
 	}
