@@ -29,7 +29,6 @@ func (l Limits) withDefaults() Limits {
 // delimiters are the encoding characters of one message (HL7 v2.5 2.5.4).
 type delimiters struct{ field, component, repeat, escape, sub byte }
 
-
 // Message is a message in pieces. Its header is read; other fields are taken out
 // by need. Values are UTF-8.
 type Message struct {

@@ -141,7 +141,7 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 	for i := range docs {
 		list[i] = docs[i].doc
 	}
-	b := &bodies{reply: r, stream: newStream(&r.msg, list), at: -1, waiting: map[int]*spool.Spool{}, count: len(docs)}
+	b := &bodies{reply: r, stream: newStream(&r.msg, list), waiting: map[int]*spool.Spool{}, count: len(docs)}
 	out := &gateway.Retrieved{Problems: problems}
 	wanted := make(map[metadata.DocumentRequest]int, len(requests))
 	for _, q := range requests {
@@ -158,7 +158,7 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 			continue
 		}
 		wanted[d.Request]--
-		out.Documents = append(out.Documents, gateway.Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: -1, Body: &body1{b: b, i: i}})
+		out.Documents = append(out.Documents, gateway.Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: -1, Body: &attached{b: b, i: i}})
 	}
 	out.OnClose(b.close)
 	return out
@@ -168,22 +168,20 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 type bodies struct {
 	*reply
 	stream  *stream
-	at      int // whose attachment is being read; -1: none
-	cur     io.Reader
 	waiting map[int]*spool.Spool // that came before they were wanted
 	count   int
 	done    bool
 	err     error
 }
 
-// body1 is one document of bodies.
-type body1 struct {
+// attached is one document of bodies.
+type attached struct {
 	b    *bodies
 	i    int
 	open io.Reader
 }
 
-func (d *body1) Read(p []byte) (int, error) {
+func (d *attached) Read(p []byte) (int, error) {
 	if d.open == nil {
 		var err error
 		if d.open, err = d.b.seek(d.i); err != nil {
