@@ -43,6 +43,7 @@ type Config struct {
 
 	Limits  Limits
 	Across  Across
+	Mailbox Mailbox
 	Async   Async
 	HTTP    HTTP
 	MLLP    MLLP
@@ -110,6 +111,13 @@ type Registry struct {
 	URL, QueryURL string
 	CA, Cert, Key string // files
 	Timeout       time.Duration
+}
+
+// Mailbox is about documents that are sent to somebody (XDR).
+type Mailbox struct {
+	On, Any       bool
+	Organisations []string
+	Default       string // takes what names no recipient; "": nobody
 }
 
 // Across is about queries for several patients (ITI-51).

@@ -14,6 +14,7 @@ func Settings() []*Setting {
 	t.onDemand()
 	t.limits()
 	t.multiPatient()
+	t.mailbox()
 	t.listeners()
 	t.mllp()
 	t.gateway()
@@ -293,6 +294,18 @@ func (t *table) multiPatient() {
 	t.add("multi-patient.objects", "NUMBER", "1000",
 		"Objects in one answer to a query without a patient; more is XDSTooManyResults.",
 		"Antall objekter i ett svar på et søk uten pasient; flere gir XDSTooManyResults.", set, get)
+}
+
+func (t *table) mailbox() {
+	t.group = Text{"Mailboxes", "Postkasser"}
+	set, get := mailboxes(func(c *Config) *Mailbox { return &c.Mailbox })
+	t.add("recipient.mailboxes", "off|any|ID,...", "off",
+		"Organisations that documents can be sent to (ITI-41 to a Document Recipient, XDR), by the id in intendedRecipient. They come in at /services/recipient and are registered nowhere; samdok mailbox reads them.",
+		"Virksomheter som dokumenter kan sendes til (ITI-41 til en dokumentmottaker, XDR), med id-en i intendedRecipient. De kommer inn på /services/recipient og registreres ikke noe sted; samdok mailbox leser dem.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Mailbox.Default })
+	t.add("recipient.default", "ID", "",
+		"Organisation whose mailbox takes messages that name no intendedRecipient; without it they are refused with UnknownRecipient.",
+		"Virksomheten som får meldinger uten intendedRecipient i postkassen sin; uten den blir de avvist med UnknownRecipient.", set, get)
 }
 
 func (t *table) listeners() {
