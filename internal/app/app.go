@@ -240,7 +240,7 @@ func (a *App) listen() (err error) {
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: a.endpoints(door),
 		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
-		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests, Share: c.HTTP.Share,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})

@@ -148,6 +148,7 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+	Share         int // percent of Limits.ConcurrentRequests that one client may have
 }
 
 // OnDemand says which documents are made when they are retrieved.

@@ -171,6 +171,18 @@ func count(field func(*Config) *int) (func(*Config, string) error, func(*Config)
 		func(c *Config) string { return strconv.Itoa(*field(c)) }
 }
 
+func percent(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 100 {
+				return fmt.Errorf("%q is not a whole number from 1 to 100", v)
+			}
+			*field(c) = n
+			return nil
+		},
+		func(c *Config) string { return strconv.Itoa(*field(c)) }
+}
+
 func countOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
 	set, get := count(field)
 	return func(c *Config, v string) error {
