@@ -125,6 +125,25 @@ func SetTitle(d *Doc, title string) {
 	}
 }
 
+// Send sends ITI-41 to the Document Recipient.
+func (t *T) Send(s *Submission) *Answer { return t.SendAs(ActionProvide, s) }
+
+// SendAs is Send with another action.
+func (t *T) SendAs(action string, s *Submission) *Answer {
+	if t.target.XDR == "" || t.target.Mailbox == "" {
+		t.Skipf("there is no Document Recipient to ask (--xdr, --mailbox)")
+	}
+	parts := make([]Part, len(s.Docs))
+	for i, d := range s.Docs {
+		parts[i] = Part{CID: d.CID, Bytes: d.Bytes}
+	}
+	contentType, body := MTOM(Envelope(action, NewUUID(), "", ProvideBody(s, Included)), parts, 0)
+	return t.Post(t.target.XDR, contentType, body)
+}
+
+// Mailbox is the organisation that the Document Recipient receives for.
+func (t *T) Mailbox() string { return t.target.Mailbox }
+
 // Across sends ITI-51, which a server need not know.
 func (t *T) Across(returnType, id string, params ...Param) *Answer {
 	return t.optional(t.SOAP(Envelope(ActionAcross, NewUUID(), "", QueryBody(returnType, id, params...))), "ITI-51")

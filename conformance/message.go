@@ -274,6 +274,11 @@ func AddCode(e *etree.Element, scheme, code, system string) {
 	e.AddChild(element(classification(Attr(e, "id"), scheme, code, system, code)))
 }
 
+// MarkLimited marks an object as limited metadata (ITI TF-3 4.2.3.2.29).
+func MarkLimited(e *etree.Element, node string) {
+	e.AddChild(element(fmt.Sprintf(`<rim:Classification id="%s" classifiedObject="%s" classificationNode="%s"/>`, NewUUID(), Attr(e, "id"), node)))
+}
+
 // Slot is a rim:Slot element as text, for Associate.
 func Slot(name string, values ...string) string { return slot(name, values...) }
 

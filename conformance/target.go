@@ -21,6 +21,9 @@ type Target struct {
 	// ITI-43. In a server with an endpoint for each transaction {iti} stands for
 	// iti18, iti41, iti42 or iti43.
 	Registry, Repository string
+	// XDR is the URL of ITI-41 to a Document Recipient, and Mailbox the id of an
+	// organisation that it receives for; "": there is none.
+	XDR, Mailbox string
 	// Home is the community's homeCommunityId as "urn:oid:..."; "" is learned from
 	// an answer, if the server gives one.
 	Home string

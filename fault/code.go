@@ -39,6 +39,15 @@ const (
 	UnknownStoredQuery       Code = "XDSUnknownStoredQuery"
 	UnresolvedReference      Code = "UnresolvedReferenceException"
 
+	// Of recipients of messages (XDR).
+	UnknownRecipient           Code = "UnknownRecipient"
+	PartialAppendContent       Code = "PartialAppendContentNotProcessed"
+	PartialFolderContent       Code = "PartialFolderContentNotProcessed"
+	PartialRelationshipContent Code = "PartialRelationshipContentNotProcessed"
+	PartialReplaceContent      Code = "PartialReplaceContentNotProcessed"
+	PartialTransformContent    Code = "PartialTransformContentNotProcessed"
+	PartialTransformReplace    Code = "PartialTransformReplaceNotProcessed"
+
 	// Updates and removals (Metadata Update, RMU and RMD supplements).
 	InvalidRequest          Code = "XDSInvalidRequestException"
 	LocalPolicyRestriction  Code = "LocalPolicyRestrictionError"

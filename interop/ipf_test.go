@@ -46,7 +46,7 @@ func TestIPF(t *testing.T) {
 func TestIPFLifeCycle(t *testing.T) {
 	s := servertest.Start(t, t.TempDir())
 	t.Run("update", func(t *testing.T) {
-		ipf(t, s, "n=2", "iti57="+s.Registry, "iti61="+s.Registry, "summary", "iti86="+s.Repository)
+		ipf(t, s, "n=2", "iti57="+s.Registry, "iti92="+s.Registry, "iti61="+s.Registry, "summary", "iti86="+s.Repository)
 	})
 	t.Run("removal", func(t *testing.T) {
 		ipf(t, s, "n=2", "folder", "iti86="+s.Repository, "iti62="+s.Registry)

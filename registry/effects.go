@@ -63,15 +63,14 @@ func (x *effects) add(o metadata.Object, key storage.DocumentKey) {
 func (x *effects) addSet() {
 	s := &x.sub.Set
 	s.Status, s.LogicalID, s.Version = metadata.Approved, s.ID, 1
-	fill(&s.PatientIDRef, &s.SourceIDRef, &s.UniqueIDRef, &s.ContentType.ID)
-	fillAuthors(s.Authors)
+	metadata.FillIDs(s)
 	x.add(s, "")
 	x.claims = append(x.claims, storage.Claim{ID: s.UniqueID, Exclusive: true})
 }
 
 func (x *effects) addEntry(e *metadata.DocumentEntry) {
 	e.Status, e.LogicalID, e.Version = metadata.Approved, e.ID, 1
-	fillEntry(e)
+	metadata.FillIDs(e)
 	key := x.Documents[e.ID]
 	if submitted, ok := x.names[e.ID]; ok {
 		key = x.Documents[submitted]
@@ -84,16 +83,14 @@ func (x *effects) addEntry(e *metadata.DocumentEntry) {
 // (ITI TF-3 4.2.3.4.6).
 func (x *effects) addFolder(f *metadata.Folder) {
 	f.Status, f.LogicalID, f.Version, f.LastUpdateTime = metadata.Approved, f.ID, 1, x.now
-	fillFolder(f)
+	metadata.FillIDs(f)
 	x.add(f, "")
 	x.claims = append(x.claims, storage.Claim{ID: f.UniqueID, Exclusive: true})
 }
 
 func (x *effects) addAssociation(a *metadata.Association) {
 	a.Status = metadata.Approved
-	if a.Documentation != nil {
-		fill(&a.Documentation.ID)
-	}
+	metadata.FillIDs(a)
 	x.add(a, "")
 	if a.Type == metadata.HasMember {
 		x.touchFolder(a.Source)
@@ -157,37 +154,4 @@ func (x *effects) join(folder, document metadata.ID) {
 	member := &metadata.Association{ID: metadata.NewUUID().ID(), Type: metadata.HasMember, Source: folder, Target: document}
 	x.addAssociation(member)
 	x.addAssociation(&metadata.Association{ID: metadata.NewUUID().ID(), Type: metadata.HasMember, Source: x.sub.Set.ID, Target: member.ID})
-}
-
-// fill gives ids to classifications and external identifiers that have none.
-func fill(ids ...*metadata.UUID) {
-	for _, id := range ids {
-		if id.IsZero() {
-			*id = metadata.NewUUID()
-		}
-	}
-}
-
-func fillEntry(e *metadata.DocumentEntry) {
-	fill(&e.PatientIDRef, &e.UniqueIDRef, &e.ClassCode.ID, &e.TypeCode.ID, &e.FormatCode.ID, &e.Facility.ID, &e.Practice.ID)
-	fillAuthors(e.Authors)
-	fillCodes(e.Confidential)
-	fillCodes(e.EventCodes)
-}
-
-func fillFolder(f *metadata.Folder) {
-	fill(&f.PatientIDRef, &f.UniqueIDRef)
-	fillCodes(f.Codes)
-}
-
-func fillCodes(codes []metadata.Code) {
-	for i := range codes {
-		fill(&codes[i].ID)
-	}
-}
-
-func fillAuthors(authors []metadata.Author) {
-	for i := range authors {
-		fill(&authors[i].ID)
-	}
 }

@@ -212,7 +212,7 @@ func (in *intake) holding(now time.Time) storage.Event {
 		key := in.Documents[in.name(e.ID)]
 		e.ID = metadata.NewUUID().ID()
 		e.Status, e.LogicalID, e.Version = metadata.Approved, e.ID, 1
-		fillEntry(e)
+		metadata.FillIDs(e)
 		a := storage.Added{Object: e, Document: key}
 		if in.Controller != nil {
 			a.Controller = in.Controller(e)

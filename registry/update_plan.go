@@ -225,7 +225,7 @@ func (x *updatePlan) addVersion(e *effects, rev *revision) {
 	claim := storage.Claim{ID: uniqueID(rev.object)} // shared: the first version has it already
 	switch o := rev.object.(type) {
 	case *metadata.DocumentEntry:
-		fillEntry(o)
+		metadata.FillIDs(o)
 		old := rev.previous.Object.(*metadata.DocumentEntry)
 		if o.RepositoryID == old.RepositoryID {
 			a.Document = rev.previous.Document
@@ -237,7 +237,7 @@ func (x *updatePlan) addVersion(e *effects, rev *revision) {
 			claim.Value = contentOf(o)
 		}
 	case *metadata.Folder:
-		fillFolder(o)
+		metadata.FillIDs(o)
 		o.LastUpdateTime = e.now
 	}
 	e.added = append(e.added, a)

@@ -128,7 +128,7 @@ func (r *Repository) ask(ctx context.Context, b batch) ([]storage.DocumentKey, e
 	}
 	bound := map[storage.DocumentKey]bool{}
 	for tenant, uniqueIDs := range ids {
-		state, _, err := r.log.Load(ctx, tenant, storage.Stream{}, storage.Refs{UniqueIDs: uniqueIDs, WithRemoved: true})
+		state, _, err := r.log.Load(ctx, tenant, storage.Stream{}, storage.Refs{UniqueIDs: uniqueIDs, WithRemoved: true, Everywhere: true})
 		if err != nil {
 			return nil, err
 		}

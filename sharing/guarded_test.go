@@ -13,7 +13,9 @@ import (
 	"samdok/access"
 	"samdok/audit"
 	"samdok/fault"
+	"samdok/mailbox"
 	"samdok/metadata"
+	"samdok/metadata/metadatatest"
 	"samdok/sharing"
 	"samdok/storage"
 	"samdok/subscription"
@@ -42,6 +44,33 @@ var uses = map[string]struct {
 			_, err := w.Provide(ctx, caller, p)
 			return err
 		},
+	},
+	"Receive": {
+		action: access.ActionReceive, engine: []string{"load", "append"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.Receive(ctx, caller, w.letter(org))
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			_, err := w.Receive(ctx, caller, w.letter("999999999"))
+			return err
+		},
+	},
+	"ListMail": {
+		action: access.ActionFind, silent: true, engine: []string{"events"},
+		good: func(ctx context.Context, w *world) error {
+			_, err := w.ListMail(ctx, caller, org, func(mailbox.Message) error { return nil })
+			return err
+		},
+		bad: func(ctx context.Context, w *world) error {
+			_, err := w.ListMail(ctx, caller, "", func(mailbox.Message) error { return nil })
+			return err
+		},
+	},
+	"OpenMail": {
+		action: access.ActionRetrieve, silent: true, engine: []string{"events", "lookup"},
+		good: func(ctx context.Context, w *world) error { return w.openMail(ctx, w.sent) },
+		bad:  func(ctx context.Context, w *world) error { return w.openMail(ctx, "1.2.3") },
 	},
 	"Register": {
 		action: access.ActionRegister, engine: []string{"load", "append"},
@@ -245,6 +274,36 @@ func (w *world) everything() []metadata.ID {
 	return ids
 }
 
+// letter is a message to an organisation.
+func (w *world) letter(to string) sharing.Provide {
+	d := w.document()
+	sub := w.gen.Submission(w.patient, d)
+	sub.Set.Recipients = []string{"Sykehus^^^^^&2.16.578.1.12.4.1.4.101&ISO^^^^" + to}
+	p, _ := message(sub, d)
+	return p
+}
+
+// sendMail puts a message with the stored document into the mailbox.
+func (w *world) sendMail(d metadatatest.Document) {
+	w.Helper()
+	sub := w.gen.Submission(w.patient, d)
+	w.sent = sub.Set.UniqueID
+	_, err := w.mail.Deliver(context.Background(), tenant, mailbox.Delivery{To: []string{org}, Submission: sub,
+		Documents: map[metadata.ID]storage.DocumentKey{d.Entry.ID: w.entry(w.stored).Document}})
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) openMail(ctx context.Context, id string) error {
+	m, err := w.OpenMail(ctx, caller, org, id)
+	if err == nil {
+		w.read(m.Retrieved)
+		err = fault.Of("test", m.Problems)
+	}
+	return err
+}
+
 // elsewhere is a submission whose documents another repository holds.
 func (w *world) elsewhere() *metadata.Submission {
 	s := w.gen.Metadata(w.patient, 1)
@@ -319,6 +378,9 @@ func TestOnePlanOneRecord(t *testing.T) {
 				d := w.document()
 				w.provided(d)
 				w.stored = d.Entry.UniqueID
+				if strings.HasSuffix(name, "Mail") {
+					w.sendMail(d)
+				}
 				w.policy.plans, w.records.events = 0, nil
 				if c.set != nil {
 					c.set(w)
@@ -343,7 +405,7 @@ func TestOnePlanOneRecord(t *testing.T) {
 					if name == "Find" && err != nil {
 						t.Errorf("a denied search is told so: %v", err)
 					}
-					if strings.HasPrefix(name, "Find") && c.name == "every item denied" {
+					if (strings.HasPrefix(name, "Find") || name == "ListMail") && c.name == "every item denied" {
 						want = audit.Success // found nothing, and that is recorded with what was hidden
 						if w.last().Hidden == 0 {
 							t.Error("hidden items were not counted")

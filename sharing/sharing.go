@@ -10,6 +10,7 @@ import (
 	"samdok/access"
 	"samdok/access/guard"
 	"samdok/fault"
+	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/registry"
 	"samdok/repository"
@@ -33,7 +34,9 @@ type Options struct {
 	// Registrar registers provided documents; nil: Registry.
 	Registrar  Registrar
 	Repository *repository.Repository
-	Guard      *guard.Guard
+	// Mail are the mailboxes of recipients; nil: nobody has one.
+	Mail  *mailbox.Mailboxes
+	Guard *guard.Guard
 	// Index tells what associations connect, so that none is shown that reveals a
 	// hidden object.
 	Index storage.Index
@@ -64,6 +67,7 @@ type Options struct {
 type Sharing struct {
 	registry   *registry.Registry
 	registrar  Registrar
+	mail       *mailbox.Mailboxes
 	repository *repository.Repository
 	guard      *guard.Guard
 	index      storage.Index
@@ -94,6 +98,9 @@ func New(o Options) *Sharing {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Mail == nil {
+		o.Mail = mailbox.New(mailbox.Options{})
+	}
 	if o.Registrar == nil {
 		o.Registrar = o.Registry
 	}
@@ -103,7 +110,7 @@ func New(o Options) *Sharing {
 	o.OnDemand = o.OnDemand.withDefaults()
 	s := &Sharing{
 		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
-		registry: o.Registry, registrar: o.Registrar, repository: o.Repository, guard: o.Guard, index: o.Index,
+		registry: o.Registry, registrar: o.Registrar, mail: o.Mail, repository: o.Repository, guard: o.Guard, index: o.Index,
 		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
 		subscriptions: o.Subscriptions,
 	}

@@ -3,6 +3,7 @@ package sharing_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -292,5 +293,33 @@ func TestPublish(t *testing.T) {
 	shown, err := w.Notify(t.Context(), caller, sub, notices[0])
 	if err != nil || len(shown) != 1 || shown[0].(*metadata.DocumentEntry).UniqueID != e.UniqueID {
 		t.Errorf("%v, %v", shown, err)
+	}
+}
+
+// Subscriptions to one patient that begin at the same time are all there, also
+// after the index was made again.
+func TestSubscribersAtOnce(t *testing.T) {
+	w := newWorld(t)
+	const many = 20
+	var group sync.WaitGroup
+	for range many {
+		group.Go(func() { w.subscribed(caller) })
+	}
+	group.Wait()
+	for range 2 {
+		subs, err := w.book.Of(t.Context(), w.patient.ID())
+		if err != nil || len(subs) != many {
+			t.Fatalf("%d subscriptions, %v", len(subs), err)
+		}
+		if err := w.engine.Index.Rebuild(t.Context(), func(_, _ int64) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if other, err := w.book.Of(t.Context(), w.gen.Patient().ID()); err != nil || len(other) != 0 {
+		t.Errorf("somebody else's: %d, %v", len(other), err)
+	}
+	w.provided(w.document())
+	if n := w.letters(); len(n) != many {
+		t.Errorf("%d letters", len(n))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"samdok/access"
 	"samdok/fault"
+	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/subscription"
 )
@@ -28,6 +29,14 @@ type Reader interface {
 type Service interface {
 	// Provide stores documents and registers them (ITI-41).
 	Provide(ctx context.Context, c access.Caller, p Provide) (Receipt, error)
+	// Receive takes a message in for the mailboxes of its recipients (ITI-41 to a
+	// Document Recipient, XDR); nothing of it is registered.
+	Receive(ctx context.Context, c access.Caller, p Provide) (Receipt, error)
+	// ListMail shows the messages of an organisation's mailbox and returns how many;
+	// OpenMail opens one by its submission set's uniqueId. The records are durable when
+	// they return nil. The caller must Close a Mail's Retrieved.
+	ListMail(ctx context.Context, c access.Caller, organisation string, show func(mailbox.Message) error) (int, error)
+	OpenMail(ctx context.Context, c access.Caller, organisation, uniqueID string) (Mail, error)
 	// Register registers metadata whose documents another repository holds
 	// (ITI-42).
 	Register(ctx context.Context, c access.Caller, r Register) (Receipt, error)

@@ -17,6 +17,7 @@ import (
 	"samdok/access/guard"
 	"samdok/audit"
 	"samdok/fault"
+	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
 	"samdok/registry"
@@ -50,6 +51,8 @@ type world struct {
 	records *recorder
 	repo    *repository.Repository
 	keeper  *retention.Keeper
+	sent    string // uniqueId of a message that is there
+	mail    *mailbox.Mailboxes
 	stored  string             // uniqueId of a document that is there
 	book    *subscription.Book // without faults
 	broker  *subscription.Broker
@@ -88,7 +91,8 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 	}
 	t.Cleanup(func() { list.Close() })
 	w.keeper = retention.New(retention.Options{Log: e.db, Documents: w.docs, List: list, Clock: w.now})
-	o := sharing.Options{
+	w.mail = mailbox.New(mailbox.Options{Log: w.engine, Index: w.engine, Clock: w.now, Organisations: []string{org}})
+	o := sharing.Options{Mail: w.mail,
 		Keeper:     w.keeper,
 		Registry:   registry.New(registry.Options{Log: w.engine, Index: w.engine, Clock: w.now, Limits: registry.Limits{AcrossRange: 200 * 365 * 24 * time.Hour}}),
 		Repository: w.repo,
@@ -374,6 +378,9 @@ func (w *world) all() metadata.Query {
 	both := []metadata.Status{metadata.Approved, metadata.Deprecated}
 	return &metadata.GetAll{Patient: w.patient.CX(), DocumentStatus: both, SetStatus: both, FolderStatus: both}
 }
+
+// org has a mailbox.
+const org = "974749025"
 
 // across asks for everybody's documents.
 func (w *world) across(created metadata.TimeRange) metadata.Query {

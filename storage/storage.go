@@ -161,6 +161,9 @@ type Refs struct {
 	AssociationsOf []metadata.ID
 	// LogicalIDs: all versions of entries, folders and sets by logical id.
 	LogicalIDs []metadata.ID
+	// Everywhere also finds what is in streams that are no patient's: what lies in
+	// a mailbox is nobody's registered document.
+	Everywhere bool
 	// WithRemoved also finds what was removed.
 	WithRemoved bool
 }

@@ -52,7 +52,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 		}
 	}
 	group("server", c.serveCommand(), c.demoCommand(), c.communitiesCommand(), c.configCommand())
-	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.updateCommand(), c.removeCommand(), c.onDemandCommand(), c.importCommand(), c.patientCommand())
+	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.updateCommand(), c.removeCommand(), c.onDemandCommand(), c.importCommand(), c.patientCommand(), c.mailboxCommand())
 	group("documents", c.eraseCommand(), c.holdCommand(), c.retentionCommand())
 	group("documents", c.subscribeCommand(), c.unsubscribeCommand())
 	group("measure", c.conformCommand(), c.benchCommand())

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +21,7 @@ import (
 	"time"
 
 	"samdok/fault"
+	"samdok/internal/app"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
 	"samdok/soap/xds"
@@ -288,4 +293,103 @@ func TestKilledRepositoryOrRegistry(t *testing.T) {
 		t.Fatal("nothing was acknowledged")
 	}
 	t.Logf("%d acknowledged, %d registered without an answer, %d sent", acknowledged, unanswered, len(all))
+}
+
+// Messages to a mailbox while the server is killed: what was acknowledged is there,
+// once, and opens; what was not is there whole or not at all (P1, P2).
+func TestKilledRecipient(t *testing.T) {
+	const writers, rounds, org = 6, 3, "974749025"
+	dir := t.TempDir()
+	type sent struct {
+		set  string
+		d    metadatatest.Document
+		yes  bool
+		seen int
+	}
+	var mu sync.Mutex
+	all := map[string]*sent{}
+	start := func() *process { return startProcess(t, dir, "--recipient-mailboxes", org) }
+	for range rounds {
+		p := start()
+		client := xds.NewClient(xds.Options{RepositoryURL: p.Recipient, HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
+		var group sync.WaitGroup
+		for range writers {
+			g := metadatatest.New(rand.Uint64())
+			group.Go(func() {
+				for {
+					patient := g.Patient()
+					d := g.Document(patient, metadatatest.LabXML)
+					s := g.Submission(patient, d)
+					s.Set.Recipients = []string{"Sykehus^^^^^&2.16.578.1.12.4.1.4.101&ISO^^^^" + org}
+					ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+					_, err := client.Provide(ctx, s, []xds.Attachment{xds.BytesAttachment(d.Entry.ID, d.Entry.MimeType, d.Bytes)})
+					cancel()
+					var refused *xds.RefusedError
+					if errors.As(err, &refused) && refusedAs(err, fault.RepositoryBusy) {
+						continue
+					}
+					mu.Lock()
+					all[s.Set.UniqueID] = &sent{set: s.Set.UniqueID, d: d, yes: err == nil}
+					mu.Unlock()
+					if err != nil {
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(time.Duration(200+rand.IntN(300)) * time.Millisecond)
+		p.signal(t, syscall.SIGKILL)
+		p.wait(t)
+		group.Wait()
+	}
+	start()
+	out, err := exec.Command("samdok", "mailbox", "list", org, "--data", dir, "--json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var m app.MailMessage
+		if err := decoder.Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		if all[m.ID] == nil || len(m.Documents) != 1 {
+			t.Fatalf("%+v was never sent so", m)
+		}
+		all[m.ID].seen++
+	}
+	acknowledged, unanswered, opened := 0, 0, 0
+	for id, s := range all {
+		if s.yes && s.seen != 1 || s.seen > 1 {
+			t.Fatalf("acknowledged %v, %d times in the mailbox", s.yes, s.seen)
+		}
+		switch {
+		case s.yes:
+			acknowledged++
+		case s.seen > 0:
+			unanswered++
+		}
+		if s.seen == 0 || s.yes && opened >= 20 {
+			continue
+		}
+		opened++
+		to := filepath.Join(t.TempDir(), "message")
+		if out, err := exec.Command("samdok", "mailbox", "get", org, id, "--data", dir, "-o", to).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		got, err := os.ReadFile(filepath.Join(to, "document-1.xml"))
+		if err != nil || string(got) != string(s.d.Bytes) {
+			t.Fatalf("other bytes: %v", err)
+		}
+	}
+	if acknowledged == 0 {
+		t.Fatal("nothing was acknowledged")
+	}
+	if err := exec.Command("samdok", "mailbox", "get", org, "1.2.3", "--data", dir).Run(); err == nil || err.(*exec.ExitError).ExitCode() != exitNotFound {
+		t.Errorf("an unknown message: %v", err)
+	}
+	log, err := exec.Command("samdok", "log", "--data", dir, "--person", reader(), "--json", "--limit", "3").Output()
+	if err != nil || !strings.Contains(string(log), `"mailbox"`) {
+		t.Errorf("the reading of the mailbox is not recorded: %v %s", err, log)
+	}
+	t.Logf("%d acknowledged, %d there without an answer", acknowledged, unanswered)
 }

@@ -45,6 +45,9 @@ func (p *Proxy) Close() {
 func (p *Proxy) Target() conformance.Target {
 	t := p.target
 	t.Registry, t.Repository = p.URL+"/registry", p.URL+"/repository"
+	if t.XDR != "" {
+		t.XDR = p.URL + "/recipient"
+	}
 	if t.Identity != "" {
 		t.Identity = p.URL + "/identity"
 	}
@@ -89,6 +92,8 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 		address = p.target.Repository
 	case "/identity":
 		address = p.target.Identity
+	case "/recipient":
+		address = p.target.XDR
 	case "/subscription":
 		address = p.target.Subscription
 	case "/xca":

@@ -23,6 +23,7 @@ import (
 	"samdok/internal/jobs"
 	"samdok/internal/telemetry"
 	"samdok/internal/xmlscan"
+	"samdok/mailbox"
 	"samdok/metadata/ebrim"
 	"samdok/metadata/profile"
 	"samdok/registry"
@@ -83,6 +84,7 @@ type Info struct {
 	URL                string `json:"url"`
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
+	Recipient          string `json:"recipient,omitempty"`
 	PatientIdentity    string `json:"patient_identity"`
 	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
 	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
@@ -101,6 +103,7 @@ const (
 	registryPath   = "/services/registry"
 	repositoryPath = "/services/repository"
 	identityPath   = "/services/patient-identity"
+	recipientPath  = "/services/recipient"
 	readyTimeout   = 5 * time.Second
 )
 
@@ -125,7 +128,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.sharing, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -168,7 +171,7 @@ func (a *App) useCases() error {
 		}
 	}
 	all := sharing.New(sharing.Options{
-		Registry: entries, Registrar: registrar, Repository: documents, Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
+		Registry: entries, Registrar: registrar, Repository: documents, Mail: mailboxes(c, d, a.Clock), Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand:      made,
 		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
@@ -237,7 +240,7 @@ func (a *App) listen() (err error) {
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
 		Endpoints: a.endpoints(door),
 		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
-		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests,
+		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests, Share: c.HTTP.Share,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
@@ -278,6 +281,10 @@ func (a *App) listen() (err error) {
 	)
 }
 
+func mailboxes(c *config.Config, d *data, clock func() time.Time) *mailbox.Mailboxes {
+	return mailbox.New(mailbox.Options{Log: d.log, Index: d.log, Clock: clock, Organisations: c.Mailbox.Organisations, Any: c.Mailbox.Any, Default: c.Mailbox.Default})
+}
+
 // endpoints are the doors of the roles that are switched on.
 func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	var all []httpd.Endpoint
@@ -296,6 +303,10 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 	a.answers.doors = doors
 	if a.notifier != nil {
 		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
+	}
+	if a.Config.Mailbox.On {
+		doors[xds.RecipientDoor] = xds.RecipientHandler(a.sharing, door)
+		all = append(all, httpd.Endpoint{Path: recipientPath, Name: "Document Recipient", Transactions: xds.RecipientTransactions(), Handler: doors[xds.RecipientDoor]})
 	}
 	return all
 }
@@ -323,6 +334,9 @@ func (a *App) Info() Info {
 		URL: base, Registry: base + registryPath, Repository: base + repositoryPath, PatientIdentity: base + identityPath,
 		HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID,
 		Tenant: a.data.identity.Tenant, Profile: a.Config.Profile, Data: a.data.dir, Created: a.data.created,
+	}
+	if a.Config.Mailbox.On {
+		i.Recipient = base + recipientPath
 	}
 	if a.gateways.initiating != nil {
 		i.Gateway = base + initiatingPath

@@ -16,6 +16,7 @@ import (
 	"samdok/audit/ledger"
 	"samdok/gateway"
 	"samdok/internal/httpd"
+	"samdok/sharing"
 )
 
 // controlName is a Unix socket in the data folder, through which commands of the
@@ -27,7 +28,7 @@ const controlName = "control.sock"
 // longestSocket is what the kernel takes as a socket's path, with its end.
 const longestSocket = 100
 
-func listenControl(d *data, keep http.HandlerFunc, communities func() []gateway.Status, clock func() time.Time, l *slog.Logger) (*httpd.Listener, error) {
+func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, communities func() []gateway.Status, clock func() time.Time, l *slog.Logger) (*httpd.Listener, error) {
 	path := filepath.Join(d.dir, controlName)
 	// One that is there belongs to a server that was killed: we hold the lock.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -56,6 +57,7 @@ func listenControl(d *data, keep http.HandlerFunc, communities func() []gateway.
 		}
 		l.Info("a backup was made")
 	})
+	serveMail(mux, svc, l)
 	mux.Handle("POST /communities", serveOperation(l, func(context.Context, struct{}) ([]gateway.Status, error) { return communities(), nil }))
 	mux.Handle("POST /keep", keep)
 	mux.Handle("POST /log", serveOperation(l, func(ctx context.Context, q LogRequest) (LogAnswer, error) { return d.readLog(ctx, q, clock) }))

@@ -7,6 +7,7 @@ import (
 	"samdok/access"
 	"samdok/fault"
 	"samdok/internal/telemetry"
+	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/sharing"
 	"samdok/subscription"
@@ -23,11 +24,12 @@ type watched struct {
 	remove, destroy, onDemand  *telemetry.Transaction
 	feedV2, feedV3             *telemetry.Transaction
 	subscribe, notify, publish *telemetry.Transaction
+	mail, readMail             *telemetry.Transaction
 }
 
 func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier) sharing.Service {
 	return &watched{next: next, watchedReader: watchedReader{next, clock, m.Transaction("ITI-18"), m.Transaction("ITI-43"), m.Transaction("ITI-51")}, notifier: n,
-		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"),
+		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), mail: m.Transaction("ITI-41 recipient"), readMail: m.Transaction("mailbox"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
 		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44"),
 		subscribe: m.Transaction("ITI-52"), notify: m.Transaction("ITI-53"), publish: m.Transaction("ITI-54")}
@@ -46,6 +48,27 @@ func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provid
 	w.notifier.changed()
 	w.provide.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
+}
+
+func (w *watched) Receive(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
+	start := w.clock()
+	r, err := w.next.Receive(ctx, c, p)
+	w.mail.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return r, err
+}
+
+func (w *watched) ListMail(ctx context.Context, c access.Caller, organisation string, show func(mailbox.Message) error) (int, error) {
+	start := w.clock()
+	n, err := w.next.ListMail(ctx, c, organisation, show)
+	w.readMail.Done(outcome(err, nil, n), w.clock().Sub(start))
+	return n, err
+}
+
+func (w *watched) OpenMail(ctx context.Context, c access.Caller, organisation, uniqueID string) (sharing.Mail, error) {
+	start := w.clock()
+	m, err := w.next.OpenMail(ctx, c, organisation, uniqueID)
+	w.readMail.Done(outcome(err, nil, 0), w.clock().Sub(start))
+	return m, err
 }
 
 func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {

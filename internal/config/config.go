@@ -43,6 +43,7 @@ type Config struct {
 
 	Limits  Limits
 	Across  Across
+	Mailbox Mailbox
 	Async   Async
 	HTTP    HTTP
 	MLLP    MLLP
@@ -112,6 +113,13 @@ type Registry struct {
 	Timeout       time.Duration
 }
 
+// Mailbox is about documents that are sent to somebody (XDR).
+type Mailbox struct {
+	On, Any       bool
+	Organisations []string
+	Default       string // takes what names no recipient; "": nobody
+}
+
 // Across is about queries for several patients (ITI-51).
 type Across struct {
 	On       bool
@@ -140,6 +148,7 @@ type HTTP struct {
 	Rate          float64 // requests per second and client; 0 is unlimited
 	Burst         int
 	Clients       int // clients whose rate is remembered
+	Share         int // percent of Limits.ConcurrentRequests that one client may have
 }
 
 // OnDemand says which documents are made when they are retrieved.

@@ -245,6 +245,9 @@ func (l *loader) checkRegistry() {
 	if c.OnDemand.Register != "off" && c.Roles != RolesBoth {
 		l.fail("on-demand.register", c.from["on-demand.register"], "needs a server that is registry and repository: it registers what it makes itself")
 	}
+	if c.DSUB.On && !c.HasRegistry() {
+		l.fail("dsub.broker", c.from["dsub.broker"], "tells of what is registered here, and roles is repository")
+	}
 	if !c.HasRegistry() && c.MLLP.Listen != "" {
 		l.fail("mllp.listen", c.from["mllp.listen"], "the identity feed is for a registry, and roles is repository")
 	}

@@ -14,6 +14,7 @@ func Settings() []*Setting {
 	t.onDemand()
 	t.limits()
 	t.multiPatient()
+	t.mailbox()
 	t.listeners()
 	t.mllp()
 	t.gateway()
@@ -295,6 +296,18 @@ func (t *table) multiPatient() {
 		"Antall objekter i ett svar på et søk uten pasient; flere gir XDSTooManyResults.", set, get)
 }
 
+func (t *table) mailbox() {
+	t.group = Text{"Mailboxes", "Postkasser"}
+	set, get := mailboxes(func(c *Config) *Mailbox { return &c.Mailbox })
+	t.add("recipient.mailboxes", "off|any|ID,...", "off",
+		"Organisations that documents can be sent to (ITI-41 to a Document Recipient, XDR), by the id in intendedRecipient. They come in at /services/recipient and are registered nowhere; samdok mailbox reads them.",
+		"Virksomheter som dokumenter kan sendes til (ITI-41 til en dokumentmottaker, XDR), med id-en i intendedRecipient. De kommer inn på /services/recipient og registreres ikke noe sted; samdok mailbox leser dem.", set, get)
+	set, get = text(func(c *Config) *string { return &c.Mailbox.Default })
+	t.add("recipient.default", "ID", "",
+		"Organisation whose mailbox takes messages that name no intendedRecipient; without it they are refused with UnknownRecipient.",
+		"Virksomheten som får meldinger uten intendedRecipient i postkassen sin; uten den blir de avvist med UnknownRecipient.", set, get)
+}
+
 func (t *table) listeners() {
 	t.group = Text{"Listeners", "Nettforbindelser"}
 	set, get := duration(func(c *Config) *time.Duration { return &c.HTTP.HeaderTimeout }, time.Second)
@@ -329,6 +342,10 @@ func (t *table) listeners() {
 	t.add("http.clients", "NUMBER", "10000",
 		"Client addresses whose rate is remembered.",
 		"Antall klientadresser som takten huskes for.", set, get)
+	set, get = percent(func(c *Config) *int { return &c.HTTP.Share })
+	t.add("http.client-share", "PERCENT", "50",
+		"How much of limits.concurrent-requests one client address (one IPv6 /64) may have in work, this machine itself too; one more is answered 503 with Retry-After. 100 for no such limit, as behind a proxy that all requests come from.",
+		"Hvor mye av limits.concurrent-requests én klientadresse (ett /64-nett i IPv6) kan ha i arbeid, også maskinen selv; én til får svaret 503 med Retry-After. 100 for ingen slik grense, som bak en proxy som alle forespørsler kommer fra.", set, get)
 }
 
 func (t *table) mllp() {

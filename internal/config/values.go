@@ -171,6 +171,18 @@ func count(field func(*Config) *int) (func(*Config, string) error, func(*Config)
 		func(c *Config) string { return strconv.Itoa(*field(c)) }
 }
 
+func percent(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > 100 {
+				return fmt.Errorf("%q is not a whole number from 1 to 100", v)
+			}
+			*field(c) = n
+			return nil
+		},
+		func(c *Config) string { return strconv.Itoa(*field(c)) }
+}
+
 func countOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
 	set, get := count(field)
 	return func(c *Config, v string) error {
@@ -360,4 +372,30 @@ func validOID(s string) bool {
 		}
 	}
 	return arcs[0] == "2" || len(arcs[1]) < 2 || (len(arcs[1]) == 2 && arcs[1] < "40")
+}
+
+// mailboxes reads "off", "any" or ids with commas between them.
+func mailboxes(field func(*Config) *Mailbox) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) error {
+			m := field(c)
+			m.On, m.Any, m.Organisations = v != "off", v == "any", nil
+			if !m.On || m.Any {
+				return nil
+			}
+			for id := range strings.SplitSeq(v, ",") {
+				if id = strings.TrimSpace(id); id == "" {
+					return fmt.Errorf("%q is not off, any or a list of ids like 974749025,983974899", v)
+				}
+				m.Organisations = append(m.Organisations, id)
+			}
+			return nil
+		}, func(c *Config) string {
+			switch m := field(c); {
+			case m.Any:
+				return "any"
+			case m.On:
+				return strings.Join(m.Organisations, ",")
+			}
+			return "off"
+		}
 }

@@ -121,7 +121,7 @@ func TestErrorsAreAllCodes(t *testing.T) {
 func answered(t *testing.T) map[string]bool {
 	used := map[string]bool{}
 	word := regexp.MustCompile(`\bfault\.([A-Z]\w+)`)
-	for _, dir := range []string{"access", "audit", "gateway", "metadata", "registry", "repository", "sharing", "soap", "storage"} {
+	for _, dir := range []string{"access", "audit", "gateway", "mailbox", "metadata", "registry", "repository", "sharing", "soap", "storage"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err

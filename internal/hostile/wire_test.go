@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -319,5 +320,57 @@ func TestIdleCrowd(t *testing.T) {
 		c.Close()
 	}
 	w.normal(t)
+	w.end(t)
+}
+
+// TestDrippers: one address whose requests never end, each byte within the stall
+// timeout, cannot hold all requests in work.
+func TestDrippers(t *testing.T) {
+	w := start(t, "--http-stall-timeout", "2s", "--limits-concurrent-requests", "8")
+	u, err := url.Parse(w.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	var conns []net.Conn
+	for range 40 {
+		c, err := from.Dial("tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		say(c, request(w.Repository, packed, "Content-Length: 1000000"))
+		conns = append(conns, c)
+	}
+	stop := make(chan struct{})
+	var dripping sync.WaitGroup
+	dripping.Go(func() {
+		for {
+			for _, c := range conns {
+				say(c, "-")
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(200 * time.Millisecond):
+			}
+		}
+	})
+	time.Sleep(500 * time.Millisecond)
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until) && !t.Failed(); {
+		w.normal(t)
+	}
+	if refused := w.metric(t, `samdok_http_refused_total{reason="share"}`); refused != "36" {
+		t.Errorf("%s of 40 drippers were refused; the share of one client is 4", refused)
+	}
+	if held := w.metric(t, "samdok_http_requests_in_work"); held != "4" {
+		t.Errorf("%s requests are in work instead of 4", held)
+	}
+	close(stop)
+	dripping.Wait()
+	for _, c := range conns {
+		c.Close()
+	}
+	w.calm(t)
 	w.end(t)
 }

@@ -144,6 +144,24 @@ func (w *world) usage(t *testing.T) (u usage) {
 	return u
 }
 
+// metric is the value of a line of /metrics, as text.
+func (w *world) metric(t *testing.T, name string) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	resp, err := client.Get(w.Internal + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut("\n"+string(b), "\n"+name+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
+
 // memory reads VmRSS or VmHWM, the highest since forgetPeak.
 func (w *world) memory(t *testing.T, name string) int64 {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 type gate struct {
 	next   http.Handler
 	slots  chan struct{}
+	shares *shares  // nil: one client may have all slots
 	limit  *limiter // nil: no limit
 	stall  time.Duration
 	clock  func() time.Time
@@ -36,6 +37,9 @@ func newGate(o PublicOptions, next http.Handler) (*gate, error) {
 	}
 	for _, e := range o.Endpoints {
 		g.known[e.Path] = e.Path
+	}
+	if o.Share > 0 && o.Share < 100 {
+		g.shares = newShares(o.Concurrent, o.Share)
 	}
 	if o.Rate > 0 {
 		l, err := newLimiter(o.Rate, o.Burst, o.Clients, o.Clock)
@@ -68,6 +72,17 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					"For mange forespørsler fra denne adressen. Vent så lenge Retry-After sier.\n")
 			return
 		}
+	}
+	if g.shares != nil {
+		// A Unix socket has no address: what comes by it is one client.
+		client, _ := clientOf(r.RemoteAddr)
+		if !g.shares.take(client) {
+			g.refuse(w, "share", http.StatusServiceUnavailable, time.Second,
+				"This address has as many requests in work as one client may (http.client-share of limits.concurrent-requests). Try again when one has ended.\n"+
+					"Denne adressen har så mange forespørsler i arbeid som én klient kan ha. Prøv igjen når en av dem er ferdig.\n")
+			return
+		}
+		defer g.shares.give(client)
 	}
 	select {
 	case g.slots <- struct{}{}:

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -184,6 +185,49 @@ func TestNoMoreThanConcurrentRequests(t *testing.T) {
 	}
 	close(leave)
 	wg.Wait()
+}
+
+// One client whose requests do not end leaves room for the others.
+func TestOneClientHasItsShareOnly(t *testing.T) {
+	enter, leave := make(chan struct{}), make(chan struct{})
+	var refused []string
+	p := public(t, func(w http.ResponseWriter, r *http.Request) { enter <- struct{}{}; <-leave }, func(o *PublicOptions) {
+		o.Concurrent, o.Share = 5, 50
+		o.Watch.Refused = func(reason string) { refused = append(refused, reason) }
+	})
+	from := func(remote string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/services/registry", nil)
+		r.RemoteAddr = remote
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		return w
+	}
+	var wg sync.WaitGroup
+	hold := func(remote string) {
+		wg.Go(func() { from(remote) })
+		<-enter
+	}
+	refuse := func(remote string) {
+		if w := from(remote); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s: %d", remote, w.Code)
+		}
+	}
+	hold("127.0.0.1:1")
+	hold("127.0.0.1:2")
+	refuse("127.0.0.1:3")
+	hold("[2001:db8::1]:1")
+	hold("[2001:db8::2]:1")
+	refuse("[2001:db8::3]:1") // the same /64
+	hold("192.0.2.1:1")
+	refuse("192.0.2.2:1") // no slot is left for anybody
+	if want := []string{"share", "share", "busy"}; !slices.Equal(refused, want) {
+		t.Errorf("refused %v, want %v", refused, want)
+	}
+	close(leave)
+	wg.Wait()
+	if n := len(p.gate.shares.held); n != 0 || p.InWork() != 0 {
+		t.Errorf("%d clients are remembered, %d requests in work", n, p.InWork())
+	}
 }
 
 func TestPanicIsOneAnswer(t *testing.T) {

@@ -9,9 +9,25 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter keeps one token bucket per client address; IPv6 clients are counted by
-// their /64, which is what one client owns. It remembers a bounded number of
-// clients; one that was forgotten starts with a full bucket.
+// clientOf is what counts as one client: an IPv4 address, or the /64 of an IPv6
+// address, which is what one client owns. Loopback addresses stay apart. It is
+// false for what is no address and port, such as a Unix socket.
+func clientOf(remote string) (netip.Prefix, bool) {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	a := ap.Addr().Unmap()
+	bits := a.BitLen()
+	if a.Is6() && !a.IsLoopback() {
+		bits = 64
+	}
+	key, err := a.WithZone("").Prefix(bits)
+	return key, err == nil
+}
+
+// limiter keeps one token bucket per client address. It remembers a
+// bounded number of clients; one that was forgotten starts with a full bucket.
 type limiter struct {
 	clients *otter.Cache[netip.Prefix, *rate.Limiter]
 	rate    rate.Limit
@@ -31,20 +47,8 @@ func (l *limiter) close() { l.clients.StopAllGoroutines() }
 
 // wait is how long a client must wait; 0 when it may go on.
 func (l *limiter) wait(remote string) time.Duration {
-	ap, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return 0 // a Unix socket or a test: nothing to count by
-	}
-	a := ap.Addr().Unmap()
-	if a.IsLoopback() {
-		return 0
-	}
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	key, err := a.WithZone("").Prefix(bits)
-	if err != nil {
+	key, ok := clientOf(remote)
+	if !ok || key.Addr().IsLoopback() {
 		return 0
 	}
 	bucket, ok := l.clients.GetIfPresent(key)

@@ -24,6 +24,7 @@ type PublicOptions struct {
 	Burst        int
 	Clients      int
 	Concurrent   int
+	Share        int // percent of Concurrent that one client may have; 0 and 100 for all
 	StallTimeout time.Duration
 	TLS          bool
 	Clock        func() time.Time
@@ -35,7 +36,7 @@ type PublicOptions struct {
 type Watch struct {
 	// Done is called after each request that was let in.
 	Done func(endpoint string, status int, took time.Duration)
-	// Refused is called for each request that was not: "rate", "busy".
+	// Refused is called for each request that was not: "rate", "share", "busy".
 	Refused func(reason string)
 }
 

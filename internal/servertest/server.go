@@ -18,6 +18,7 @@ import (
 type Announcement struct {
 	Registry           string `json:"registry"`
 	Repository         string `json:"repository"`
+	Recipient          string `json:"recipient"`
 	PatientIdentity    string `json:"patient_identity"`
 	Subscription       string `json:"subscription"`
 	XCA                string `json:"xca"` // "" unless started with --gateway-respond on

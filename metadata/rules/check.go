@@ -23,6 +23,10 @@ const (
 	// least one entry and every one is on-demand, without creationTime, hash and
 	// size.
 	OnDemandSource
+	// Sender is a Document Source sending ITI-41 to a Document Recipient (XDR):
+	// as Source, but an object that is marked as limited metadata may lack all that
+	// does not say what and whose it is (column ML).
+	Sender
 	// Administrator is a Document Administrator sending ITI-57, or an Update
 	// Initiator sending ITI-92: objects may be later versions, associations may ask
 	// for changes, and problems name the object in Location.
@@ -60,10 +64,11 @@ type report struct {
 	actor    Actor
 	class    string
 	id       metadata.ID
+	marked   bool // the object is marked as limited metadata, and may be
 	problems []fault.Problem
 }
 
-func (r *report) at(class string, id metadata.ID) { r.class, r.id = class, id }
+func (r *report) at(class string, id metadata.ID) { r.class, r.id, r.marked = class, id, false }
 
 // add reports what is wrong with an attribute of the present object and what to
 // do about it.
@@ -97,7 +102,16 @@ func quote(s string) string {
 	return "'" + s + "'"
 }
 
-func (r *report) missing(attribute, how string) { r.add(attribute, "is missing; %s.", how) }
+func (r *report) missing(attribute, how string) {
+	if r.marked && !always[attribute] {
+		return
+	}
+	r.add(attribute, "is missing; %s.", how)
+}
+
+// always is what limited metadata must have too (ITI TF-3 Table 4.3.1-3, column
+// ML).
+var always = map[string]bool{"entryUUID": true, "mimeType": true, "uniqueId": true, "sourceId": true, "submissionTime": true}
 
 // ids checks that every object has an id of its own.
 func (r *report) ids(sub *metadata.Submission) {

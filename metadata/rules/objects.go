@@ -39,7 +39,7 @@ func (r *report) kind(e *metadata.DocumentEntry) {
 	switch {
 	case e.Kind == metadata.KindUnknown:
 		r.add("objectType", "is missing or unknown; a stable document has %s.", metadata.Stable.URN())
-	case e.Kind == metadata.OnDemand && r.actor == Source:
+	case e.Kind == metadata.OnDemand && (r.actor == Source || r.actor == Sender):
 		r.add("objectType", "is that of an on-demand document; ITI-41 takes stable documents only, register it with ITI-61.")
 	case e.Kind == metadata.OnDemand && r.actor == Repository:
 		r.add("objectType", "is that of an on-demand document; ITI-42 takes stable documents only, register it with ITI-61.")
@@ -50,7 +50,7 @@ func (r *report) kind(e *metadata.DocumentEntry) {
 
 // document: times, language, hash, size and where the bytes are.
 func (r *report) document(e *metadata.DocumentEntry) {
-	stable, complete := e.Kind != metadata.OnDemand, r.actor != Source
+	stable, complete := e.Kind != metadata.OnDemand, r.actor != Source && r.actor != Sender
 	r.time("creationTime", e.CreationTime, stable)
 	r.time("serviceStartTime", e.ServiceStart, false)
 	r.time("serviceStopTime", e.ServiceStop, false)

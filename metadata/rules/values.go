@@ -100,7 +100,9 @@ func (r *report) firstVersion(id, lid metadata.ID) {
 }
 
 func (r *report) limited(limited bool) {
-	if limited {
+	if limited && r.actor == Sender {
+		r.marked = true
+	} else if limited {
 		r.add("limitedMetadata", "is not allowed in an XDS submission; send complete metadata without that Classification.")
 	}
 }

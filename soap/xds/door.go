@@ -22,6 +22,7 @@ type door struct {
 	read       sharing.Reader // svc, or a gateway
 	o          DoorOptions
 	repository bool
+	recipient  bool          // of documents sent to somebody (XDR); repository is set too
 	gateway    string        // a gateway's name in messages; "" for the others
 	actions    [2]string     // of a gateway: query and retrieve
 	home       string        // of a responding gateway: the location of errors that have none
@@ -75,6 +76,17 @@ func RegistryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(s
 // RepositoryHandler answers ITI-41, ITI-43 and ITI-86.
 func RepositoryHandler(svc sharing.Service, o DoorOptions) Door { return newDoor(svc, o, true) }
 
+// RecipientTransactions is what RecipientHandler answers.
+func RecipientTransactions() []string { return []string{"ITI-41"} }
+
+// RecipientHandler answers ITI-41 as a Document Recipient (XDR): what is sent goes
+// to mailboxes.
+func RecipientHandler(svc sharing.Service, o DoorOptions) Door {
+	d := newDoor(svc, o, true)
+	d.recipient = true
+	return d
+}
+
 func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 	if o.Caller == nil {
 		o.Caller = AnonymousCaller
@@ -104,6 +116,9 @@ func (d *door) name() string {
 	}
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
+	if d.recipient {
+		return "Document Recipient's (" + strings.Join(RecipientTransactions(), ", ") + ")"
 	}
 	if d.broker != nil {
 		return "notification broker's (" + strings.Join(SubscriptionTransactions(), ", ") + ")"
@@ -193,6 +208,8 @@ func (x *exchange) serve() error {
 
 func (x *exchange) transaction() func(*exchange) error {
 	switch a := x.header.Action; {
+	case x.d.recipient && a != actionProvide:
+		return nil
 	case x.d.gateway != "":
 		switch a {
 		case x.d.actions[0]:

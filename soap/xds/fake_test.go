@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"samdok/access"
+	"samdok/mailbox"
 	"samdok/metadata"
 	"samdok/sharing"
 	"samdok/subscription"
@@ -26,6 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // to be called.
 type service struct {
 	provide  func(context.Context, access.Caller, sharing.Provide) (sharing.Receipt, error)
+	receive  func(context.Context, access.Caller, sharing.Provide) (sharing.Receipt, error)
 	register func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)
 	onDemand func(context.Context, access.Caller, sharing.Register) (sharing.Receipt, error)
 	find     func(context.Context, access.Caller, metadata.StoredQuery, func(metadata.Object) error) (sharing.Found, error)
@@ -80,6 +82,18 @@ func (s *service) RemoveDocuments(ctx context.Context, c access.Caller, r []meta
 
 func (s *service) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
 	return s.provide(ctx, c, p)
+}
+
+func (s *service) Receive(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
+	return s.receive(ctx, c, p)
+}
+
+func (s *service) ListMail(context.Context, access.Caller, string, func(mailbox.Message) error) (int, error) {
+	panic("no door lists mail")
+}
+
+func (s *service) OpenMail(context.Context, access.Caller, string, string) (sharing.Mail, error) {
+	panic("no door opens mail")
 }
 
 func (s *service) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {

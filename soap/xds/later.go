@@ -35,6 +35,7 @@ const (
 	RegistryDoor   = "registry"
 	RepositoryDoor = "repository"
 	IdentityDoor   = "identity"
+	RecipientDoor  = "recipient"
 	InitiatingDoor = "initiating-gateway"
 	RespondingDoor = "responding-gateway"
 )
@@ -62,6 +63,8 @@ func (d *door) actor() string {
 		return InitiatingDoor
 	case d.identity:
 		return IdentityDoor
+	case d.recipient:
+		return RecipientDoor
 	case d.repository:
 		return RepositoryDoor
 	}

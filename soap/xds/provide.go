@@ -63,7 +63,11 @@ func (x *exchange) provide() error {
 	parts := &parts{stream: newStream(&x.msg, docs)}
 	defer parts.closeCurrent()
 	p.Documents = parts
-	receipt, err := x.d.svc.Provide(x.r.Context(), x.caller(), p)
+	take := x.d.svc.Provide
+	if x.d.recipient {
+		take = x.d.svc.Receive
+	}
+	receipt, err := take(x.r.Context(), x.caller(), p)
 	if err != nil && parts.broken != nil {
 		return parts.broken // not the business's failure: the package is broken
 	}

@@ -108,7 +108,7 @@ func (w *writer) references(sub *submission, targets [][]target) error {
 			}
 		}
 	}
-	l := lookup{tenant: sub.tenant, refs: storage.Refs{AssociationsOf: removed}}
+	l := lookup{tenant: sub.tenant, refs: storage.Refs{AssociationsOf: removed, Everywhere: true}}
 	if err := l.run(context.Background(), w.session); err != nil {
 		return err
 	}

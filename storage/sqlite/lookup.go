@@ -207,8 +207,11 @@ func (l *lookup) change(ctx context.Context, s *session, at int64) (*opened, err
 	return c, nil
 }
 
-// wants: what was removed is found only by those who ask for it.
-func (l *lookup) wants(p *storage.Placed) bool { return !p.Removed || l.refs.WithRemoved }
+// wants: what was removed, or is in no patient's stream, is found only by those
+// who ask for it.
+func (l *lookup) wants(p *storage.Placed) bool {
+	return (!p.Removed || l.refs.WithRemoved) && (p.Stream.Kind == storage.StreamPatient || l.refs.Everywhere)
+}
 
 // placed decodes an object and puts its current state on it.
 func (c *opened) placed(s *session, n int64) (storage.Placed, error) {
