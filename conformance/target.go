@@ -44,6 +44,9 @@ type Target struct {
 	// QueryLimit is how many objects the registry gives in one answer with
 	// returnType LeafClass; 0 when that is not known.
 	QueryLimit int
+	// XCA is the URL of ITI-38 and ITI-39, with {iti} as above; "" when the server is no
+	// responding gateway. It answers for the documents of Registry and Repository.
+	XCA string
 	// Announce tells the server of every made-up patient before it is used, by
 	// ITI-8 or ITI-44: it takes documents of known patients only.
 	Announce bool
@@ -85,7 +88,7 @@ type Answer struct {
 // endpoint fills {iti} in by the action that the message names.
 func endpoint(address string, body []byte) string {
 	iti := "iti18"
-	for action, name := range map[string]string{ActionRegister: "iti42", ActionProvide: "iti41", ActionRetrieve: "iti43"} {
+	for action, name := range map[string]string{ActionRegister: "iti42", ActionProvide: "iti41", ActionRetrieve: "iti43", ActionCrossQuery: "iti38", ActionCrossRetrieve: "iti39"} {
 		if bytes.Contains(body, []byte(action)) {
 			iti = name
 		}

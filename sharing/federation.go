@@ -2,7 +2,6 @@ package sharing
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -83,7 +82,7 @@ func (f *Federation) Find(ctx context.Context, c access.Caller, q metadata.Store
 	if isDenied(err) {
 		return Found{}, nil
 	}
-	return found, f.locate(err)
+	return found, err
 }
 
 func (f *Federation) find(ctx context.Context, pass *guard.Pass, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) (Found, error) {
@@ -109,20 +108,6 @@ func (f *Federation) find(ctx context.Context, pass *guard.Pass, c access.Caller
 	}
 	pass.SetProblems(problems)
 	return Found{Shown: j.shown, Problems: problems}, nil
-}
-
-// locate gives the errors of a responding gateway its homeCommunityId as location
-// (ITI TF-2 3.38.4.1.3).
-func (f *Federation) locate(err error) error {
-	var e *fault.Error
-	if errors.As(err, &e) && f.o.Responding && f.o.Own != nil {
-		for i := range e.Problems {
-			if e.Problems[i].Location == "" {
-				e.Problems[i].Location = f.o.Own.home
-			}
-		}
-	}
-	return err
 }
 
 // aboutDocuments tells whether documents are among what the query returns.

@@ -3,18 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"samdok/internal/app"
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
 	"samdok/soap/mtom"
@@ -173,4 +177,77 @@ func (p *process) outbox(t *testing.T) (n int) {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// TestOutboxCommand: an operator sees what is owed without what it says, tries it
+// again, and drops it with a reason that is recorded.
+func TestOutboxCommand(t *testing.T) {
+	dir, r := t.TempDir(), newReceiver(t)
+	r.closed.Store(true)
+	p := startProcess(t, dir, "--async-reply-to", r.URL+"/answers")
+	g := metadatatest.New(78)
+	patient := g.Patient()
+	query := metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: patient.ID().CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	outcomes := make(chan error, 2)
+	for range 2 {
+		all.Go(func() {
+			_, err := p.asyncClient(t, r).Find(ctx, query)
+			outcomes <- err
+		})
+	}
+	for p.outbox(t) < 2 && ctx.Err() == nil {
+		time.Sleep(20 * time.Millisecond)
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("samdok", append(args, "--data", dir)...)
+		cmd.Env = append(cmd.Environ(), "LANG=C")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	list := func() (letters []app.OutboxLetter) {
+		t.Helper()
+		for d := json.NewDecoder(strings.NewReader(run("outbox", "--json"))); d.More(); {
+			var l app.OutboxLetter
+			if err := d.Decode(&l); err != nil {
+				t.Fatal(err)
+			}
+			letters = append(letters, l)
+		}
+		return letters
+	}
+	letters := list()
+	if len(letters) != 2 || letters[0].Queue != "answers" || letters[0].State != "waiting" {
+		t.Fatalf("%+v", letters)
+	}
+	if table := run("outbox"); !strings.Contains(table, letters[0].ID) || strings.Contains(table, patient.FNR) {
+		t.Errorf("%s", table)
+	}
+	run("outbox", "--drop", letters[0].ID, "--reason", "a test of dropping")
+	if left := list(); len(left) != 1 || left[0].ID != letters[1].ID {
+		t.Errorf("%+v", left)
+	}
+	if log := run("log", "--json"); !strings.Contains(log, "a test of dropping") || !strings.Contains(log, letters[0].ID) {
+		t.Error("the reason is not in the ledger")
+	}
+	r.closed.Store(false)
+	run("outbox", "--retry", letters[1].ID)
+	if err := <-outcomes; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	for _, args := range [][]string{{"--retry", letters[0].ID}, {"--drop", "x", "--reason", "y"}} {
+		out, err := exec.Command("samdok", append([]string{"outbox", "--data", dir}, args...)...).CombinedOutput()
+		var code *exec.ExitError
+		if !errors.As(err, &code) || code.ExitCode() != 4 {
+			t.Errorf("%v: %v %s", args, err, out)
+		}
+	}
 }

@@ -33,7 +33,8 @@ says for each rule of ITI-18, ITI-41, ITI-42 and ITI-43 whether the server keeps
 
 The cases register made-up documents for made-up patients: run them against a test
 server. A server that knows only some patients needs their ids with --patient, or is told
-of each with --announce. --identity and --mllp add the cases of identity feeds.
+of each with --announce. --identity and --mllp add the cases of identity feeds, --xca those
+of a responding gateway in front of that registry and repository.
 
 Outcomes: pass; fail (the server broke the rule); error (the kit could not find out);
 skip (the server cannot be asked); disabled. Exit code 0 only when nothing failed.`,
@@ -42,7 +43,8 @@ sier for hver regel i ITI-18, ITI-41, ITI-42 og ITI-43 om tjeneren holder den.
 
 Prøvene registrerer oppdiktede dokumenter for oppdiktede pasienter: kjør dem mot en
 testtjener. En tjener som bare kjenner noen pasienter, trenger id-ene med --patient,
-eller får dem meldt med --announce. --identity og --mllp gir prøvene av identitetsstrømmer.
+eller får dem meldt med --announce. --identity og --mllp gir prøvene av identitetsstrømmer,
+--xca dem av en gateway som svarer andre fellesskap for dette registeret og dokumentlageret.
 
 Utfall: pass; fail (tjeneren brøt regelen); error (prøven fant ikke ut av det);
 skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting feilet.`),
@@ -56,6 +58,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.Repository, "repository", "", c.tr("URL of the repository (ITI-41, ITI-43)", "adressen til dokumentlageret (ITI-41, ITI-43)"))
 	fl.StringVar(&f.target.Identity, "identity", "", c.tr("URL of the patient identity feed (ITI-44)", "adressen til strømmen av pasientidentiteter (ITI-44)"))
 	fl.StringVar(&f.target.Subscription, "subscription", "", c.tr("URL of the notification broker (ITI-52, ITI-54)", "adressen til varslingstjenesten (ITI-52, ITI-54)"))
+	fl.StringVar(&f.target.XCA, "xca", "", c.tr("URL of the responding gateway (ITI-38, ITI-39)", "adressen til gatewayen som svarer andre fellesskap (ITI-38, ITI-39)"))
 	fl.StringVar(&f.target.Recipient, "recipient", "", c.tr("`HOST:PORT` where notifications are taken here, as the server sees it (default: a free port of this machine)", "`VERT:PORT` der varsler tas imot her, slik tjeneren ser det (ellers en ledig port på denne maskinen)"))
 	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("`HOST:PORT` of the patient identity feed by HL7 v2 (ITI-8)", "`VERT:PORT` til strømmen av pasientidentiteter med HL7 v2 (ITI-8)"))
 	fl.BoolVar(&f.mllpTLS, "mllp-tls", false, c.tr("speak TLS there", "bruk TLS der"))

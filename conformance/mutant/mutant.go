@@ -54,6 +54,9 @@ func (p *Proxy) Target() conformance.Target {
 	if t.Subscription != "" {
 		t.Subscription = p.URL + "/subscription"
 	}
+	if t.XCA != "" {
+		t.XCA = p.URL + "/xca"
+	}
 	if p.mllp != nil {
 		t.MLLP = p.mllp.Addr().String()
 	}
@@ -93,6 +96,8 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 		address = p.target.XDR
 	case "/subscription":
 		address = p.target.Subscription
+	case "/xca":
+		address = p.target.XCA
 	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, address, bytes.NewReader(x.Request))
 	if err != nil {
@@ -169,7 +174,7 @@ func Ignores(parameter string) conformance.Mutant {
 }
 
 // OnPath applies a mutant only to answers and requests of one endpoint
-// ("/registry", "/repository", "/identity", "/subscription" or "/mllp") whose request contains a text.
+// ("/registry", "/repository", "/identity", "/subscription", "/xca" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

@@ -86,8 +86,11 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// The example that people start from is right.
+// The examples that people start from are right.
 func TestExample(t *testing.T) {
+	if list, err := Load("../../examples/two-regions/communities.yaml"); err != nil || len(list) != 2 {
+		t.Errorf("%+v, %v", list, err)
+	}
 	list, err := Load("../../examples/communities.yaml")
 	if err != nil || len(list) != 3 || !list[2].Bridge {
 		t.Errorf("%+v, %v", list, err)

@@ -61,6 +61,7 @@ func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, communit
 	mux.Handle("POST /communities", serveOperation(l, func(context.Context, struct{}) ([]gateway.Status, error) { return communities(), nil }))
 	mux.Handle("POST /keep", keep)
 	mux.Handle("POST /log", serveOperation(l, func(ctx context.Context, q LogRequest) (LogAnswer, error) { return d.readLog(ctx, q, clock) }))
+	mux.Handle("POST /outbox", serveOperation(l, func(ctx context.Context, q OutboxCommand) ([]OutboxLetter, error) { return d.outbox(ctx, q, clock) }))
 	mux.Handle("POST /ledger", serveOperation(l, func(ctx context.Context, q LedgerCommand) (LedgerState, error) { return d.ledgerState(ctx, q, clock) }))
 	mux.Handle("POST /ledger/drop", serveOperation(l, func(ctx context.Context, q DropRequest) (DropAnswer, error) { return d.drop(ctx, q) }))
 	mux.Handle("POST /ledger/prove", serveOperation(l, func(_ context.Context, index int64) (ledger.Proof, error) { return d.ledger.Prove(index) }))

@@ -230,7 +230,7 @@ func (a *App) gatewayEndpoints(o xds.DoorOptions, doors map[string]xds.Door) (li
 		list = append(list, httpd.Endpoint{Path: initiatingPath, Name: "Initiating Gateway", Transactions: xds.InitiatingTransactions(), Handler: doors[xds.InitiatingDoor]})
 	}
 	if r := a.gateways.responding; r != nil {
-		doors[xds.RespondingDoor] = xds.RespondingHandler(r, o)
+		doors[xds.RespondingDoor] = xds.RespondingHandler(r, a.data.identity.HomeCommunityID, o)
 		list = append(list, httpd.Endpoint{Path: respondingPath, Name: "Responding Gateway", Transactions: xds.RespondingTransactions(), Handler: doors[xds.RespondingDoor]})
 	}
 	return list

@@ -221,6 +221,9 @@ func TestExamplesLoad(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no examples: %v", err)
 	}
+	for _, name := range []string{"west", "north", "national"} {
+		files = append(files, filepath.Join("..", "..", "examples", "two-regions", name+".yaml"))
+	}
 	for _, f := range files {
 		if _, err := Load(Input{File: f}); err != nil {
 			t.Errorf("%s: %v", f, err)

@@ -25,6 +25,7 @@ type door struct {
 	recipient  bool          // of documents sent to somebody (XDR); repository is set too
 	gateway    string        // a gateway's name in messages; "" for the others
 	actions    [2]string     // of a gateway: query and retrieve
+	home       string        // of a responding gateway: the location of errors that have none
 	identity   bool          // neither registry nor repository
 	broker     func() string // of subscriptions: its address; nil: another actor
 	memory     budget

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"samdok/fault"
 	"samdok/sharing"
 )
 
@@ -21,16 +22,33 @@ func InitiatingHandler(r sharing.Reader, o DoorOptions) Door {
 }
 
 // RespondingHandler is a responding gateway: it answers ITI-38 and ITI-39 of other
-// communities' gateways. An answer is packed when its request is, as ITI-39 always
+// communities' gateways in the name of the community home, which is the location of
+// errors that have no other (ITI TF-2 3.38.4.1.3). An answer is packed when its request is, as ITI-39 always
 // should be (ITI TF-2 3.39.5).
-func RespondingHandler(r sharing.Reader, o DoorOptions) Door {
-	return gatewayDoor(r, o, "Responding Gateway's (ITI-38, ITI-39)", actionCrossQuery, actionCrossRetrieve)
+func RespondingHandler(r sharing.Reader, home string, o DoorOptions) Door {
+	d := gatewayDoor(r, o, "Responding Gateway's (ITI-38, ITI-39)", actionCrossQuery, actionCrossRetrieve)
+	d.home = home
+	return d
 }
 
 func gatewayDoor(r sharing.Reader, o DoorOptions, name, query, retrieve string) *door {
 	d := newDoor(nil, o, false)
 	d.read, d.gateway, d.actions = r, name, [2]string{query, retrieve}
 	return d
+}
+
+// located gives problems without a location that of the door.
+func (d *door) located(list []fault.Problem) []fault.Problem {
+	if d.home == "" {
+		return list
+	}
+	out := append([]fault.Problem(nil), list...)
+	for i := range out {
+		if out[i].Location == "" {
+			out[i].Location = d.home
+		}
+	}
+	return out
 }
 
 // hopsHeader counts the gateways that a request has passed, so that two that ask

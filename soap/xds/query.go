@@ -63,7 +63,7 @@ func (x *exchange) query() error {
 
 func (x *exchange) queryFailure(problems []fault.Problem) {
 	b := soap.AppendOpen(make([]byte, 0, 1<<10), x.answerHeader())
-	b = ebrim.AppendQueryResponseHead(b, ebrim.Failure, problems)
+	b = ebrim.AppendQueryResponseHead(b, ebrim.Failure, x.d.located(problems))
 	x.small(soap.AppendClose(ebrim.AppendQueryResponseTail(b)), false)
 }
 

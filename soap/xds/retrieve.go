@@ -37,13 +37,13 @@ func (x *exchange) retrieve() error {
 		return err
 	}
 	if most := x.d.o.Limits.Retrieve; len(requests) > most {
-		x.retrieved(&sharing.Retrieved{Problems: []fault.Problem{{Code: fault.TooManyResults,
-			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}}})
+		x.retrieved(&sharing.Retrieved{Problems: x.d.located([]fault.Problem{{Code: fault.TooManyResults,
+			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}})})
 		return nil
 	}
 	got, err := x.d.read.Retrieve(x.r.Context(), x.caller(), requests)
 	if err != nil {
-		got = &sharing.Retrieved{Problems: x.problems(err)}
+		got = &sharing.Retrieved{Problems: x.d.located(x.problems(err))}
 	}
 	aborted := errNotSent // stays when what follows panics
 	defer func() { got.Close(aborted) }()

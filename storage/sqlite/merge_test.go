@@ -2,13 +2,16 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"samdok/access"
+	"samdok/metadata"
 	"samdok/metadata/metadatatest"
 	"samdok/storage"
+	"samdok/storage/storagetest"
 )
 
 func mergeOf(t testing.TB, db *DB, survivor, subsumed metadatatest.Patient) {
@@ -148,6 +151,50 @@ func TestFindWithoutMergesAllocatesTheSame(t *testing.T) {
 	mergeOf(t, db, c, a)
 	if after := testing.AllocsPerRun(100, find); after > before+4 { // the chain of one
 		t.Errorf("%v allocations after somebody else was merged, %v before", after, before)
+	}
+	closeDB(t, db)
+}
+
+// A removal after a merge stands in the survivor's stream. Within one batch, where
+// the cache does not know of it yet, nobody refers to what it removes.
+func TestRemovalAfterMergeInOneBatch(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "log.db"), Options{})
+	g := metadatatest.New(9)
+	a, b, c := g.Patient(), g.Patient(), g.Patient()
+	old := store(t, db, g, a, 0)
+	mergeOf(t, db, b, a)
+	removal := storage.Event{Kind: storage.EventRemoved, ID: metadata.NewUUID(), Time: time.Now().UTC()}
+	for _, o := range old.Events[0].Added {
+		removal.Removed = append(removal.Removed, o.Object.ObjectID())
+	}
+	late := storagetest.NewChange(g.Metadata(c, 1), 0)
+	link := &metadata.Association{ID: metadata.NewUUID().ID(), Type: metadata.HasMember, Status: metadata.Approved,
+		Source: late.Events[0].Added[0].Object.ObjectID(), Target: removal.Removed[1]}
+	late.Events[0].Added = append(late.Events[0].Added, storage.Added{Object: link})
+
+	release, held := make(chan struct{}), make(chan error, 1)
+	started := make(chan struct{})
+	go func() {
+		held <- db.writer.between(context.Background(), "test", func() error { close(started); <-release; return nil })
+	}()
+	<-started
+	answers := make([]chan error, 2)
+	for i, change := range []storage.Change{{Stream: storage.PatientStream(b.ID()), Expect: 1, Events: []storage.Event{removal}}, late} {
+		answers[i] = make(chan error, 1)
+		go func() { answers[i] <- db.Append(context.Background(), tenant, []storage.Change{change}) }()
+		for db.Waiting() <= i {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(release)
+	if err := <-held; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answers[0]; err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answers[1]; !errors.Is(err, storage.ErrConflict) {
+		t.Fatalf("a reference to what the same batch removed: %v", err)
 	}
 	closeDB(t, db)
 }

@@ -178,6 +178,9 @@ func (c *childWriter) append(changes []storage.Change, mark string, ids []metada
 	if err != nil {
 		return err
 	}
+	if len(ids) == 0 {
+		return nil // a step on the way
+	}
 	line := "ack"
 	for _, id := range ids {
 		line += " " + mark + string(id)
