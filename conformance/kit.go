@@ -36,6 +36,9 @@ type Case struct {
 type Mutant struct {
 	Request  func(*Exchange)
 	Response func(*Exchange)
+	// Delivery changes Type and Response of an answer that is posted to a
+	// wsa:ReplyTo.
+	Delivery func(*Exchange)
 }
 
 // Exchange is one HTTP exchange in the hands of a Mutant.

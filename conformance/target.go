@@ -41,6 +41,9 @@ type Target struct {
 	// Recipient is the HOST:PORT where the kit takes notifications, as the server
 	// sees it; "": a free port of this machine.
 	Subscription, Recipient string
+	// ReplyTo is the HOST:PORT where the kit takes asynchronous answers, as the server
+	// sees it and is allowed to send to; "": those cases are skipped.
+	ReplyTo string
 	// QueryLimit is how many objects the registry gives in one answer with
 	// returnType LeafClass; 0 when that is not known.
 	QueryLimit int

@@ -60,6 +60,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.Subscription, "subscription", "", c.tr("URL of the notification broker (ITI-52, ITI-54)", "adressen til varslingstjenesten (ITI-52, ITI-54)"))
 	fl.StringVar(&f.target.XCA, "xca", "", c.tr("URL of the responding gateway (ITI-38, ITI-39)", "adressen til gatewayen som svarer andre fellesskap (ITI-38, ITI-39)"))
 	fl.StringVar(&f.target.Recipient, "recipient", "", c.tr("`HOST:PORT` where notifications are taken here, as the server sees it (default: a free port of this machine)", "`VERT:PORT` der varsler tas imot her, slik tjeneren ser det (ellers en ledig port på denne maskinen)"))
+	fl.StringVar(&f.target.ReplyTo, "reply-to", "", c.tr("`HOST:PORT` where asynchronous answers are taken here; the server must be allowed to send to http://HOST:PORT", "`VERT:PORT` der asynkrone svar tas imot her; tjeneren må ha lov til å sende til http://VERT:PORT"))
 	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("`HOST:PORT` of the patient identity feed by HL7 v2 (ITI-8)", "`VERT:PORT` til strømmen av pasientidentiteter med HL7 v2 (ITI-8)"))
 	fl.BoolVar(&f.mllpTLS, "mllp-tls", false, c.tr("speak TLS there", "bruk TLS der"))
 	fl.BoolVar(&f.target.Announce, "announce", false, c.tr("tell of each made-up patient before it is used: the server takes documents of known patients only", "meld hver oppdiktede pasient før den brukes: tjeneren tar bare imot dokumenter for kjente pasienter"))

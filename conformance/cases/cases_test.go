@@ -1,6 +1,7 @@
 package cases_test
 
 import (
+	"net"
 	"strings"
 	"testing"
 
@@ -11,8 +12,20 @@ import (
 )
 
 func target(t *testing.T, args ...string) conformance.Target {
-	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--limits-query-leafclass", "60")...)
-	return conformance.Target{Registry: s.Registry, Repository: s.Repository, XDR: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP, Subscription: s.Subscription, XCA: s.XCA, QueryLimit: 60}
+	replyTo := freePort(t)
+	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--async-reply-to", "http://"+replyTo, "--limits-query-leafclass", "60")...)
+	return conformance.Target{Registry: s.Registry, Repository: s.Repository, XDR: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP, Subscription: s.Subscription, XCA: s.XCA, ReplyTo: replyTo, QueryLimit: 60}
+}
+
+// freePort is an address that nobody listens on and that no connection goes out
+// from: those to 127.0.0.1 come from there too.
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // known is a server that takes documents of those patients only that a feed has
@@ -54,7 +67,7 @@ func TestMutantsFail(t *testing.T) {
 			if isFeed(c) {
 				to = known
 			}
-			if c.Mutant.Request == nil && c.Mutant.Response == nil {
+			if c.Mutant.Request == nil && c.Mutant.Response == nil && c.Mutant.Delivery == nil {
 				t.Fatal("the case has no mutant")
 			}
 			proxy := mutant.New(to, c.Mutant)

@@ -10,9 +10,9 @@ import (
 )
 
 // pair is a registry and a repository of its own process that registers there.
-func pair(t *testing.T) (registry, repository *servertest.Server) {
-	registry = servertest.Start(t, t.TempDir(), "--roles", "registry", "--multi-patient-queries", "on")
-	repository = servertest.Start(t, t.TempDir(), "--roles", "repository", "--registry-url", registry.Registry, "--home-community-id", registry.HomeCommunityID, "--recipient-mailboxes", "974749025")
+func pair(t *testing.T, args ...string) (registry, repository *servertest.Server) {
+	registry = servertest.Start(t, t.TempDir(), append(args, "--roles", "registry", "--multi-patient-queries", "on")...)
+	repository = servertest.Start(t, t.TempDir(), append(args, "--roles", "repository", "--registry-url", registry.Registry, "--home-community-id", registry.HomeCommunityID, "--recipient-mailboxes", "974749025")...)
 	return registry, repository
 }
 
@@ -30,8 +30,9 @@ func notOfPair(id string) bool {
 
 // A registry and a repository that are two servers pass every case, as one does.
 func TestSeparateServersConform(t *testing.T) {
-	registry, repository := pair(t)
-	to := conformance.Target{Registry: registry.Registry, Repository: repository.Repository, XDR: repository.Recipient, Mailbox: "974749025", Home: registry.HomeCommunityID}
+	replyTo := freePort(t)
+	registry, repository := pair(t, "--async-reply-to", "http://"+replyTo, "--limits-query-leafclass", "60")
+	to := conformance.Target{Registry: registry.Registry, Repository: repository.Repository, XDR: repository.Recipient, Mailbox: "974749025", Home: registry.HomeCommunityID, ReplyTo: replyTo, QueryLimit: 60}
 	for _, c := range cases.All() {
 		t.Run(c.ID, func(t *testing.T) {
 			r := conformance.Run(t.Context(), to, []conformance.Case{c}, nil, nil).Results[0]

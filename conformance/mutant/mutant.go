@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"samdok/conformance"
 )
@@ -20,6 +21,9 @@ type Proxy struct {
 	target conformance.Target
 	mllp   net.Listener // nil when the target has none
 	conns  sync.WaitGroup
+
+	replies *httptest.Server       // in the place of the kit's inbox; nil when the target has none
+	kit     atomic.Pointer[string] // HOST:PORT of the kit's inbox
 }
 
 // New starts a proxy; Close it.
@@ -29,12 +33,20 @@ func New(target conformance.Target, m conformance.Mutant) *Proxy {
 	if target.MLLP != "" {
 		p.listenMLLP()
 	}
+	if target.ReplyTo != "" {
+		if err := p.listenReplyTo(); err != nil {
+			panic("the address of asynchronous answers cannot be used: " + err.Error())
+		}
+	}
 	return p
 }
 
 // Close ends the proxy and what is in work.
 func (p *Proxy) Close() {
 	p.Server.Close()
+	if p.replies != nil {
+		p.replies.Close()
+	}
 	if p.mllp != nil {
 		_ = p.mllp.Close()
 		p.conns.Wait()
@@ -57,6 +69,9 @@ func (p *Proxy) Target() conformance.Target {
 	if t.XCA != "" {
 		t.XCA = p.URL + "/xca"
 	}
+	if p.replies != nil {
+		t.ReplyTo = "127.0.0.1:0"
+	}
 	if p.mllp != nil {
 		t.MLLP = p.mllp.Addr().String()
 	}
@@ -73,6 +88,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.mutant.Request != nil {
 		p.mutant.Request(x)
 	}
+	x.Request = p.redirect(x.Request)
 	if err := p.forward(r, x); err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
