@@ -41,6 +41,9 @@ type Target struct {
 	// Recipient is the HOST:PORT where the kit takes notifications, as the server
 	// sees it; "": a free port of this machine.
 	Subscription, Recipient string
+	// QueryLimit is how many objects the registry gives in one answer with
+	// returnType LeafClass; 0 when that is not known.
+	QueryLimit int
 	// XCA is the URL of ITI-38 and ITI-39, with {iti} as above; "" when the server is no
 	// responding gateway. It answers for the documents of Registry and Repository.
 	XCA string
@@ -53,6 +56,15 @@ type Target struct {
 
 // Home is the homeCommunityId that was given for the target.
 func (t *T) Home() string { return t.target.Home }
+
+// QueryLimit is the registry's limit of objects in an answer; the case is skipped
+// when nobody told it.
+func (t *T) QueryLimit() int {
+	if t.target.QueryLimit <= 0 {
+		t.Skipf("needs the number of objects that the registry gives in one answer (--query-limit)")
+	}
+	return t.target.QueryLimit
+}
 
 func (t Target) timeout() time.Duration {
 	if t.Timeout == 0 {

@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"time"
 
+	"samdok/fault"
 	"samdok/metadata/profile"
 	"samdok/storage"
 )
@@ -20,8 +22,11 @@ type Options struct {
 	// and are merged; otherwise every patient is known.
 	KnownPatients bool
 	// Home is the community's homeCommunityId ("urn:oid:..."), "" when it has none.
-	Home   string
-	Limits Limits
+	Home string
+	// UnknownLogicalID is the error of an update (ITI-57) of what nothing is
+	// registered for; "" is UnresolvedReferenceException.
+	UnknownLogicalID fault.Code
+	Limits           Limits
 }
 
 // Limits of one request. Zero values mean the defaults.
@@ -68,6 +73,7 @@ type Registry struct {
 	limits  Limits
 	// knownOnly: Options.KnownPatients.
 	knownOnly bool
+	unknownID fault.Code // Options.UnknownLogicalID
 }
 
 // Ready is nil: a registry of its own answers for itself when it is asked.
@@ -78,5 +84,6 @@ func New(o Options) *Registry {
 	return &Registry{
 		log: o.Log, index: o.Index, profile: o.Profile, clock: o.Clock,
 		knownOnly: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
+		unknownID: cmp.Or(o.UnknownLogicalID, fault.UnresolvedReference),
 	}
 }

@@ -16,6 +16,8 @@ type updateCheck struct {
 	*view
 	problems []fault.Problem
 	unknown  bool // the patient is not known, or was merged into another one
+	// unknownID is the error of an ITI-57 under an unknown logical id.
+	unknownID fault.Code
 }
 
 func (c *updateCheck) report(id metadata.ID, code fault.Code, format string, args ...any) {
@@ -83,7 +85,7 @@ func (c *updateCheck) revision(rev *revision) {
 	}
 	previous, ok := c.newest(lid, nil)
 	if !ok {
-		code := fault.UnresolvedReference
+		code := c.unknownID
 		if c.restricted {
 			code = fault.MetadataVersionError
 		}

@@ -300,6 +300,20 @@ func TestCorrectedPatient(t *testing.T) {
 	})
 }
 
+// The framework says UnresolvedReferenceException of an unknown logical id; those
+// who expect what ITI-92 answers can have that.
+func TestUnknownLogicalIDIsAChoice(t *testing.T) {
+	for chosen, want := range map[fault.Code]fault.Code{
+		"": fault.UnresolvedReference, fault.UnresolvedReference: fault.UnresolvedReference, fault.MetadataVersionError: fault.MetadataVersionError,
+	} {
+		w := newWorld(t, newMemory(), func(o *registry.Options) { o.UnknownLogicalID = chosen })
+		doc, sub := w.registered(), w.set()
+		w.revise(sub, doc.ID, func(o metadata.Object) { o.(*metadata.DocumentEntry).LogicalID = metadata.NewUUID().ID() })
+		_, err := w.update(sub)
+		w.wantRefused(err, want)
+	}
+}
+
 // Every way to be wrong, with the code and the place that the standard wants.
 func TestUpdateRefusals(t *testing.T) {
 	type s = *metadata.Submission

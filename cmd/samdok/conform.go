@@ -63,6 +63,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("`HOST:PORT` of the patient identity feed by HL7 v2 (ITI-8)", "`VERT:PORT` til strømmen av pasientidentiteter med HL7 v2 (ITI-8)"))
 	fl.BoolVar(&f.mllpTLS, "mllp-tls", false, c.tr("speak TLS there", "bruk TLS der"))
 	fl.BoolVar(&f.target.Announce, "announce", false, c.tr("tell of each made-up patient before it is used: the server takes documents of known patients only", "meld hver oppdiktede pasient før den brukes: tjeneren tar bare imot dokumenter for kjente pasienter"))
+	fl.IntVar(&f.target.QueryLimit, "query-limit", 0, c.tr("objects that the registry gives in one LeafClass answer, to test XDSTooManyResults (registers one more)", "hvor mange objekter registeret gir i ett LeafClass-svar, for å prøve XDSTooManyResults (registrerer ett mer)"))
 	fl.StringVar(&f.target.XDR, "xdr", "", c.tr("URL of the Document Recipient (ITI-41, XDR), to test it too", "adressen til dokumentmottakeren (ITI-41, XDR), for å prøve den også"))
 	fl.StringVar(&f.target.Mailbox, "mailbox", "", c.tr("id of an organisation that the recipient receives for", "id til en virksomhet som mottakeren tar imot for"))
 	fl.StringVar(&f.target.Home, "home", "", c.tr("homeCommunityId of the community, urn:oid:...", "homeCommunityId for fellesskapet, urn:oid:..."))

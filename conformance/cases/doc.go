@@ -14,6 +14,6 @@ import (
 func All() []conformance.Case {
 	return slices.Concat(SOAP(), Headers(), Register(), Wording(), Objects(), Relationships(), Memberships(),
 		Query(), QueryForms(), QueryGet(), QueryEach(), Provide(), Packages(), Retrieve(), RetrieveForms(),
-		Updates(), Removals(), OnDemand(), OnDemandRetrieve(), MultiPatient(), Recipient(), Identity(), Subscriptions(),
+		Updates(), Removals(), OnDemand(), OnDemandRetrieve(), MultiPatient(), QueryLimit(), Recipient(), Identity(), Subscriptions(),
 		CrossQuery(), CrossRetrieve())
 }

@@ -17,6 +17,7 @@ import (
 	"samdok/access/decider"
 	"samdok/access/guard"
 	"samdok/audit"
+	"samdok/fault"
 	"samdok/hl7/mllp"
 	"samdok/internal/config"
 	"samdok/internal/httpd"
@@ -155,6 +156,7 @@ func (a *App) useCases() error {
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID, KnownPatients: c.Patients == "known",
+		UnknownLogicalID: unknownLogicalID(c),
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
@@ -221,6 +223,13 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 		return (&malware.ICAP{Address: u.Host, Service: strings.TrimPrefix(u.Path, "/"), Timeout: m.Timeout}).Open
 	}
 	return nil
+}
+
+func unknownLogicalID(c *config.Config) fault.Code {
+	if c.UnknownLogicalID == "version" {
+		return fault.MetadataVersionError
+	}
+	return fault.UnresolvedReference
 }
 
 // listen mounts the doors and opens the ports.

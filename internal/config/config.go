@@ -22,6 +22,7 @@ type Config struct {
 	RepositoryUniqueID string // "" means: generated once per data folder
 	Profile            string
 	Patients           string
+	UnknownLogicalID   string // error of an ITI-57: unresolved or version
 	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 

@@ -14,6 +14,7 @@ func Settings() []*Setting {
 	t.onDemand()
 	t.limits()
 	t.multiPatient()
+	t.updates()
 	t.mailbox()
 	t.listeners()
 	t.mllp()
@@ -306,6 +307,14 @@ func (t *table) mailbox() {
 	t.add("recipient.default", "ID", "",
 		"Organisation whose mailbox takes messages that name no intendedRecipient; without it they are refused with UnknownRecipient.",
 		"Virksomheten som får meldinger uten intendedRecipient i postkassen sin; uten den blir de avvist med UnknownRecipient.", set, get)
+}
+
+func (t *table) updates() {
+	t.group = Text{"Updates", "Endringer"}
+	set, get := choice(func(c *Config) *string { return &c.UnknownLogicalID }, "unresolved", "version")
+	t.add("updates.unknown-logical-id", "unresolved|version", "unresolved",
+		"Error of an update (ITI-57) under a logical id that nothing is registered for: UnresolvedReferenceException, or XDSMetadataVersionError, which ITI-92 always has.",
+		"Feilen for en endring (ITI-57) under en logisk id som ingenting er registrert for: UnresolvedReferenceException, eller XDSMetadataVersionError, som ITI-92 alltid har.", set, get)
 }
 
 func (t *table) listeners() {

@@ -304,6 +304,39 @@ func FuzzDoors(f *testing.F) {
 	})
 }
 
+// FuzzRemoveDocuments: whatever names documents to be removed, only whole names
+// reach the use case.
+func FuzzRemoveDocuments(f *testing.F) {
+	seed := func(body string) {
+		f.Add(soap.AppendClose(append(soap.AppendOpen(nil, soap.Header{Action: actionRemoveDocuments, MessageID: "urn:uuid:6d296e90-e5dc-43d0-b455-7c1f3eb35d83", ReplyTo: soap.Anonymous}), body...)))
+	}
+	const open = `<r:RemoveDocumentsRequest xmlns:r="urn:ihe:iti:rmd:2017" xmlns:x="urn:ihe:iti:xds-b:2007">`
+	seed(open + `<x:DocumentRequest><x:HomeCommunityId>urn:oid:1.2</x:HomeCommunityId><x:RepositoryUniqueId>1.2.3</x:RepositoryUniqueId><x:DocumentUniqueId>5^6</x:DocumentUniqueId></x:DocumentRequest></r:RemoveDocumentsRequest>`)
+	seed(open + strings.Repeat(`<x:DocumentRequest><x:RepositoryUniqueId>1</x:RepositoryUniqueId><x:DocumentUniqueId>2</x:DocumentUniqueId></x:DocumentRequest>`, 9) + `</r:RemoveDocumentsRequest>`)
+	seed(open + `<x:DocumentRequest><x:RepositoryUniqueId/></x:DocumentRequest></r:RemoveDocumentsRequest>`)
+	seed(open + `</r:RemoveDocumentsRequest>`)
+	called := false
+	d := RepositoryHandler(&service{removeDs: func(_ context.Context, _ access.Caller, list []metadata.DocumentRequest) (sharing.Removed, error) {
+		called = true
+		if len(list) == 0 {
+			f.Error("nothing is to be removed")
+		}
+		for _, r := range list {
+			if r.UniqueID == "" || r.RepositoryID == "" {
+				f.Errorf("a document without a whole name: %+v", r)
+			}
+		}
+		return sharing.Removed{Documents: len(list)}, nil
+	}}, DoorOptions{Log: discard(), Limits: Limits{Message: mtom.Limits{RootBytes: 1 << 20}}})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		called = false
+		checkDoor(t, d, "application/soap+xml; charset=UTF-8", strings.NewReader(string(body)))
+		if called && !strings.Contains(string(body), "RemoveDocumentsRequest") {
+			t.Error("documents are removed that nobody named")
+		}
+	})
+}
+
 func checkDoor(t *testing.T, d http.Handler, contentType string, body io.Reader) {
 	t.Helper()
 	w, r := recorded(contentType, body)
