@@ -21,9 +21,12 @@ func (c *cli) completions(root *cobra.Command) {
 	choices := map[string][]string{
 		"lang": {"en", "nb"}, "status": {"approved", "deprecated", "all"}, "generator": {"summary"},
 	}
+	orFile := map[string]bool{} // a file of one's own may stand there too
 	for _, s := range config.Settings() {
-		if words := strings.Split(s.Form, "|"); len(words) > 1 && strings.ToLower(s.Form) == s.Form {
-			choices[s.Flag()] = words
+		words := strings.Split(s.Form, "|")
+		fixed := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return strings.ToLower(w) != w })
+		if len(words) > 1 && len(fixed) > 1 {
+			choices[s.Flag()], orFile[s.Flag()] = fixed, len(fixed) < len(words)
 		}
 	}
 	codes := map[string]profile.Attribute{
@@ -40,6 +43,8 @@ func (c *cli) completions(root *cobra.Command) {
 			switch {
 			case isCode && client:
 				complete = c.completeCode(attribute)
+			case orFile[f.Name]:
+				complete = cobra.FixedCompletions(toCompletions(choices[f.Name]), cobra.ShellCompDirectiveDefault)
 			case choices[f.Name] != nil:
 				complete = cobra.FixedCompletions(toCompletions(choices[f.Name]), cobra.ShellCompDirectiveNoFileComp)
 			case slices.Contains([]string{"FILE", "FIL"}, form):

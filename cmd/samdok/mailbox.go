@@ -32,7 +32,7 @@ som kjører på datamappen; hver lesing blir loggført.`),
 func (c *cli) mailboxListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := c.command("list ORGANISATION", c.tr("List the messages of a mailbox, the oldest first", "List meldingene i en postkasse, de eldste først"),
-		c.tr("ORGANISATION is the organisation's id as in intendedRecipient. Exit code 4 when the mailbox is empty.", "ORGANISATION er virksomhetens id som i intendedRecipient. Sluttkode 4 når postkassen er tom."),
+		c.tr("ORGANISATION is the organisation's id as in intendedRecipient.\nExit code 4 when the mailbox is empty.", "ORGANISATION er virksomhetens id som i intendedRecipient. Sluttkode 4 når postkassen er tom."),
 		`  samdok mailbox list 974749025
   samdok mailbox list 974749025 --json`,
 		func(cmd *cobra.Command, args []string) error {
@@ -76,8 +76,8 @@ func (c *cli) listMail(ctx context.Context, conf *config.Config, org string, asJ
 func (c *cli) mailboxGetCommand() *cobra.Command {
 	var dir string
 	cmd := c.command("get ORGANISATION ID", c.tr("Get a message with its documents", "Hent en melding med dokumentene"),
-		c.tr("Writes message.json and the documents into a new folder. ID is as `samdok mailbox list` shows it. Exit code 4 when there is no such message.",
-			"Skriver message.json og dokumentene til en ny mappe. ID er slik `samdok mailbox list` viser den. Sluttkode 4 når meldingen ikke finnes."),
+		c.tr("Writes message.json and the documents into a new folder. ID is as samdok mailbox list\nshows it. Exit code 4 when there is no such message.",
+			"Skriver message.json og dokumentene til en ny mappe. ID er slik samdok mailbox list viser\nden. Sluttkode 4 når meldingen ikke finnes."),
 		`  samdok mailbox get 974749025 2.999.1 -o received`,
 		func(cmd *cobra.Command, args []string) error {
 			conf, err := c.loadConfig(cmd.Flags(), nil)

@@ -34,7 +34,7 @@ som kjører på datamappen, eller uten tjener.
 grunnen blir loggført. Sluttkode 4 når meldingen ikke finnes.`),
 		`  samdok outbox
   samdok outbox --retry urn:uuid:6f1b4f0e-6a1e-4f0e-9c56-8f6c7a3c2c11
-  samdok outbox --drop urn:uuid:6f1b4f0e-6a1e-4f0e-9c56-8f6c7a3c2c11 --reason 'receiver closed down'`,
+  samdok outbox --drop urn:uuid:6f1b4f0e-6a1e-4f0e-9c56-8f6c7a3c2c11 --reason 'receiver closed'`,
 		func(cmd *cobra.Command, _ []string) error {
 			conf, err := c.loadConfig(cmd.Flags(), nil)
 			if err != nil {
