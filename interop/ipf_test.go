@@ -61,6 +61,12 @@ func TestIPFIdentities(t *testing.T) {
 	ipf(t, s, "n=2", "iti42=", "iti8="+s.MLLP)
 }
 
+// Another community's gateway asks the responding gateway by ITI-38 and ITI-39.
+func TestIPFGateway(t *testing.T) {
+	s := servertest.Start(t, t.TempDir(), "--gateway-respond", "on")
+	ipf(t, s, "n=3", "iti38="+s.XCA, "iti39="+s.XCA, "home="+s.HomeCommunityID)
+}
+
 func TestIPFBigDocument(t *testing.T) {
 	s := servertest.Start(t, t.TempDir())
 	t.Setenv("HEAP", "4g") // the client holds its documents in memory, more than once

@@ -325,7 +325,7 @@ func (a *App) door() xds.DoorOptions {
 	return xds.DoorOptions{
 		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName), Authorities: authorities(a.Config), Across: a.Config.Across.On,
 		Limits: xds.Limits{
-			Message:  mtom.Limits{Parts: l.Documents + 1, RootBytes: l.RootBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes},
+			Message:  mtom.Limits{Parts: l.Documents + 1, HeaderBytes: l.PartHeaderBytes, RootBytes: l.RootBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes},
 			XML:      xmlscan.Limits{Size: int(l.RootBytes), Depth: l.Depth, Attributes: l.Attributes, Text: l.ValueBytes},
 			Metadata: ebrim.Limits{Objects: l.Objects, Slots: l.Slots, Values: l.Values},
 			Retrieve: l.RetrieveDocuments,

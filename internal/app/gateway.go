@@ -177,7 +177,7 @@ func (a *App) member(c *directory.Community, dir string) (gateway.Member, error)
 		Community: xds.NewCommunity(xds.CommunityOptions{
 			Plain: c.Kind == "xds", Home: c.Home,
 			Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
-				Limits: mtom.Limits{PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
+				Limits: mtom.Limits{HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
 		}),
 	}, nil
 }

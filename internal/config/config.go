@@ -78,6 +78,7 @@ func (s Secret) GoString() string { return s.String() }
 // Limits bound what one request may hold.
 type Limits struct {
 	RootBytes          int64 // SOAP envelope
+	PartHeaderBytes    int   // header lines of one part of a package
 	DocumentBytes      int64
 	SubmissionBytes    int64 // all documents of one submission
 	Documents          int   // documents in one submission

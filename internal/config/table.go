@@ -219,6 +219,10 @@ func (t *table) limits() {
 	t.add("limits.root-bytes", "SIZE", "16MiB",
 		"Largest SOAP envelope, documents not counted.",
 		"Største SOAP-konvolutt, dokumentene ikke medregnet.", set, get)
+	set, get = smallSize(func(c *Config) *int { return &c.Limits.PartHeaderBytes })
+	t.add("limits.part-header-bytes", "SIZE", "16KiB",
+		"Header lines of one part of a package (MTOM), with what stands before its boundary.",
+		"Hodet til én del av en pakke (MTOM), medregnet det som står foran skillet.", set, get)
 	set, get = size(func(c *Config) *int64 { return &c.Limits.DocumentBytes })
 	t.add("limits.document-bytes", "SIZE", "5GiB",
 		"Largest document.",

@@ -26,7 +26,7 @@ type Limits struct {
 // Names of the limits in messages; those of the configuration where it has them.
 const (
 	LimitParts       = "limits.documents"
-	LimitHeaderBytes = "part-header-bytes (fixed)" // not configured
+	LimitHeaderBytes = "limits.part-header-bytes"
 	LimitRootBytes   = "limits.root-bytes"
 	LimitPartBytes   = "limits.document-bytes"
 	LimitTotalBytes  = "limits.submission-bytes"
