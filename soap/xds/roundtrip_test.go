@@ -163,10 +163,11 @@ func (v *vault) add(unique, mime string, size int64, r io.Reader) {
 }
 
 func (v *vault) service() *service {
-	v.closed = make(chan error, 1)
+	closed := make(chan error, 1) // of this service: an answer may be closed after the next one is made
+	v.closed = closed
 	return &service{retrieve: func(context.Context, access.Caller, []metadata.DocumentRequest) (*sharing.Retrieved, error) {
 		r := &sharing.Retrieved{Documents: v.docs, Problems: v.probs}
-		r.OnClose(func(err error) { v.closed <- err })
+		r.OnClose(func(err error) { closed <- err })
 		return r, nil
 	}}
 }
