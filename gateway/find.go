@@ -200,19 +200,10 @@ const maxNamed = 10
 // ok tells whether an object may be shown: its home is one that the community may
 // answer for. Associations need none (ITI TF-2 3.38.4.1.3).
 func (h *homes) ok(o metadata.Object) bool {
-	home := ""
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		home = o.Home
-	case *metadata.SubmissionSet:
-		home = o.Home
-	case *metadata.Folder:
-		home = o.Home
-	case *metadata.ObjectReference:
-		home = o.Home
-	case *metadata.Association:
+	if _, ok := o.(*metadata.Association); ok {
 		return true
 	}
+	home := metadata.HomeOf(o)
 	list := &h.foreign
 	switch owner := h.d.homes[home]; {
 	case home == "":

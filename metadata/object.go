@@ -29,6 +29,23 @@ func (*SubmissionSet) isObject()   {}
 func (*Folder) isObject()          {}
 func (*Association) isObject()     {}
 
+// HomeOf is the homeCommunityId of an object ("urn:oid:..."); "" when it has none.
+func HomeOf(o Object) string {
+	switch o := o.(type) {
+	case *DocumentEntry:
+		return o.Home
+	case *SubmissionSet:
+		return o.Home
+	case *Folder:
+		return o.Home
+	case *Association:
+		return o.Home
+	case *ObjectReference:
+		return o.Home
+	}
+	return ""
+}
+
 // Status is availabilityStatus (ITI TF-3 4.2.3.2.2). The zero value means that
 // none was given; objects in a registry always have one.
 type Status uint8

@@ -139,7 +139,7 @@ func (j *judge) add(ctx context.Context, o metadata.Object) error {
 		return nil
 	}
 	j.objects = append(j.objects, o)
-	j.items = append(j.items, j.ids.item(o, homeOf(o)))
+	j.items = append(j.items, j.ids.item(o, metadata.HomeOf(o)))
 	if len(j.objects) < findBatch {
 		return nil
 	}
@@ -192,22 +192,6 @@ func hides(r access.Restriction, o metadata.Object) bool {
 		}
 	}
 	return false
-}
-
-func homeOf(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.Home
-	case *metadata.SubmissionSet:
-		return o.Home
-	case *metadata.Folder:
-		return o.Home
-	case *metadata.Association:
-		return o.Home
-	case *metadata.ObjectReference:
-		return o.Home
-	}
-	return ""
 }
 
 // leg is the own community under the pass of this request; nil without one.

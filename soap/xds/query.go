@@ -39,7 +39,7 @@ func (x *exchange) query() error {
 	}
 	if q.Return == metadata.ObjectRef {
 		add = func(o metadata.Object) error {
-			return sp.Append(func(b []byte) []byte { return ebrim.AppendObjectRef(b, o.ObjectID(), home(o)) })
+			return sp.Append(func(b []byte) []byte { return ebrim.AppendObjectRef(b, o.ObjectID(), metadata.HomeOf(o)) })
 		}
 	}
 	found, err := x.d.read.Find(x.r.Context(), x.caller(), q, add)
@@ -76,20 +76,4 @@ func outcome(problems []fault.Problem, results int) ebrim.Status {
 		return ebrim.PartialSuccess
 	}
 	return ebrim.Failure
-}
-
-func home(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.Home
-	case *metadata.SubmissionSet:
-		return o.Home
-	case *metadata.Folder:
-		return o.Home
-	case *metadata.Association:
-		return o.Home
-	case *metadata.ObjectReference:
-		return o.Home
-	}
-	return ""
 }
