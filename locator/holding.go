@@ -2,6 +2,7 @@ package locator
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -73,6 +74,9 @@ func (t Told) String() string {
 	return toldNames[0]
 }
 
+// ToldNamed is how the locator learned, by its name; ToldUnknown when there is none.
+func ToldNamed(name string) Told { return Told(max(0, slices.Index(toldNames[:], name))) }
+
 // Source is who holds: a community (homeCommunityId, "urn:oid:...") and one of its
 // systems (an OID or a name; "" when only organisations are told of).
 type Source struct{ Community, System string }
@@ -128,7 +132,7 @@ func (p *Problem) Error() string { return "locator: " + p.At + ": " + p.Text }
 
 // Check finds what is wrong with a statement; nil: nothing.
 func (s *Statement) Check() *Problem {
-	if p := checkPatient(s.Patient); p != nil {
+	if p := CheckPatient(s.Patient); p != nil {
 		return p
 	}
 	if p := s.Source.check(); p != nil {
@@ -149,7 +153,8 @@ func (s *Statement) Check() *Problem {
 	return nil
 }
 
-func checkPatient(id metadata.PatientID) *Problem {
+// CheckPatient finds what is wrong with a patient's id; nil: nothing.
+func CheckPatient(id metadata.PatientID) *Problem {
 	switch {
 	case id.ID == "" || !plain(id.ID):
 		return &Problem{"/patient/id", fmt.Sprintf("Give the patient's number, at most %d bytes without control characters.", MaxText)}

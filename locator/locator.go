@@ -64,6 +64,8 @@ func (r Result) String() string { return resultNames[r] }
 type Outcome struct {
 	Result  Result
 	Problem *Problem
+	// Denied: the caller may not state it.
+	Denied bool
 }
 
 // key is whose card it is.
@@ -78,7 +80,7 @@ func (l *Locator) State(ctx context.Context, all []Statement) ([]Outcome, error)
 	of := map[string][]int{} // statements, by key
 	for i := range all {
 		if p := all[i].Check(); p != nil {
-			outcomes[i] = Outcome{Refused, p}
+			outcomes[i] = Outcome{Result: Refused, Problem: p}
 			continue
 		}
 		k := key(all[i].Patient)
@@ -102,7 +104,7 @@ func (l *Locator) State(ctx context.Context, all []Statement) ([]Outcome, error)
 			var p *Problem
 			switch {
 			case errors.As(err, &p):
-				outcomes[n] = Outcome{Refused, p}
+				outcomes[n] = Outcome{Result: Refused, Problem: p}
 			case err != nil:
 				return nil, false, err
 			case outdated:

@@ -123,7 +123,7 @@ func (l *Locating) state(ctx context.Context, all []locator.Statement, denied ma
 	outcomes := make([]locator.Outcome, len(all))
 	for i := range all {
 		if denied[i] {
-			outcomes[i] = locator.Outcome{Result: locator.Refused, Problem: &locator.Problem{At: "", Text: "The caller may not state this."}}
+			outcomes[i] = locator.Outcome{Result: locator.Refused, Denied: true, Problem: &locator.Problem{Text: "The caller may not state this."}}
 			continue
 		}
 		outcomes[i], taken = taken[0], taken[1:]

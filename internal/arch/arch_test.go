@@ -43,6 +43,7 @@ var rules = map[string][]string{
 	"repository":                      {"storage", "access", "fault", "metadata", "repository/malware"},
 	"repository/malware":              {"fault"},
 	"locator":                         {"storage", "access", "metadata"},
+	"locator/rest":                    {"locator", "sharing", "access", "fault", "metadata"},
 	"gateway":                         {"access", "fault", "metadata", "metadata/ebrim", "internal/spool", "internal/xmlscan"},
 	"gateway/directory":               {},
 	"ondemand":                        {"metadata"},
@@ -91,6 +92,7 @@ var frameworks = map[string][]string{
 	"github.com/gin-gonic/gin":             {"internal/httpd", "fhir", "portal"},
 	"github.com/beevik/etree":              {"soap/wsse", "conformance/..."},
 	"github.com/russellhaering/goxmldsig":  {"soap/wsse", "conformance/..."},
+	"github.com/getkin/kin-openapi/":       {}, // tests only
 	"github.com/spf13/cobra":               {"cmd/samdok"},
 	"modernc.org/sqlite":                   {"storage/sqlite"},
 	"github.com/minio/sio":                 {"storage/files"},
