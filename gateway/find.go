@@ -99,6 +99,7 @@ func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQ
 	if g.o.Observe != nil {
 		g.o.Observe(m.Home, true, count, now.Sub(start), err)
 	}
+	g.judge(&t, q.Query, count, err)
 	a.problems = m.judge(a.problems, err)
 	a.problems = append(a.problems, check.problems()...)
 }

@@ -17,9 +17,15 @@ import (
 type Options struct {
 	// Clock is required.
 	Clock func() time.Time
-	// Locate names the communities that hold something about a patient. sure is
-	// false when that is not known: then all are asked. nil: all are always asked.
-	Locate func(ctx context.Context, c access.Caller, patient metadata.PatientID) (homes []string, sure bool)
+	// Locate tells which communities hold something about a patient. Those that it is
+	// not sure of are asked, all of them after an error. nil: all are always asked.
+	Locate func(ctx context.Context, c access.Caller, patient metadata.PatientID) (Located, error)
+	// Probe is the share of queries, from 0 to 1, for which those are asked too that
+	// hold nothing for sure: so it is found out how often the locator is wrong.
+	Probe float64
+	// Judged is told of each question to a community that a locator had a say in: its
+	// result is found, empty or failed. nil: nobody is.
+	Judged func(why Why, result string)
 	// TempDir holds what waits beyond memory, encrypted; "" means the system's.
 	TempDir string
 	// Observe is told of each request to a community; nil: nobody is. objects is
@@ -77,6 +83,7 @@ func (g *Gateway) Replace(members []Member) error {
 type target struct {
 	*member // nil: the own one
 	leg     *Leg
+	why     Why
 }
 
 func (t *target) home() string {
@@ -131,33 +138,7 @@ func (g *Gateway) route(ctx context.Context, c access.Caller, q metadata.StoredQ
 	if own != nil {
 		all = append(all, target{leg: own})
 	}
-	named, sure := g.located(ctx, c, *patient)
-	for _, m := range d.list {
-		if !sure || m.Bridge || ownsOne(m, named) {
-			all = append(all, target{member: m})
-		}
-	}
-	return all, nil, nil
-}
-
-func (g *Gateway) located(ctx context.Context, c access.Caller, patient metadata.CX) (homes []string, sure bool) {
-	if g.o.Locate == nil {
-		return nil, false
-	}
-	id, err := patient.Patient()
-	if err != nil {
-		return nil, false
-	}
-	return g.o.Locate(ctx, c, id)
-}
-
-func ownsOne(m *member, homes []string) bool {
-	for _, h := range homes {
-		if m.owner(h) {
-			return true
-		}
-	}
-	return false
+	return append(all, g.located(ctx, c, d, *patient)...), nil, nil
 }
 
 // listed are the communities of $targetCommunityIdList, each once.

@@ -182,8 +182,8 @@ func TestBridge(t *testing.T) {
 func TestRouting(t *testing.T) {
 	for name, c := range map[string]struct {
 		q        metadata.StoredQuery
-		locate   []string
-		sure     bool
+		known    Located
+		unsure   error
 		found    string
 		problems string
 	}{
@@ -196,16 +196,18 @@ func TestRouting(t *testing.T) {
 		"listed":             {q: listing("('" + home(2) + "','" + home(0) + "')"), found: "2 0"},
 		"listed in values":   {q: listing("('"+home(2)+"')", "('"+home(2)+"','"+home(1)+"')"), found: "2 1"},
 		"listed unknown":     {q: listing("('" + home(2) + "','" + home(8) + "')"), found: "2", problems: "XDSUnknownCommunity " + home(8)},
-		"located":            {q: findDocuments, locate: []string{home(2)}, sure: true, found: "0 2"},
-		"located nowhere":    {q: findDocuments, sure: true, found: "0"},
-		"the locator doubts": {q: findDocuments, locate: []string{home(2)}, found: "0 1 2"},
+		"located":            {q: findDocuments, known: Located{Named: []string{home(2)}, Silent: []string{home(1)}}, found: "0 2"},
+		"located nowhere":    {q: findDocuments, known: Located{Silent: []string{home(1), home(2)}}, found: "0"},
+		"one is not known":   {q: findDocuments, known: Located{Silent: []string{home(2)}}, found: "0 1"},
+		"the locator doubts": {q: findDocuments, known: Located{Named: []string{home(2)}}, found: "0 1 2"},
+		"the locator is out": {q: findDocuments, known: Located{Silent: []string{home(1), home(2)}}, unsure: errors.New("out"), found: "0 1 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Locate: func(_ context.Context, _ access.Caller, p metadata.PatientID) ([]string, bool) {
+			o := Options{Locate: func(_ context.Context, _ access.Caller, p metadata.PatientID) (Located, error) {
 				if p.ID != "13879999999" {
 					t.Errorf("asked for %v", p)
 				}
-				return c.locate, c.sure
+				return c.known, c.unsure
 			}}
 			g := newGateway(t, o, Member{Home: home(1), Community: holder(1, home(1))}, Member{Home: home(2), Community: holder(1, home(2))})
 			found, problems := ask(t, g, c.q, &Leg{[]string{home(0)}, holder(1, home(0))})

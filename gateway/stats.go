@@ -18,7 +18,11 @@ type Status struct {
 	Failed   int64         `json:"failed"`  // unreachable, or wrong
 	Refused  int64         `json:"refused"` // not sent: breaker or too many at a time
 	Objects  int64         `json:"objects"`
-	Mean     time.Duration `json:"mean"` // of answers
+	Skipped  int64         `json:"skipped"`  // not asked: the locator was sure that it holds nothing
+	Needless int64         `json:"needless"` // the locator named it, and it had nothing
+	Probed   int64         `json:"probed"`   // asked although the locator was sure
+	Missed   int64         `json:"missed"`   // of those: it had something
+	Mean     time.Duration `json:"mean"`     // of answers
 	Longest  time.Duration `json:"longest"`
 	InWork   int           `json:"in_work"`
 	// LastAnswer and LastFailure are zero when there was none.
