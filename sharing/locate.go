@@ -10,13 +10,15 @@ import (
 
 	"samdok/access"
 	"samdok/access/guard"
+	"samdok/audit"
 	"samdok/fault"
 	"samdok/locator"
 	"samdok/metadata"
 )
 
-// LocatingOptions of a Locating. Locator, Guard and Tenant are required.
+// LocatingOptions of a Locating. Guard and Tenant are required.
 type LocatingOptions struct {
+	// Locator is the own one; nil: there is none, and only Tell may be used.
 	Locator *locator.Locator
 	Guard   *guard.Guard
 	Tenant  access.Tenant
@@ -262,4 +264,34 @@ func (l *Locating) Overview(ctx context.Context, c access.Caller) (Located, erro
 		coverage, err := l.o.Locator.Coverage(ctx)
 		return Located{patients, coverage}, err
 	})
+}
+
+// Follow takes what the own log says. No decision is asked for: what was registered
+// was decided on. The record tells that the locator knows it.
+func (l *Locating) Follow(ctx context.Context, all []locator.Statement) error {
+	if _, err := l.o.Locator.State(ctx, all); err != nil {
+		return err
+	}
+	return l.record(ctx, all, audit.Detail{Name: "told", Value: "the own locator"})
+}
+
+// Tell records that another locator is told of statements, then has them sent. The
+// operator's configuration allows it.
+func (l *Locating) Tell(ctx context.Context, to string, all []locator.Statement, send func(context.Context, []locator.Statement) error) error {
+	if err := l.record(ctx, all, audit.Detail{Name: "told", Value: to}); err != nil {
+		return err
+	}
+	return send(ctx, all)
+}
+
+func (l *Locating) record(ctx context.Context, all []locator.Statement, how audit.Detail) error {
+	req := access.Request{Tenant: l.o.Tenant, Caller: access.Caller{Door: "system", Loopback: true}, Action: access.ActionStateHoldings}
+	var items []access.Item
+	for i := range all {
+		req.Patients = append(req.Patients, all[i].Patient)
+		for k := range all[i].Held {
+			items = append(items, holdingItem(all[i].Patient, all[i].Source, &all[i].Held[k]))
+		}
+	}
+	return l.o.Guard.Record(ctx, req, audit.Success, items, nil, how)
 }

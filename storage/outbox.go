@@ -21,9 +21,11 @@ const (
 	QueueNotify
 	// QueueRegister: submissions whose fate at another registry is not known.
 	QueueRegister
+	// QueueLocate: patients whose holdings another locator is to be told.
+	QueueLocate
 )
 
-var queueNames = [...]string{"unknown", "answers", "notify", "register"}
+var queueNames = [...]string{"unknown", "answers", "notify", "register", "locate"}
 
 func (q Queue) String() string {
 	if int(q) < len(queueNames) {
@@ -33,7 +35,7 @@ func (q Queue) String() string {
 }
 
 // Queues are all queues there are.
-func Queues() []Queue { return []Queue{QueueAnswers, QueueNotify, QueueRegister} }
+func Queues() []Queue { return []Queue{QueueAnswers, QueueNotify, QueueRegister, QueueLocate} }
 
 // Letter is a message that is owed to somebody. Times are kept to the nanosecond,
 // in UTC.

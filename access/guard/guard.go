@@ -101,10 +101,12 @@ func run[T any](ctx context.Context, p *Pass, body func(context.Context, *Pass) 
 
 var errGoexit = errors.New("guard: the goroutine of the request was ended")
 
-// Record makes one record apart from Do, of something that happened after an
-// answer began to leave (audit.Aborted). It does not plan or decide.
-func (g *Guard) Record(ctx context.Context, r access.Request, outcome audit.Outcome, items []access.Item, problems []fault.Problem) error {
+// Record makes one record apart from Do: of something that happened after an answer
+// began to leave (audit.Aborted), or that the server does by itself. It does not plan
+// or decide.
+func (g *Guard) Record(ctx context.Context, r access.Request, outcome audit.Outcome, items []access.Item, problems []fault.Problem, details ...audit.Detail) error {
 	p := g.enter(r)
+	p.event.Details = details
 	p.Touched(items)
 	p.SetProblems(problems)
 	p.outcome = outcome

@@ -28,6 +28,8 @@ type Community struct {
 	Bridge   bool     `yaml:"bridge"`
 	// Authority replaces the assigning authority of patient ids; an OID.
 	Authority string `yaml:"assigning-authority"`
+	// Locator is the URL of the community's own locator; "": it has none, or tells all.
+	Locator string `yaml:"locator"`
 
 	Deadline   Duration `yaml:"deadline"`
 	Stall      Duration `yaml:"stall"`

@@ -15,6 +15,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -46,6 +47,8 @@ type Source struct {
 		Backup(ctx context.Context, path string) error
 	}
 	LogName string
+	// Databases are further ones, copied after the log.
+	Databases []Database
 	// Trees are folders or files below Dir whose files are only appended to, replaced
 	// never and deleted only when nothing needs them: documents, the ledger. A file
 	// belongs to the first that names it: what must not be newer than the rest comes
@@ -59,6 +62,14 @@ type Source struct {
 	// Temp is a folder for the copy of the log; it needs as much room as the log.
 	Temp  string
 	Clock func() time.Time
+}
+
+// Database copies itself to a new file.
+type Database struct {
+	Name string // in the data folder
+	From interface {
+		Backup(ctx context.Context, path string) error
+	}
 }
 
 // Progress is called now and then with bytes done and their expected total,
@@ -105,15 +116,19 @@ func (w *writer) all(s Source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
-	copied := filepath.Join(temp, "log")
-	if err := s.Log.Backup(w.ctx, copied); err != nil {
-		return err
+	var log []listed
+	for i, db := range append([]Database{{s.LogName, s.Log}}, s.Databases...) {
+		name := strconv.Itoa(i)
+		if err := db.From.Backup(w.ctx, filepath.Join(temp, name)); err != nil {
+			return err
+		}
+		copied, err := list(temp, name, nil)
+		if err != nil {
+			return err
+		}
+		copied[0].name = db.Name
+		log = append(log, copied[0])
 	}
-	log, err := list(temp, "log", nil)
-	if err != nil {
-		return err
-	}
-	log[0].name = s.LogName
 	// Names and sizes now: what is appended later belongs to entries that are not
 	// in the copied log.
 	files := log

@@ -50,6 +50,7 @@ type Config struct {
 	MLLP    MLLP
 	Outward Outward
 	DSUB    DSUB
+	Locator Locator
 	Malware Malware
 	Gateway Gateway
 	Sweep   Sweep
@@ -215,6 +216,21 @@ type Gateway struct {
 	Respond     bool   // answer other communities' gateways
 	Scope       string // of their questions: local, communities
 	Kinds       string // of objects answered: all, documents
+}
+
+// Locator is about who holds what about a patient (PIL).
+type Locator struct {
+	On            bool   // serve one
+	URL           string // of another one, which is told; "": none
+	CA, Cert, Key string // towards it
+	Level         string // of what it is told: organisation, system
+	Gateway       string // which one the gateway asks: off, own, remote
+	Probe         int    // percent of queries that ask all nevertheless
+	Deadline      time.Duration
+	Stale         time.Duration // a community's report counts that long
+	Report        time.Duration // between two reports of the own community
+	Retry         time.Duration // of what is told
+	KeepWithdrawn time.Duration
 }
 
 // Sweep removes documents that no submission ever registered.

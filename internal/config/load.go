@@ -202,6 +202,7 @@ func (l *loader) check() {
 		l.fail("tls.client-ca", c.from["tls.client-ca"], "asks clients for certificates, which needs TLS: give tls.cert and tls.key too")
 	}
 	l.checkGateway()
+	l.checkLocator()
 	l.checkMLLP()
 	l.checkOutward()
 	l.checkSubscriptions()
@@ -289,6 +290,27 @@ func (l *loader) checkGateway() {
 	}
 	if (c.Gateway.Communities != "" || c.Gateway.Respond) && !(c.HasRegistry() && c.HasRepository()) {
 		l.fail("roles", c.from["roles"], "gateway.communities and gateway.respond need both the registry and the repository")
+	}
+}
+
+func (l *loader) checkLocator() {
+	c := l.config
+	o := c.Locator
+	switch {
+	case o.Gateway == "own" && !o.On:
+		l.fail("locator.gateway", c.from["locator.gateway"], "own needs locator.on")
+	case o.Gateway == "remote" && o.URL == "":
+		l.fail("locator.gateway", c.from["locator.gateway"], "remote needs locator.url")
+	case o.Gateway != "off" && c.Gateway.Communities == "":
+		l.fail("locator.gateway", c.from["locator.gateway"], "is about the communities of gateway.communities, and there are none")
+	case o.Level == "organisation" && o.URL != "" && !o.On:
+		l.fail("locator.level", c.from["locator.level"], "organisation needs locator.on: this server's own locator is asked for the rest")
+	}
+	if (o.Cert == "") != (o.Key == "") {
+		l.fail("locator.cert", c.from["locator.cert"], "locator.cert and locator.key belong together; give both or none")
+	}
+	if o.Report > o.Stale/2 {
+		l.fail("locator.report-every", c.from["locator.report-every"], "must not be more than half of locator.stale (%s), or one lost report makes the locator unsure", formatDuration(o.Stale))
 	}
 }
 

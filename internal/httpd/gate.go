@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type gate struct {
 	watch  Watch
 	shared headers
 	known  map[string]string // path to endpoint name, for metrics
+	below  []string          // paths with more below them
 }
 
 // headers are ready-made values; net/http copies them but never changes them.
@@ -37,6 +39,9 @@ func newGate(o PublicOptions, next http.Handler) (*gate, error) {
 	}
 	for _, e := range o.Endpoints {
 		g.known[e.Path] = e.Path
+		if e.Below {
+			g.below = append(g.below, e.Path)
+		}
 	}
 	if o.Share > 0 && o.Share < 100 {
 		g.shares = newShares(o.Concurrent, o.Share)
@@ -125,6 +130,11 @@ func (g *gate) serve(w http.ResponseWriter, r *http.Request) {
 func (g *gate) endpoint(r *http.Request) string {
 	if name, ok := g.known[r.URL.Path]; ok {
 		return name
+	}
+	for _, path := range g.below {
+		if strings.HasPrefix(r.URL.Path, path+"/") {
+			return path
+		}
 	}
 	return "other"
 }

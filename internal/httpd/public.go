@@ -8,12 +8,15 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Endpoint is one SOAP actor at a fixed path.
+// Endpoint is one actor at a fixed path.
 type Endpoint struct {
 	Path         string // "/services/registry"
 	Name         string // "Document Registry"
 	Transactions []string
 	Handler      http.Handler
+	// Below: it is no SOAP actor; the handler answers all that lies below Path, whatever
+	// the method.
+	Below bool
 }
 
 // PublicOptions describe the public listener.
@@ -71,6 +74,10 @@ func NewPublic(o PublicOptions) (*Public, error) {
 	r.GET("/", gin.WrapH(page))
 	r.HEAD("/", gin.WrapH(page))
 	for _, e := range o.Endpoints {
+		if e.Below {
+			r.Any(e.Path+"/*below", gin.WrapH(e.Handler))
+			continue
+		}
 		r.POST(e.Path, gin.WrapH(e.Handler))
 		r.GET(e.Path, gin.WrapF(explainEndpoint(e)))
 	}

@@ -24,6 +24,7 @@ type Metrics struct {
 	jobs     *prometheus.CounterVec
 	jobTook  *prometheus.GaugeVec
 	letters  *prometheus.CounterVec
+	located  *prometheus.CounterVec
 }
 
 // buckets go from half a millisecond to half a minute.
@@ -46,9 +47,11 @@ func NewMetrics(version string) (*Metrics, error) {
 		jobTook:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "samdok_job_last_success_seconds", Help: "Unix time of a background job's last success."}, []string{"job"}),
 	}
 	m.letters = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_outbox_attempts_total", Help: "Attempts to deliver a message by their end: delivered, failed, dead."}, []string{"queue", "outcome"})
+	m.located = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_locator_questions_total",
+		Help: "Questions for all of a patient's documents to communities, by what the locator said (named, unsure; probe: it was sure that there is nothing) and what came of it (found, empty, failed). probe found is a miss, named empty is needless."}, []string{"why", "result"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "samdok_build_info", Help: "Always 1; the version is a label.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.others, m.othTook, m.jobs, m.jobTook, m.letters, build,
+	for _, c := range []prometheus.Collector{m.requests, m.took, m.refused, m.http, m.httpTook, m.mllp, m.others, m.othTook, m.jobs, m.jobTook, m.letters, m.located, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := m.registry.Register(c); err != nil {
 			return nil, err
@@ -88,6 +91,10 @@ func (m *Metrics) Community(home string, query bool, outcome string, took time.D
 	m.others.WithLabelValues(home, kind, outcome).Inc()
 	m.othTook.WithLabelValues(home, kind).Observe(took.Seconds())
 }
+
+// Located counts a question to a community that a locator had a say in. Both must be
+// from a closed set.
+func (m *Metrics) Located(why, result string) { m.located.WithLabelValues(why, result).Inc() }
 
 // HTTP counts a request that was let in. endpoint must be from a closed set.
 func (m *Metrics) HTTP(endpoint string, status int, took time.Duration) {

@@ -27,8 +27,6 @@ type Options struct {
 	Log    *slog.Logger
 	// Name is what people call a community; nil, or "": its homeCommunityId.
 	Name func(home string) string
-	// Counted is told of each request, by its path below Root; nil: nobody is.
-	Counted func(operation string, status int)
 }
 
 // maxBody bounds what is sent, but for a bulk load.
@@ -45,9 +43,6 @@ func Handler(o Options) http.Handler {
 	h := &handler{o: o, mux: http.NewServeMux()}
 	if h.o.Name == nil {
 		h.o.Name = func(home string) string { return home }
-	}
-	if h.o.Counted == nil {
-		h.o.Counted = func(string, int) {}
 	}
 	h.route("POST", "/holdings", h.state)
 	h.route("POST", "/holdings/withdraw", h.withdraw)
@@ -86,11 +81,9 @@ func (h *handler) route(method, path string, do func(w http.ResponseWriter, r *h
 		}
 		a, p := do(w, r)
 		if p != nil {
-			h.o.Counted(path, p.Status)
 			p.write(w, h.o.Log)
 			return
 		}
-		h.o.Counted(path, a.status)
 		if a.value != nil {
 			writeJSON(w, a.status, "application/json", a.value, h.o.Log)
 		} else if a.status != 0 {
