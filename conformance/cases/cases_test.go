@@ -2,6 +2,7 @@ package cases_test
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ func TestMutantsFail(t *testing.T) {
 // Ids are stable names: unique, and of the transaction that they test.
 func TestIDs(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range cases.All() {
+	for _, c := range slices.Concat(cases.All(), cases.Initiating()) {
 		if seen[c.ID] {
 			t.Errorf("%s occurs twice", c.ID)
 		}
