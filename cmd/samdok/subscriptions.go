@@ -98,7 +98,7 @@ func (c *cli) subscriptionsCancelCommand() *cobra.Command {
 	cmd := c.command("cancel ID", c.tr("End somebody's subscription", "Avslutt noens abonnement"),
 		c.tr("What was not delivered yet is not delivered any more. The end is recorded, with who and why;\nthe subscriber is not told. Exit code 4 when there is no such subscription.",
 			"Det som ennå ikke er levert, blir ikke levert. Det blir loggført, med hvem og hvorfor;\nabonnenten får ikke beskjed. Sluttkode 4 når abonnementet ikke finnes."),
-		"  samdok subscriptions cancel urn:uuid:6f1b4f0e-6a1e-4f0e-9c56-8f6c7a3c2c11 --reason 'receiver closed down'",
+		"  samdok subscriptions cancel urn:uuid:6f1b4f0e-6a1e-4f0e-9c56-8f6c7a3c2c11 --reason 'closed down'",
 		func(cmd *cobra.Command, args []string) error {
 			_, err := c.keep(cmd, app.KeepRequest{Cancel: &app.Release{ID: args[0], Reason: reason}})
 			return err
