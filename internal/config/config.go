@@ -56,6 +56,7 @@ type Config struct {
 	Log     Log
 
 	Profiling bool // CPU profiles on the internal listener
+	Tracing   Tracing
 
 	// from tells where each value came from, by setting name.
 	from map[string]Source
@@ -230,6 +231,12 @@ type Sweep struct {
 type Log struct {
 	Level  string
 	Format string
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoint string // "" means: nowhere
+	Sample   int    // percent of the traces that begin here
 }
 
 // Source is where a value came from.
