@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -199,7 +198,7 @@ func (a *App) useCases() error {
 }
 
 func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {
-	node, err := os.Hostname()
+	node, err := c.NodeName()
 	if err != nil {
 		return nil, err
 	}

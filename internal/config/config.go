@@ -38,6 +38,11 @@ type Config struct {
 	RetentionRules string        // "" means: none
 	LedgerKeep     time.Duration // records of use, at least
 
+	Storage       string // embedded or scaled
+	Node          string // "" means: the machine's name
+	S3            S3
+	Elasticsearch Elasticsearch
+
 	Roles    string // "registry,repository", "registry" or "repository"
 	Registry Registry
 	OnDemand OnDemand

@@ -8,6 +8,7 @@ func Settings() []*Setting {
 	t.general()
 	t.identity()
 	t.roles()
+	t.scaled()
 	t.authorities()
 	t.access()
 	t.protection()
