@@ -174,9 +174,9 @@ func webAddresses(field func(*Config) *[]string) (func(*Config, string) error, f
 func (l *loader) checkScaled() {
 	c := l.config
 	if !c.Scaled() {
-		for _, name := range [...]string{"s3.endpoint", "elasticsearch.url"} {
+		for name, value := range map[string]string{"s3.endpoint": c.S3.Endpoint, "elasticsearch.url": strings.Join(c.Elasticsearch.URLs, ",")} {
 			// Variables may be there for another command of the same shell.
-			if from := c.from[name]; from.Kind == FromFile || from.Kind == FromFlag {
+			if from := c.from[name]; value != "" && (from.Kind == FromFile || from.Kind == FromFlag) {
 				l.fail(name, from, "is for storage scaled; set that, or remove it")
 			}
 		}
