@@ -99,6 +99,9 @@ var frameworks = map[string][]string{
 	"codeberg.org/go-pdf/fpdf":             {"ondemand/summary"},
 	"golang.org/x/image/":                  {"ondemand/summary"},
 	"golang.org/x/mod/":                    {"audit/ledger"},
+	"github.com/minio/minio-go/":           {"storage/s3", "internal/enginetest"},
+	"github.com/elastic/go-elasticsearch/": {"storage/elastic"},
+	"go.opentelemetry.io/":                 {"internal/telemetry"},
 	"github.com/prometheus/client_golang/": {"internal/telemetry", "internal/httpd", "internal/app"},
 }
 
