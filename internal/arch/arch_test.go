@@ -34,7 +34,7 @@ var rules = map[string][]string{
 	"storage":                         {"access", "fault", "metadata"},
 	"storage/encoding":                {"storage", "metadata"},
 	"storage/keyring":                 {"fault", "internal/groupsync", "internal/disk"},
-	"storage/sqlite":                  {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata"},
+	"storage/sqlite":                  {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata", "internal/disk"},
 	"storage/elastic":                 {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata"},
 	"storage/files":                   {"storage", "storage/keyring", "internal/groupsync", "internal/disk", "access", "fault"},
 	"storage/storagetest":             {"storage", "access", "fault", "metadata", "metadata/metadatatest"},
@@ -101,6 +101,9 @@ var frameworks = map[string][]string{
 	"codeberg.org/go-pdf/fpdf":             {"ondemand/summary"},
 	"golang.org/x/image/":                  {"ondemand/summary"},
 	"golang.org/x/mod/":                    {"audit/ledger"},
+	"github.com/minio/minio-go/":           {"storage/s3", "internal/enginetest"},
+	"github.com/elastic/go-elasticsearch/": {"storage/elastic"},
+	"go.opentelemetry.io/":                 {"internal/telemetry"},
 	"github.com/prometheus/client_golang/": {"internal/telemetry", "internal/httpd", "internal/app"},
 }
 
