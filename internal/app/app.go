@@ -25,6 +25,7 @@ import (
 	"samdok/internal/outward"
 	"samdok/internal/telemetry"
 	"samdok/internal/xmlscan"
+	pil "samdok/locator/rest"
 	"samdok/mailbox"
 	"samdok/metadata/ebrim"
 	"samdok/metadata/profile"
@@ -66,6 +67,7 @@ type App struct {
 	keeping  sharing.Keeping
 	gate     *outward.Gate
 	notifier *notifier // nil when DSUB is off
+	locating *locating // nil when no locator is used
 	metrics  *telemetry.Metrics
 	tracing  *telemetry.Tracing // nil when off
 	public   *httpd.Public
@@ -93,6 +95,7 @@ type Info struct {
 	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
 	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
 	Subscription       string `json:"subscription,omitempty"`
+	Locator            string `json:"locator,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
 	HomeCommunityID    string `json:"home_community_id"`
@@ -138,7 +141,7 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.listen(); err != nil {
 		return nil, err
 	}
-	if a.control, err = listenControl(a.data, a.sharing, a.serveKeep, a.Communities, a.Clock, a.Log); err != nil {
+	if a.control, err = listenControl(a.data, a.sharing, a.serveKeep, a.Communities, a.locating, a.Clock, a.Log); err != nil {
 		return nil, err
 	}
 	if err := a.data.recordStart(ctx, a.Config, a.Version, a.Clock()); err != nil {
@@ -171,6 +174,9 @@ func (a *App) useCases() error {
 	})
 	a.notifier = a.openNotifier()
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
+	if a.locating, err = openLocating(c, d, g, a.Log, a.Clock); err != nil {
+		return fmt.Errorf("settings of the locator: %w", err)
+	}
 	var registrar sharing.Registrar = entries
 	made := onDemand(c, p, d.dir)
 	if !c.HasRegistry() {
@@ -186,7 +192,7 @@ func (a *App) useCases() error {
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,
 	})
-	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier, a.locating), all
 	if err := a.useGateways(all, g); err != nil {
 		return err
 	}
@@ -294,6 +300,9 @@ func (a *App) listen() (err error) {
 		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
 		{Name: "outbox", Warn: a.outboxWarning},
 	}
+	if a.data.cards != nil {
+		dependencies = append(dependencies, httpd.Dependency{Name: "locator", Check: a.data.cards.Ready})
+	}
 	if a.elsewhere != nil {
 		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
 	}
@@ -309,6 +318,7 @@ func (a *App) listen() (err error) {
 		a.letterMetrics(),
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.notifier.watch(a.metrics.Gauge),
+		a.locating.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
 }
@@ -332,6 +342,7 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 		all = append(all, httpd.Endpoint{Path: repositoryPath, Name: "Document Repository", Transactions: xds.RepositoryTransactions(), Handler: doors[xds.RepositoryDoor]})
 	}
 	all = append(all, a.gatewayEndpoints(door, doors)...)
+	all = append(all, a.locating.endpoints(caller)...)
 	a.answers.doors = doors
 	if a.notifier != nil {
 		all = append(all, httpd.Endpoint{Path: subscriptionPath, Name: "Notification broker", Transactions: xds.SubscriptionTransactions(), Handler: xds.SubscriptionHandler(a.sharing, door, a.brokerAddress)})
@@ -388,6 +399,9 @@ func (a *App) Info() Info {
 	if a.feed != nil {
 		i.MLLP = a.feed.Address()
 	}
+	if a.Config.Locator.On {
+		i.Locator = base + pil.Root
+	}
 	if a.notifier != nil {
 		i.Subscription = base + subscriptionPath
 	}
@@ -403,6 +417,7 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 	if a.notifier != nil {
 		a.notifier.start(a.sharing)
 	}
+	a.locating.start()
 	listeners := a.listeners()
 	broken := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -428,7 +443,7 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 
 // work is what is done in the background.
 func (a *App) work() []jobs.Job {
-	all := []jobs.Job{a.sweep}
+	all := append([]jobs.Job{a.sweep}, a.locating.work()...)
 	if a.gateways.reload != nil {
 		all = append(all, *a.gateways.reload)
 	}
@@ -483,6 +498,7 @@ func (a *App) close() error {
 		f()
 	}
 	a.notifier.close(ctx)
+	a.locating.close(ctx)
 	if a.gate != nil {
 		a.gate.Close()
 	}

@@ -56,8 +56,12 @@ func (d *data) backup(ctx context.Context, to io.Writer, clock func() time.Time,
 	if withKey {
 		last = append(last, masterName)
 	}
+	var more []backup.Database
+	if d.cards != nil {
+		more = append(more, backup.Database{Name: locatorName, From: d.cards})
+	}
 	_, err := backup.Write(ctx, backup.Source{
-		Dir: d.dir, Log: d.log, LogName: logName, Trees: []string{ledgerName + "/checkpoints", ledgerName + "/tree", documentsName, ledgerName, oldRecordsName}, Leave: []string{incomingName},
+		Dir: d.dir, Log: d.log, LogName: logName, Databases: more, Trees: []string{ledgerName + "/checkpoints", ledgerName + "/tree", documentsName, ledgerName, oldRecordsName}, Leave: []string{incomingName},
 		Last: last, Temp: filepath.Join(d.dir, spoolName), Clock: clock,
 	}, to, progress)
 	return err

@@ -28,7 +28,7 @@ const controlName = "control.sock"
 // longestSocket is what the kernel takes as a socket's path, with its end.
 const longestSocket = 100
 
-func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, communities func() []gateway.Status, clock func() time.Time, l *slog.Logger) (*httpd.Listener, error) {
+func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, communities func() []gateway.Status, locating *locating, clock func() time.Time, l *slog.Logger) (*httpd.Listener, error) {
 	path := filepath.Join(d.dir, controlName)
 	// One that is there belongs to a server that was killed: we hold the lock.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -59,6 +59,7 @@ func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, communit
 	})
 	serveMail(mux, svc, l)
 	mux.Handle("POST /communities", serveOperation(l, func(context.Context, struct{}) ([]gateway.Status, error) { return communities(), nil }))
+	mux.Handle("POST /locator/restate", serveOperation(l, func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, locating.restate(ctx) }))
 	mux.Handle("POST /keep", keep)
 	mux.Handle("POST /log", serveOperation(l, func(ctx context.Context, q LogRequest) (LogAnswer, error) { return d.readLog(ctx, q, clock) }))
 	mux.Handle("POST /outbox", serveOperation(l, func(ctx context.Context, q OutboxCommand) ([]OutboxLetter, error) { return d.outbox(ctx, q, clock) }))

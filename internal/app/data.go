@@ -25,6 +25,7 @@ const (
 	masterName    = "master.key"
 	keysFolder    = "keys"
 	logName       = "log.db"
+	locatorName   = "locator.db"
 	documentsName = "documents"
 	incomingName  = "documents/incoming"
 	ledgerName    = "ledger"
@@ -39,6 +40,7 @@ type data struct {
 	lock      *datadir.Lock
 	ring      *keyring.Ring // nil when encryption is off
 	log       *sqlite.DB
+	cards     *sqlite.Cards // of the locator; nil when there never was one
 	documents *files.Store
 	ledger    *ledger.Ledger
 	list      *retention.List
@@ -82,6 +84,9 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if d.log, err = sqlite.Open(ctx, filepath.Join(dir, logName), sqlite.Options{Ring: d.ring}); err != nil {
 		return nil, err
 	}
+	if d.cards, err = openCards(ctx, filepath.Join(dir, locatorName), c.Locator.On, d.ring); err != nil {
+		return nil, err
+	}
 	if d.documents, err = files.Open(filepath.Join(dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
 		return nil, err
 	}
@@ -99,6 +104,15 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 		return nil, err
 	}
 	return d, nil
+}
+
+// openCards opens what the locator knows: also when the locator is off now, so that
+// backups have it.
+func openCards(ctx context.Context, path string, on bool, ring *keyring.Ring) (*sqlite.Cards, error) {
+	if _, err := os.Stat(path); !on && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return sqlite.OpenCards(ctx, path, sqlite.CardsOptions{Ring: ring})
 }
 
 // freshSpool makes the folder for what is only kept while a request runs, and
@@ -165,6 +179,9 @@ func (d *data) close() error {
 	}
 	if d.documents != nil {
 		errs = append(errs, d.documents.Close())
+	}
+	if d.cards != nil {
+		errs = append(errs, d.cards.Close())
 	}
 	if d.log != nil {
 		errs = append(errs, d.log.Close())

@@ -46,7 +46,8 @@ func (a *App) useGateways(own *sharing.Sharing, g *guard.Guard) error {
 	if c.Communities == "" && !c.Respond {
 		return nil
 	}
-	options := gateway.Options{Clock: a.Clock, TempDir: filepath.Join(a.data.dir, spoolName), Observe: a.observeCommunity}
+	options := gateway.Options{Clock: a.Clock, TempDir: filepath.Join(a.data.dir, spoolName), Observe: a.observeCommunity,
+		Locate: a.locating.forGateway(), Probe: float64(a.Config.Locator.Probe) / 100, Judged: func(why gateway.Why, result string) { a.metrics.Located(why.String(), result) }}
 	federate := func(to *gateway.Gateway, responding bool) sharing.Reader {
 		find, retrieve := "ITI-18 gateway", "ITI-43 gateway"
 		if responding {
@@ -144,6 +145,9 @@ func (a *App) members() (members []gateway.Member, seen stamp, err error) {
 			errs = append(errs, fmt.Errorf("community %s: %w", list[i].Home, err))
 		}
 		members = append(members, m)
+	}
+	if len(errs) == 0 {
+		errs = append(errs, a.meetLocators(list, filepath.Dir(path)))
 	}
 	return members, seen, errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -21,7 +22,7 @@ import (
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
 	"samdok/locator"
-	"samdok/locator/rest"
+	pil "samdok/locator/rest"
 	"samdok/metadata"
 	"samdok/sharing"
 	"samdok/soap"
@@ -44,7 +45,7 @@ type locating struct {
 	home    string
 	use     *sharing.Locating
 	own     *locator.Locator // nil: off
-	client  *rest.Client     // of locator.url; nil: none
+	client  *pil.Client      // of locator.url; nil: none
 	to      string           // its host
 	idle    func()           // closes its connections
 	outbox  storage.Outbox
@@ -83,7 +84,7 @@ func openLocating(c *config.Config, d *data, g *guard.Guard, l *slog.Logger, clo
 		if err != nil {
 			return nil, err
 		}
-		x.client, x.to, x.idle = rest.NewClient(o.URL, h), u.Host, h.CloseIdleConnections
+		x.client, x.to, x.idle = pil.NewClient(o.URL, h), u.Host, h.CloseIdleConnections
 	}
 	x.use = sharing.NewLocating(sharing.LocatingOptions{Locator: x.own, Guard: g, Tenant: tenant, Peers: x.known, Deadline: o.Deadline, Logger: l})
 	if !c.HasRegistry() {
@@ -117,26 +118,33 @@ func (x *locating) name(home string) string {
 	return ""
 }
 
-// meet takes the file of communities. clients are in its order.
-func (x *locating) meet(list []directory.Community, clients []*http.Client) {
+// meetLocators takes the file of communities, whose folder dir is.
+func (a *App) meetLocators(list []directory.Community, dir string) error {
+	x := a.locating
 	if x == nil {
-		return
+		return nil
 	}
 	var peers []sharing.LocatorPeer
-	names := map[string]string{}
+	names := map[string]string{x.home: ""}
 	for i := range list {
 		c := &list[i]
 		names[c.Home] = c.Name
 		if c.Locator == "" {
 			continue
 		}
-		client := rest.NewClient(c.Locator, clients[i])
+		h, err := clientFor(c, dir)
+		if err != nil {
+			return err
+		}
+		a.gateways.closeIdle = append(a.gateways.closeIdle, h.CloseIdleConnections)
+		client := pil.NewClient(c.Locator, h)
 		peers = append(peers, sharing.LocatorPeer{Homes: append([]string{c.Home}, c.Others...), Locate: func(ctx context.Context, p metadata.PatientID) (locator.Answer, error) {
 			return client.Locate(ctx, p, true, true)
 		}})
 	}
 	x.peers.Store(&peers)
 	x.names.Store(&names)
+	return nil
 }
 
 // forGateway is what the gateway asks; nil: nothing.
@@ -188,8 +196,8 @@ func (x *locating) endpoints(who func(*http.Request, soap.Header) access.Caller)
 		return c
 	}
 	return []httpd.Endpoint{
-		{Path: rest.Root, Name: "Patient information locator", Transactions: []string{"REST, see openapi.yaml"}, Below: true,
-			Handler: rest.Handler(rest.Options{Use: x.use, Caller: caller, Log: x.log, Name: x.name})},
+		{Path: pil.Root, Name: "Patient information locator", Transactions: []string{"REST, see openapi.yaml"}, Below: true,
+			Handler: pil.Handler(pil.Options{Use: x.use, Caller: caller, Log: x.log, Name: x.name})},
 		{Path: noticePath, Name: "Notification recipient of the locator", Transactions: []string{"ITI-53"}, Handler: x.notices(who)},
 	}
 }
@@ -425,4 +433,18 @@ func (x *locating) watch(gauge func(name, help string, value func() float64) err
 		}
 		return x.clock().Sub(time.Unix(0, x.end.Load())).Seconds()
 	})
+}
+
+// Restate has the server on a data folder state again, to its own locator and to
+// locator.url, all that its log says.
+func Restate(ctx context.Context, c *config.Config) error {
+	if err := hasData(c.Data); err != nil {
+		return err
+	}
+	conn, err := dialControl(ctx, c.Data)
+	if err != nil {
+		return fmt.Errorf("no server on %s can be asked; start it with samdok serve: %w", c.Data, err)
+	}
+	var none struct{}
+	return askServer(ctx, conn, "/locator/restate", struct{}{}, &none)
 }

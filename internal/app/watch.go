@@ -19,6 +19,7 @@ type watched struct {
 	watchedReader
 	next                       sharing.Service
 	notifier                   *notifier // learns of what changes the log; nil: nobody does
+	locating                   *locating // the same
 	provide, register          *telemetry.Transaction
 	update, restricted         *telemetry.Transaction
 	remove, destroy, onDemand  *telemetry.Transaction
@@ -27,12 +28,18 @@ type watched struct {
 	mail, readMail             *telemetry.Transaction
 }
 
-func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier) sharing.Service {
-	return &watched{next: next, watchedReader: watchedReader{next, clock, m.Transaction("ITI-18"), m.Transaction("ITI-43"), m.Transaction("ITI-51")}, notifier: n,
+func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier, l *locating) sharing.Service {
+	return &watched{next: next, watchedReader: watchedReader{next, clock, m.Transaction("ITI-18"), m.Transaction("ITI-43"), m.Transaction("ITI-51")}, notifier: n, locating: l,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), mail: m.Transaction("ITI-41 recipient"), readMail: m.Transaction("mailbox"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
 		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44"),
 		subscribe: m.Transaction("ITI-52"), notify: m.Transaction("ITI-53"), publish: m.Transaction("ITI-54")}
+}
+
+// changed tells those who follow the log.
+func (w *watched) changed() {
+	w.notifier.changed()
+	w.locating.changed()
 }
 
 // watchedReader counts what gateways offer too.
@@ -45,7 +52,7 @@ type watchedReader struct {
 func (w *watched) Provide(ctx context.Context, c access.Caller, p sharing.Provide) (sharing.Receipt, error) {
 	start := w.clock()
 	r, err := w.next.Provide(ctx, c, p)
-	w.notifier.changed()
+	w.changed()
 	w.provide.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
 }
@@ -74,7 +81,7 @@ func (w *watched) OpenMail(ctx context.Context, c access.Caller, organisation, u
 func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	start := w.clock()
 	receipt, err := w.next.Register(ctx, c, r)
-	w.notifier.changed()
+	w.changed()
 	w.register.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
@@ -82,7 +89,7 @@ func (w *watched) Register(ctx context.Context, c access.Caller, r sharing.Regis
 func (w *watched) RegisterOnDemand(ctx context.Context, c access.Caller, r sharing.Register) (sharing.Receipt, error) {
 	start := w.clock()
 	receipt, err := w.next.RegisterOnDemand(ctx, c, r)
-	w.notifier.changed()
+	w.changed()
 	w.onDemand.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return receipt, err
 }
@@ -120,7 +127,7 @@ func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update)
 		count = w.restricted
 	}
 	r, err := w.next.Update(ctx, c, u)
-	w.notifier.changed()
+	w.changed()
 	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return r, err
 }
@@ -128,7 +135,7 @@ func (w *watched) Update(ctx context.Context, c access.Caller, u sharing.Update)
 func (w *watched) Remove(ctx context.Context, c access.Caller, ids []metadata.ID) error {
 	start := w.clock()
 	err := w.next.Remove(ctx, c, ids)
-	w.notifier.changed()
+	w.changed()
 	w.remove.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
 }
@@ -146,6 +153,7 @@ func (w *watched) Feed(ctx context.Context, c access.Caller, f sharing.PatientFe
 		count = w.feedV2
 	}
 	err := w.next.Feed(ctx, c, f)
+	w.changed()
 	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
 }

@@ -20,7 +20,7 @@ func (t *table) locator() {
 	t.add("locator.gateway", "off|own|remote", "off",
 		"Which locator the gateway asks before it asks other communities: none, this server's, or that of locator.url. Communities that the locator is not sure of are asked all the same.",
 		"Hvilken lokalisator gatewayen spør før den spør andre fellesskap: ingen, tjenerens egen, eller den i locator.url. Fellesskap som lokalisatoren ikke er sikker på, blir spurt likevel.", set, get)
-	set, get = percent(func(c *Config) *int { return &c.Locator.Probe }, 0)
+	set, get = percentOrNone(func(c *Config) *int { return &c.Locator.Probe })
 	t.add("locator.probe", "PERCENT", "1",
 		"Share of queries for which the gateway asks also those communities that hold nothing according to the locator. What they answer is shown, and counted as a miss.",
 		"Andel av spørsmålene der gatewayen også spør de fellesskapene som ifølge lokalisatoren ikke har noe. Det de svarer, vises, og telles som en glipp.", set, get)

@@ -361,7 +361,7 @@ func (t *table) listeners() {
 	t.add("http.clients", "NUMBER", "10000",
 		"Client addresses whose rate is remembered.",
 		"Antall klientadresser som takten huskes for.", set, get)
-	set, get = percent(func(c *Config) *int { return &c.HTTP.Share }, 1)
+	set, get = percent(func(c *Config) *int { return &c.HTTP.Share })
 	t.add("http.client-share", "PERCENT", "50",
 		"How much of limits.concurrent-requests one client address (one IPv6 /64) may have in work, this machine itself too; one more is answered 503 with Retry-After. 100 for no such limit, as behind a proxy that all requests come from.",
 		"Hvor mye av limits.concurrent-requests én klientadresse (ett /64-nett i IPv6) kan ha i arbeid, også maskinen selv; én til får svaret 503 med Retry-After. 100 for ingen slik grense, som bak en proxy som alle forespørsler kommer fra.", set, get)

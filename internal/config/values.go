@@ -171,11 +171,11 @@ func count(field func(*Config) *int) (func(*Config, string) error, func(*Config)
 		func(c *Config) string { return strconv.Itoa(*field(c)) }
 }
 
-func percent(field func(*Config) *int, least int) (func(*Config, string) error, func(*Config) string) {
+func percent(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
 	return func(c *Config, v string) error {
 			n, err := strconv.Atoi(v)
-			if err != nil || n < least || n > 100 {
-				return fmt.Errorf("%q is not a whole number from %d to 100", v, least)
+			if err != nil || n < 1 || n > 100 {
+				return fmt.Errorf("%q is not a whole number from 1 to 100", v)
 			}
 			*field(c) = n
 			return nil
