@@ -51,7 +51,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 			root.AddCommand(cmd)
 		}
 	}
-	group("server", c.serveCommand(), c.demoCommand(), c.communitiesCommand(), c.configCommand())
+	group("server", c.serveCommand(), c.demoCommand(), c.communitiesCommand(), c.locatorCommand(), c.configCommand())
 	group("documents", c.putCommand(), c.findCommand(), c.getCommand(), c.updateCommand(), c.removeCommand(), c.onDemandCommand(), c.importCommand(), c.patientCommand(), c.mailboxCommand())
 	group("documents", c.eraseCommand(), c.holdCommand(), c.retentionCommand())
 	group("documents", c.subscribeCommand(), c.unsubscribeCommand())

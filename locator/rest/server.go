@@ -180,7 +180,7 @@ func (h *handler) search(w http.ResponseWriter, r *http.Request) (answer, *Probl
 	if err != nil {
 		return answer{}, h.failed(r, err)
 	}
-	return answer{http.StatusOK, answerOf(a)}, nil
+	return answer{http.StatusOK, AnswerOf(a)}, nil
 }
 
 func (h *handler) cover(w http.ResponseWriter, r *http.Request) (answer, *Problem) {

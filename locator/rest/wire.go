@@ -171,7 +171,8 @@ func (c *Coverage) coverage() locator.Coverage {
 	return out
 }
 
-func answerOf(a locator.Answer) Answer {
+// AnswerOf is the form of an answer on the wire.
+func AnswerOf(a locator.Answer) Answer {
 	out := Answer{Holdings: []Holding{}, Covered: []Coverage{}, Unanswered: append([]string{}, a.Unanswered...)}
 	for _, h := range a.Holdings {
 		w := holdingOf(h.Held)
