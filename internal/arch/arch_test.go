@@ -75,6 +75,7 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
+	"internal/enginetest":             {},
 	"internal/leak":                   {},
 	"internal/hostile":                {},
 	"internal/disk/crashdisk":         {"internal/disk"},
