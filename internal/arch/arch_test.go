@@ -93,7 +93,7 @@ var frameworks = map[string][]string{
 	"github.com/spf13/cobra":               {"cmd/samdok"},
 	"modernc.org/sqlite":                   {"storage/sqlite"},
 	"github.com/minio/sio":                 {"storage/files", "storage/s3"},
-	"github.com/minio/minio-go/v7":         {"storage/s3"},
+	"github.com/minio/minio-go/v7":         {"storage/s3", "internal/enginetest"},
 	"github.com/sony/gobreaker/v2":         {"gateway", "storage/s3"},
 	"codeberg.org/go-pdf/fpdf":             {"ondemand/summary"},
 	"golang.org/x/image/":                  {"ondemand/summary"},
