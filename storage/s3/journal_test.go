@@ -156,11 +156,15 @@ func TestJournalUnknownOutcome(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.after = nil
-	m.before = func(*http.Request) (*http.Response, error) { return refusal(http.StatusServiceUnavailable, "SlowDown"), nil }
+	m.before = func(*http.Request) (*http.Response, error) {
+		return refusal(http.StatusServiceUnavailable, "SlowDown"), nil
+	}
 	if err := s.Journal("t").Append(ctx, 2, []byte("a")); fault.KindOf(err) != fault.Busy {
 		t.Fatal(err)
 	}
-	m.before = func(*http.Request) (*http.Response, error) { return refusal(http.StatusInsufficientStorage, "XMinioStorageFull"), nil }
+	m.before = func(*http.Request) (*http.Response, error) {
+		return refusal(http.StatusInsufficientStorage, "XMinioStorageFull"), nil
+	}
 	if err := s.Journal("t").Append(ctx, 2, []byte("a")); fault.KindOf(err) != fault.Busy || fault.ProblemsOf(err)[0].Code != fault.RegistryOutOfResources {
 		t.Fatal(err)
 	}
