@@ -125,8 +125,10 @@ func (o Objects) String() string {
 }
 
 // ObjectsOf expects Success and reads the objects.
-func (t *T) ObjectsOf(a *Answer) Objects {
-	t.Success(a)
+func (t *T) ObjectsOf(a *Answer) Objects { return t.Listed(t.Success(a)) }
+
+// Listed reads the objects of an answer with any status.
+func (t *T) Listed(a *Answer) Objects {
 	list := Find(a.Root, nsRIM, "RegistryObjectList")
 	t.Check(list != nil, "a query answer has no RegistryObjectList")
 	var o Objects

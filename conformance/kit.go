@@ -39,6 +39,9 @@ type Mutant struct {
 	// Delivery changes Type and Response of an answer that is posted to a
 	// wsa:ReplyTo.
 	Delivery func(*Exchange)
+	// Onward changes the Request that a gateway under test sends to one of the kit's
+	// communities.
+	Onward func(*Exchange)
 }
 
 // Exchange is one HTTP exchange in the hands of a Mutant.
@@ -49,6 +52,9 @@ type Exchange struct {
 	Status      int
 	Type        string // Content-Type of the answer
 	Response    []byte
+	// Cut: the server broke off in the middle of Response. The mutant may make a whole
+	// answer of it.
+	Cut bool
 }
 
 // Result of one case.

@@ -50,6 +50,12 @@ type Target struct {
 	// XCA is the URL of ITI-38 and ITI-39, with {iti} as above; "" when the server is no
 	// responding gateway. It answers for the documents of Registry and Repository.
 	XCA string
+	// Initiating is the URL of ITI-18 and ITI-43 of an initiating gateway, with {iti} as
+	// above; "" when there is none. Communities is the HOST:PORT where the kit plays the
+	// communities that the gateway asks, and Deadline how long it waits for one of them
+	// (0: 10 s).
+	Initiating, Communities string
+	Deadline                time.Duration
 	// Announce tells the server of every made-up patient before it is used, by
 	// ITI-8 or ITI-44: it takes documents of known patients only.
 	Announce bool

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ type conformFlags struct {
 	only, disable     []string
 	json, junit, html string
 	list, mllpTLS     bool
+	printCommunities  bool
 	tls               tlsFlags
 }
 
@@ -36,6 +38,10 @@ server. A server that knows only some patients needs their ids with --patient, o
 of each with --announce. --identity and --mllp add the cases of identity feeds, --xca those
 of a responding gateway in front of that registry and repository.
 
+--initiating tests an initiating gateway: the kit plays the communities behind it, healthy,
+slow, dead and hostile ones, at --communities HOST:PORT. --print-communities says how the
+gateway must be set up for that.
+
 Outcomes: pass; fail (the server broke the rule); error (the kit could not find out);
 skip (the server cannot be asked); disabled. Exit code 0 only when nothing failed.`,
 			`Kjører samsvarsprøvene mot et hvilket som helst dokumentregister og dokumentlager og
@@ -46,11 +52,17 @@ testtjener. En tjener som bare kjenner noen pasienter, trenger id-ene med --pati
 eller får dem meldt med --announce. --identity og --mllp gir prøvene av identitetsstrømmer,
 --xca dem av en gateway som svarer andre fellesskap for dette registeret og dokumentlageret.
 
+--initiating prøver en gateway som spør andre fellesskap: prøven spiller fellesskapene bak
+den, friske, trege, døde og fiendtlige, på --communities VERT:PORT. --print-communities sier
+hvordan gatewayen må settes opp for det.
+
 Utfall: pass; fail (tjeneren brøt regelen); error (prøven fant ikke ut av det);
 skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting feilet.`),
 		`  samdok conform --registry http://127.0.0.1:8080/services/registry \
       --repository http://127.0.0.1:8080/services/repository
   samdok conform --registry URL --repository URL --only ITI-18 --html report.html
+  samdok conform --print-communities --communities 10.0.0.5:9000 > communities.yaml
+  samdok conform --initiating http://127.0.0.1:8080/services/gateway --communities 10.0.0.5:9000
   samdok conform --list`,
 		func(cmd *cobra.Command, _ []string) error { return c.conform(cmd.Context(), f) })
 	fl := cmd.Flags()
@@ -59,6 +71,10 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.Identity, "identity", "", c.tr("URL of the patient identity feed (ITI-44)", "adressen til strømmen av pasientidentiteter (ITI-44)"))
 	fl.StringVar(&f.target.Subscription, "subscription", "", c.tr("URL of the notification broker (ITI-52, ITI-54)", "adressen til varslingstjenesten (ITI-52, ITI-54)"))
 	fl.StringVar(&f.target.XCA, "xca", "", c.tr("URL of the responding gateway (ITI-38, ITI-39)", "adressen til gatewayen som svarer andre fellesskap (ITI-38, ITI-39)"))
+	fl.StringVar(&f.target.Initiating, "initiating", "", c.tr("URL of an initiating gateway (ITI-18, ITI-43) that asks the kit's communities", "adressen til en gateway (ITI-18, ITI-43) som spør prøvens fellesskap"))
+	fl.StringVar(&f.target.Communities, "communities", "127.0.0.1:9380", c.tr("`HOST:PORT` where the kit plays communities, as the gateway sees it", "`VERT:PORT` der prøven spiller fellesskap, slik gatewayen ser det"))
+	fl.DurationVar(&f.target.Deadline, "deadline", 10*time.Second, c.tr("how long the gateway waits for a community", "hvor lenge gatewayen venter på et fellesskap"))
+	fl.BoolVar(&f.printCommunities, "print-communities", false, c.tr("print how the gateway must be set up for --initiating, and run nothing", "skriv hvordan gatewayen må settes opp for --initiating, og kjør ingenting"))
 	fl.StringVar(&f.target.Recipient, "recipient", "", c.tr("`HOST:PORT` where notifications are taken here, as the server sees it (default: a free port of this machine)", "`VERT:PORT` der varsler tas imot her, slik tjeneren ser det (ellers en ledig port på denne maskinen)"))
 	fl.StringVar(&f.target.ReplyTo, "reply-to", "", c.tr("`HOST:PORT` where asynchronous answers are taken here; the server must be allowed to send to http://HOST:PORT", "`VERT:PORT` der asynkrone svar tas imot her; tjeneren må ha lov til å sende til http://VERT:PORT"))
 	fl.StringVar(&f.target.MLLP, "mllp", "", c.tr("`HOST:PORT` of the patient identity feed by HL7 v2 (ITI-8)", "`VERT:PORT` til strømmen av pasientidentiteter med HL7 v2 (ITI-8)"))
@@ -82,14 +98,25 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 }
 
 func (c *cli) conform(ctx context.Context, f conformFlags) error {
-	chosen := slices.DeleteFunc(cases.All(), func(x conformance.Case) bool {
+	if f.printCommunities {
+		return conformance.PrintCommunities(c.out, f.target.Communities, f.target.Deadline)
+	}
+	registry, initiating := f.target.Registry != "" && f.target.Repository != "", f.target.Initiating != ""
+	if !f.list && (!registry && !initiating || (f.target.Registry == "") != (f.target.Repository == "")) {
+		return c.usage("--registry and --repository are needed, or --initiating", "--registry og --repository trengs, eller --initiating")
+	}
+	var chosen []conformance.Case
+	if f.list || registry {
+		chosen = cases.All()
+	}
+	if f.list || initiating {
+		chosen = append(chosen, cases.Initiating()...)
+	}
+	chosen = slices.DeleteFunc(chosen, func(x conformance.Case) bool {
 		return len(f.only) > 0 && !slices.ContainsFunc(f.only, func(start string) bool { return strings.HasPrefix(x.ID, start) })
 	})
 	if f.list {
 		return c.listCases(chosen)
-	}
-	if f.target.Registry == "" || f.target.Repository == "" {
-		return c.usage("--registry and --repository are needed", "--registry og --repository trengs")
 	}
 	if len(chosen) == 0 {
 		return c.usage("no case begins with %v; --list shows them", "ingen prøve begynner med %v; --list viser dem", f.only)

@@ -2,6 +2,7 @@ package cases_test
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 func target(t *testing.T, args ...string) conformance.Target {
 	replyTo := freePort(t)
-	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--async-reply-to", "http://"+replyTo, "--limits-query-leafclass", "60")...)
+	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--async-answers", "on", "--limits-query-leafclass", "60")...)
 	return conformance.Target{Registry: s.Registry, Repository: s.Repository, XDR: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP, Subscription: s.Subscription, XCA: s.XCA, ReplyTo: replyTo, QueryLimit: 60}
 }
 
@@ -83,7 +84,7 @@ func TestMutantsFail(t *testing.T) {
 // Ids are stable names: unique, and of the transaction that they test.
 func TestIDs(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range cases.All() {
+	for _, c := range slices.Concat(cases.All(), cases.Initiating()) {
 		if seen[c.ID] {
 			t.Errorf("%s occurs twice", c.ID)
 		}

@@ -10,10 +10,17 @@ import (
 	"samdok/conformance"
 )
 
-// All are the cases in the order in which they run.
+// All are the cases of a registry and a repository, and of what stands beside them, in
+// the order in which they run.
 func All() []conformance.Case {
 	return slices.Concat(SOAP(), Headers(), Register(), Wording(), Objects(), Relationships(), Memberships(),
 		Query(), QueryForms(), QueryGet(), QueryEach(), Provide(), Packages(), Retrieve(), RetrieveForms(),
 		Updates(), Removals(), OnDemand(), OnDemandRetrieve(), MultiPatient(), QueryLimit(), Recipient(), Identity(), Subscriptions(),
 		CrossQuery(), CrossRetrieve(), Asynchronous())
+}
+
+// Initiating are the cases of an initiating gateway, in front of the kit's own
+// communities.
+func Initiating() []conformance.Case {
+	return slices.Concat(InitiatingQuery(), InitiatingTrouble(), InitiatingRetrieve())
 }

@@ -2,6 +2,7 @@ package mutant
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -24,6 +25,9 @@ type Proxy struct {
 
 	replies *httptest.Server       // in the place of the kit's inbox; nil when the target has none
 	kit     atomic.Pointer[string] // HOST:PORT of the kit's inbox
+
+	onward      *httptest.Server // in the place of the kit's communities; nil without one
+	communities string           // HOST:PORT of the kit's communities then
 }
 
 // New starts a proxy; Close it.
@@ -38,6 +42,11 @@ func New(target conformance.Target, m conformance.Mutant) *Proxy {
 			panic("the address of asynchronous answers cannot be used: " + err.Error())
 		}
 	}
+	if m.Onward != nil {
+		if err := p.listenOnward(); err != nil {
+			panic("the address of the kit's communities cannot be used: " + err.Error())
+		}
+	}
 	return p
 }
 
@@ -46,6 +55,9 @@ func (p *Proxy) Close() {
 	p.Server.Close()
 	if p.replies != nil {
 		p.replies.Close()
+	}
+	if p.onward != nil {
+		p.onward.Close()
 	}
 	if p.mllp != nil {
 		_ = p.mllp.Close()
@@ -68,6 +80,12 @@ func (p *Proxy) Target() conformance.Target {
 	}
 	if t.XCA != "" {
 		t.XCA = p.URL + "/xca"
+	}
+	if t.Initiating != "" {
+		t.Initiating = p.URL + initiatingPath
+	}
+	if p.onward != nil {
+		t.Communities = p.communities
 	}
 	if p.replies != nil {
 		t.ReplyTo = "127.0.0.1:0"
@@ -96,6 +114,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p.mutant.Response != nil {
 		p.mutant.Response(x)
 	}
+	if x.Cut {
+		panic(http.ErrAbortHandler)
+	}
 	w.Header().Set("Content-Type", x.Type)
 	w.WriteHeader(x.Status)
 	w.Write(x.Response)
@@ -114,6 +135,8 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 		address = p.target.Subscription
 	case "/xca":
 		address = p.target.XCA
+	case initiatingPath:
+		address = p.target.Initiating
 	}
 	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, address, bytes.NewReader(x.Request))
 	if err != nil {
@@ -127,6 +150,9 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 	defer resp.Body.Close()
 	x.Status, x.Type = resp.StatusCode, resp.Header.Get("Content-Type")
 	x.Response, err = io.ReadAll(resp.Body)
+	if x.Cut = errors.Is(err, io.ErrUnexpectedEOF); x.Cut {
+		return nil
+	}
 	return err
 }
 
@@ -190,7 +216,8 @@ func Ignores(parameter string) conformance.Mutant {
 }
 
 // OnPath applies a mutant only to answers and requests of one endpoint
-// ("/registry", "/repository", "/identity", "/subscription", "/xca" or "/mllp") whose request contains a text.
+// ("/registry", "/repository", "/identity", "/subscription", "/xca",
+// "/initiating" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

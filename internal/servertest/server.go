@@ -21,7 +21,8 @@ type Announcement struct {
 	Recipient          string `json:"recipient"`
 	PatientIdentity    string `json:"patient_identity"`
 	Subscription       string `json:"subscription"`
-	XCA                string `json:"xca"` // "" unless started with --gateway-respond on
+	XCA                string `json:"xca"`     // "" unless started with --gateway-respond on
+	Gateway            string `json:"gateway"` // "" unless started with --gateway-communities
 	Internal           string `json:"internal"`
 	MLLP               string `json:"mllp"` // "" unless started with --mllp-listen
 	HomeCommunityID    string `json:"home_community_id"`
