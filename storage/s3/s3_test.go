@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
 	"go.uber.org/goleak"
 
 	"samdok/internal/enginetest"
@@ -71,4 +72,14 @@ func meddle(t testing.TB, m *meddler) func(*Options) {
 	m.next = newTransport(5 * time.Second)
 	t.Cleanup(m.next.CloseIdleConnections)
 	return func(o *Options) { o.Transport = m }
+}
+
+// versions counts all versions of what is below a prefix.
+func versions(t testing.TB, s *Store, prefix string) (n int) {
+	t.Helper()
+	for v := range s.client.ListObjectsIter(context.Background(), s.Bucket, minio.ListObjectsOptions{Prefix: prefix, WithVersions: true, Recursive: true}) {
+		must(t, v.Err)
+		n++
+	}
+	return n
 }
