@@ -273,7 +273,7 @@ func (x *locating) start() {
 	ctx, stop := context.WithCancel(context.Background())
 	x.stop = stop
 	if x.client != nil {
-		x.courier = courier.Start(courier.Options{Outbox: x.outbox, Queue: storage.QueueLocate, Deliver: x.deliver, Clock: x.clock, Log: x.log, Timeout: tellTimeout, Most: time.Minute})
+		x.courier = courier.Start(courier.Options{Outbox: x.outbox, Queue: storage.QueueLocate, Deliver: x.deliver, Clock: x.clock, Log: x.log, Timeout: tellTimeout, First: time.Second, Most: time.Minute, Lease: 10 * time.Second})
 	}
 	x.running.Go(func() { x.follow(ctx) })
 	x.running.Go(func() { x.report(ctx) })
