@@ -126,7 +126,7 @@ func (s *Sharing) mayBegin(sub *subscription.Subscription) error {
 	}
 	if o.Consumer != nil {
 		if err := o.Consumer(sub.Consumer); err != nil {
-			return refuse(fault.Invalid, &Refusal{Reason: ReasonConsumer, Text: "Notifications may not be sent to the consumer's address: " + err.Error()})
+			return refuse(fault.Invalid, &Refusal{Reason: ReasonConsumer, Text: "Notifications may not be sent to the consumer's address: " + err.Error() + " (outward.allow)."})
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 
 func target(t *testing.T, args ...string) conformance.Target {
 	replyTo := freePort(t)
-	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--async-reply-to", "http://"+replyTo, "--limits-query-leafclass", "60")...)
+	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--async-answers", "on", "--limits-query-leafclass", "60")...)
 	return conformance.Target{Registry: s.Registry, Repository: s.Repository, XDR: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP, Subscription: s.Subscription, XCA: s.XCA, ReplyTo: replyTo, QueryLimit: 60}
 }
 

@@ -22,6 +22,7 @@ import (
 	"samdok/internal/config"
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
+	"samdok/internal/outward"
 	"samdok/internal/telemetry"
 	"samdok/internal/xmlscan"
 	"samdok/mailbox"
@@ -63,6 +64,7 @@ type App struct {
 	sharing  sharing.Service
 	gateways gateways
 	keeping  sharing.Keeping
+	gate     *outward.Gate
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
 	public   *httpd.Public
@@ -123,6 +125,9 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
 		return nil, err
 	}
+	if a.gate, err = openGate(o.Config); err != nil {
+		return nil, err
+	}
 	if err := a.useCases(); err != nil {
 		return nil, err
 	}
@@ -160,9 +165,7 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
-	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
-		return err
-	}
+	a.notifier = a.openNotifier()
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
 	var registrar sharing.Registrar = entries
 	made := onDemand(c, p, d.dir)
@@ -191,6 +194,12 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+// openGate makes the one way to addresses that others name.
+func openGate(c *config.Config) (*outward.Gate, error) {
+	o := c.Outward
+	return outward.New(outward.Options{Allowed: o.Allow, Networks: o.Networks, CA: o.CA, Cert: o.Cert, Key: o.Key})
 }
 
 func numberCheck(setting string) profile.NumberCheck {
@@ -235,9 +244,7 @@ func unknownLogicalID(c *config.Config) fault.Code {
 // listen mounts the doors and opens the ports.
 func (a *App) listen() (err error) {
 	c := a.Config
-	if a.answers, err = newAnswers(a); err != nil {
-		return err
-	}
+	a.answers = &answers{app: a}
 	door := a.door()
 	door.Later = a.answers.later()
 	var secure *tls.Config
@@ -460,6 +467,9 @@ func (a *App) close() error {
 		f()
 	}
 	a.notifier.close(ctx)
+	if a.gate != nil {
+		a.gate.Close()
+	}
 	if a.data != nil {
 		if a.started {
 			a.started = false

@@ -132,12 +132,8 @@ type Across struct {
 
 // Async is about answers that go to another address (wsa:ReplyTo).
 type Async struct {
-	ReplyTo   string // URLs with commas between; "" means: refused
-	Expire    time.Duration
-	Timeout   time.Duration // of one delivery
-	Private   bool          // names may lead to private addresses
-	CA        string        // "" means: the system's authorities
-	Cert, Key string        // "" means: no certificate of ours
+	On     bool
+	Expire time.Duration // of one answer
 }
 
 // HTTP are the manners of the listeners.
@@ -188,9 +184,10 @@ type MLLP struct {
 // Outward is about messages to addresses that others name.
 type Outward struct {
 	Allow         outward.Allowed
-	AllowText     string // as given
-	CA, Cert, Key string // "" means: the system's authorities; no certificate
-	Timeout       time.Duration
+	AllowText     string           // as given
+	Networks      outward.Networks // not public, and names may lead there
+	CA, Cert, Key string           // "" means: the system's authorities; no certificate
+	Timeout       time.Duration    // of one message
 }
 
 // DSUB is about subscriptions and notifications (ITI-52, 53, 54).

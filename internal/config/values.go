@@ -205,6 +205,14 @@ func receivers(field func(*Config) *Outward) (func(*Config, string) error, func(
 		func(c *Config) string { return field(c).AllowText }
 }
 
+func networks(field func(*Config) *outward.Networks) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) (err error) {
+			*field(c), err = outward.ParseNetworks(v)
+			return err
+		},
+		func(c *Config) string { return field(c).String() }
+}
+
 func rate(field func(*Config) *float64) (func(*Config, string) error, func(*Config) string) {
 	return func(c *Config, v string) error {
 			n, err := strconv.ParseFloat(v, 64)
