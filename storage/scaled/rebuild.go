@@ -400,4 +400,3 @@ func inOrder[T any](ctx context.Context, first, last uint64, get func(context.Co
 		}
 	}
 }
-
