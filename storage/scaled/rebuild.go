@@ -39,12 +39,11 @@ type rebuild struct {
 
 // rebuilt is one tenant of a rebuild.
 type rebuilt struct {
-	*line     // only to read with
-	at        elastic.Watermark
-	end       uint64 // of the journal, when it was looked through
-	redacted  redactions
-	counts    []uint32 // changes of each batch up to end
-	completed bool
+	*line    // only to read with
+	at       elastic.Watermark
+	end      uint64 // of the journal, when it was looked through
+	redacted redactions
+	counts   []uint32 // changes of each batch up to end
 }
 
 // redactions tells where what is left of redacted changes lies.
