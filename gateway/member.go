@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -31,9 +30,6 @@ func newMember(m Member, s *stats) *member {
 			ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= l.Failures },
 		})}
 }
-
-// owner tells whether the member said that it answers for a home.
-func (m *member) owner(home string) bool { return home == m.Home || slices.Contains(m.Others, home) }
 
 func (m *member) label() string {
 	if m.Name == "" {

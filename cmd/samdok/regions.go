@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 
 	"samdok/access"
 	"samdok/fault"
+	"samdok/locator/rest"
 	"samdok/metadata"
 	"samdok/metadata/ebrim"
 	"samdok/metadata/metadatatest"
@@ -31,6 +33,7 @@ type regions struct {
 	all       []*region
 	national  *demoServer
 	gateway   *xds.Client
+	locator   *rest.Client                     // of the national gateway
 	documents map[string]metadatatest.Document // by uniqueId
 }
 
@@ -84,7 +87,7 @@ func (r *regions) run(ctx context.Context, listen string) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, showAbout)
 	defer cancel()
-	for _, step := range []func(context.Context) error{r.register, r.find, r.open, r.across, r.oneMore, r.oneLess, r.again} {
+	for _, step := range []func(context.Context) error{r.register, r.find, r.open, r.across, r.oneMore, r.onlyOne, r.oneLess, r.again} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -102,7 +105,7 @@ func (r *regions) start(ctx context.Context, listen string) error {
 		if err := one.start(ctx, r.c, r.dir, "127.0.0.1:0"); err != nil {
 			return err
 		}
-		fmt.Fprintf(&file, "  - {home: %q, name: %q, query: %q, deadline: 3s}\n", "urn:oid:"+one.home, one.name, one.server.Info().XCA)
+		fmt.Fprintf(&file, "  - {home: %q, name: %q, query: %q, locator: %q, deadline: 3s}\n", "urn:oid:"+one.home, one.name, one.server.Info().XCA, one.server.Info().URL)
 	}
 	path := filepath.Join(r.dir, "communities.yaml")
 	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
@@ -110,10 +113,12 @@ func (r *regions) start(ctx context.Context, listen string) error {
 	}
 	var err error
 	r.national, err = r.c.startDemo(ctx, map[string]string{"data": filepath.Join(r.dir, "national"), "listen": listen, "home-community-id": nationalHome,
-		"gateway-communities": path, "gateway-respond": "on", "gateway-respond-scope": "communities"})
+		"gateway-communities": path, "gateway-respond": "on", "gateway-respond-scope": "communities",
+		"locator-on": "on", "locator-gateway": "own", "locator-probe": "0"})
 	if err != nil {
 		return err
 	}
+	r.locator = rest.NewClient(r.national.Info().URL, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: showAbout})
 	if r.gateway, err = r.c.client(&serverFlags{registry: r.national.Info().Gateway, repository: r.national.Info().Gateway, wait: showAbout}, 1); err != nil {
 		return err
 	}
@@ -125,7 +130,7 @@ func (r *regions) start(ctx context.Context, listen string) error {
 }
 
 func (one *region) start(ctx context.Context, c *cli, dir, listen string) (err error) {
-	one.server, err = c.startDemo(ctx, map[string]string{"data": filepath.Join(dir, one.folder), "listen": listen, "home-community-id": one.home, "gateway-respond": "on"})
+	one.server, err = c.startDemo(ctx, map[string]string{"data": filepath.Join(dir, one.folder), "listen": listen, "home-community-id": one.home, "gateway-respond": "on", "locator-on": "on"})
 	if err != nil {
 		return err
 	}
@@ -162,6 +167,9 @@ func (r *regions) register(ctx context.Context) error {
 		return err
 	}
 	if err := r.provide(ctx, r.all[1], metadatatest.EpikrisePDF, metadatatest.Note); err != nil {
+		return err
+	}
+	if err := r.known(ctx, r.patient, r.all...); err != nil {
 		return err
 	}
 	r.c.say("1. Registered documents of %s %s by ITI-41: 3 in %s, 2 in %s.\n   Each region keeps its own; the national gateway has none.\n",
@@ -308,8 +316,8 @@ func (r *regions) oneLess(ctx context.Context) error {
 			return fmt.Errorf("%s came from a region that is stopped", e.ID)
 		}
 	}
-	r.c.say("6. Stopped %s and asked again: %d documents in %s, status PartialSuccess, and who is missing:\n   %s, location %s\n   %s\n",
-		"6. Stoppet %s og spurte igjen: %d dokumenter på %s, status PartialSuccess, og hvem som mangler:\n   %s, location %s\n   %s\n",
+	r.c.say("7. Stopped %s and asked again: %d documents in %s, status PartialSuccess, and who is missing:\n   %s, location %s\n   %s\n",
+		"7. Stoppet %s og spurte igjen: %d dokumenter på %s, status PartialSuccess, og hvem som mangler:\n   %s, location %s\n   %s\n",
 		gone.name, len(entries), showTime(took), missing[0].Code, missing[0].Location, clean(missing[0].Context))
 	for _, e := range before {
 		if r.region(e.Home) != gone {
@@ -340,7 +348,7 @@ func (r *regions) again(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.c.say("7. Started %s again: all %d are found and opened, in %s.\n", "7. Startet %s igjen: alle %d finnes og åpnes, på %s.\n", gone.name, n, showTime(took))
+	r.c.say("8. Started %s again: all %d are found and opened, in %s.\n", "8. Startet %s igjen: alle %d finnes og åpnes, på %s.\n", gone.name, n, showTime(took))
 	return nil
 }
 
