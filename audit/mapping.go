@@ -42,6 +42,8 @@ func Mappings() []Mapping {
 		{KindUse, access.ActionHold, "", "a legal hold began or ended", dcm("110113", "Security Alert"), dcm("110129", "Security Configuration"), "U", "patient, the hold"},
 		{KindUse, access.ActionSubscribe, "ITI-52", "a subscription began, was renewed or ended", dcm("110107", "Import"), iti("ITI-52", "Document Metadata Subscribe"), "C", "patient, the subscription"},
 		{KindUse, access.ActionNotify, "ITI-53", "a subscriber was told of documents", dcm("110106", "Export"), iti("ITI-53", "Document Metadata Notify"), "R", "patient, each document told of"},
+		{KindUse, access.ActionDiscover, "ITI-55", "another community asked who a patient is", dcm("110112", "Query"), iti("ITI-55", "Cross Gateway Patient Discovery"), "E", "each patient told of, query"},
+		{KindUse, access.ActionLocatePatient, "ITI-56", "another community asked where a patient has data", dcm("110112", "Query"), iti("ITI-56", "Patient Location Query"), "E", "patient"},
 		{KindStart, 0, "", "the server started, with its settings", dcm("110100", "Application Activity"), dcm("110120", "Application Start"), "E", "none"},
 		{KindStop, 0, "", "the server stopped", dcm("110100", "Application Activity"), dcm("110121", "Application Stop"), "E", "none"},
 		{KindConfig, 0, "", "settings differ from those of the last start", dcm("110113", "Security Alert"), dcm("110131", "Software Configuration"), "U", "each setting"},
