@@ -64,6 +64,11 @@ const (
 	// it asked for is delivered.
 	ActionSubscribe
 	ActionNotify
+	// ActionLocate: who holds something about a patient; ActionLocateOwn: the same, for
+	// the patient; ActionStateHoldings: a source says what it holds.
+	ActionLocate
+	ActionLocateOwn
+	ActionStateHoldings
 	// ActionDiscover: another community asks who a patient is (ITI-55);
 	// ActionLocatePatient: where a patient has data (ITI-56).
 	ActionDiscover
@@ -72,7 +77,7 @@ const (
 
 var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve", "update", "remove", "remove-documents",
 	"feed-patient", "merge-patients", "register-on-demand", "find-across", "receive", "erase", "hold", "subscribe", "notify",
-	"discover-patient", "locate-patient"}
+	"locate", "locate-own", "state-holdings", "discover-patient", "locate-patient"}
 
 func (a Action) String() string {
 	if int(a) < len(actionNames) {
@@ -124,9 +129,11 @@ const (
 	ItemMessage
 	ItemHold
 	ItemSubscription
+	// ItemHolding: that somebody holds something about a patient.
+	ItemHolding
 )
 
-var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association", "patient", "message", "hold", "subscription"}
+var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association", "patient", "message", "hold", "subscription", "holding"}
 
 func (k ItemKind) String() string {
 	if int(k) < len(itemKindNames) {

@@ -322,8 +322,8 @@ func CheckRequest(h *Header, allowed func(address string) error) error {
 
 func notAllowed(header string, err error) *Fault {
 	return &Fault{Code: Sender, Sub: InvalidAddress, Problem: header,
-		Text:  "Answers are not sent to the address in wsa:" + header + ": " + err.Error() + ". Ask the operator of this server to allow it (async.reply-to).",
-		Norsk: "Svar sendes ikke til adressen i wsa:" + header + ". Be tjenerens driftsansvarlige om å tillate den (async.reply-to)."}
+		Text:  "Answers are not sent to the address in wsa:" + header + ": " + err.Error() + ". Ask the operator of this server to allow it (outward.allow).",
+		Norsk: "Svar sendes ikke til adressen i wsa:" + header + ". Be tjenerens driftsansvarlige om å tillate den (outward.allow)."}
 }
 
 func required(name, why string) *Fault {

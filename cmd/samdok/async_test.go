@@ -73,7 +73,7 @@ func (p *process) asyncClient(t *testing.T, r *receiver) *xds.Client {
 func TestKilledServerStillAnswers(t *testing.T) {
 	dir, r := t.TempDir(), newReceiver(t)
 	r.closed.Store(true)
-	p := startProcess(t, dir, "--async-reply-to", r.URL+"/answers")
+	p := startProcess(t, dir, "--async-answers", "on", "--outward-allow", r.URL+"/answers")
 	client := p.asyncClient(t, r)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -127,7 +127,7 @@ func TestKilledServerStillAnswers(t *testing.T) {
 		t.Fatalf("a request ended before its answer could come: %v", <-outcomes)
 	}
 	r.closed.Store(false)
-	p = startProcess(t, dir, "--async-reply-to", r.URL+"/answers")
+	p = startProcess(t, dir, "--async-answers", "on", "--outward-allow", r.URL+"/answers")
 	for range 3 * each {
 		if err := <-outcomes; err != nil {
 			t.Error(err)
@@ -184,7 +184,7 @@ func (p *process) outbox(t *testing.T) (n int) {
 func TestOutboxCommand(t *testing.T) {
 	dir, r := t.TempDir(), newReceiver(t)
 	r.closed.Store(true)
-	p := startProcess(t, dir, "--async-reply-to", r.URL+"/answers")
+	p := startProcess(t, dir, "--async-answers", "on", "--outward-allow", r.URL+"/answers")
 	g := metadatatest.New(78)
 	patient := g.Patient()
 	query := metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: patient.ID().CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}

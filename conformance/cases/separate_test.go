@@ -31,7 +31,7 @@ func notOfPair(id string) bool {
 // A registry and a repository that are two servers pass every case, as one does.
 func TestSeparateServersConform(t *testing.T) {
 	replyTo := freePort(t)
-	registry, repository := pair(t, "--async-reply-to", "http://"+replyTo, "--limits-query-leafclass", "60")
+	registry, repository := pair(t, "--async-answers", "on", "--outward-allow", "http://"+replyTo, "--limits-query-leafclass", "60")
 	to := conformance.Target{Registry: registry.Registry, Repository: repository.Repository, XDR: repository.Recipient, Mailbox: "974749025", Home: registry.HomeCommunityID, ReplyTo: replyTo, QueryLimit: 60}
 	for _, c := range cases.All() {
 		t.Run(c.ID, func(t *testing.T) {

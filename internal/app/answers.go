@@ -2,17 +2,14 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"os"
 	"time"
 
 	"samdok/access"
 	"samdok/internal/courier"
+	"samdok/internal/outward"
 	"samdok/soap/async"
 	"samdok/soap/xds"
 	"samdok/storage"
@@ -20,50 +17,21 @@ import (
 
 // answers keeps and sends the answers that go to wsa:ReplyTo.
 type answers struct {
-	app       *App
-	addresses async.Addresses
-	client    *async.Client
-	doors     map[string]xds.Door
-	courier   *courier.Courier // nil until the server serves
-}
-
-// newAnswers is nil when no address is allowed.
-func newAnswers(a *App) (*answers, error) {
-	c := a.Config.Async
-	addresses, err := async.ParseAddresses(c.ReplyTo)
-	if err != nil {
-		return nil, fmt.Errorf("setting async.reply-to: %w", err)
-	}
-	secure := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("setting async.ca: %w", err)
-		}
-		if secure.RootCAs = x509.NewCertPool(); !secure.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("setting async.ca: %s holds no certificate in PEM", c.CA)
-		}
-	}
-	if c.Cert != "" {
-		own, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("settings async.cert and async.key: %w", err)
-		}
-		secure.Certificates = []tls.Certificate{own}
-	}
-	return &answers{app: a, addresses: addresses, client: async.NewClient(async.Options{Addresses: addresses, Private: c.Private, TLS: secure})}, nil
+	app     *App
+	doors   map[string]xds.Door
+	courier *courier.Courier // nil until the server serves
 }
 
 // later is what the doors get: nil when asynchronous answers are off.
 func (s *answers) later() xds.Later {
-	if len(s.addresses) == 0 {
+	if !s.app.Config.Async.On {
 		return nil
 	}
 	return s
 }
 
 // Allowed implements xds.Later.
-func (s *answers) Allowed(address string) error { return s.addresses.Allowed(address) }
+func (s *answers) Allowed(address string) error { return s.app.gate.Check(address) }
 
 // Keep implements xds.Later.
 func (s *answers) Keep(ctx context.Context, p *async.Postponed) error {
@@ -87,7 +55,7 @@ func (s *answers) Keep(ctx context.Context, p *async.Postponed) error {
 func (s *answers) start() {
 	s.courier = courier.Start(courier.Options{
 		Outbox: s.app.data.log, Queue: storage.QueueAnswers, Clock: s.app.Clock, Log: s.app.Log,
-		Timeout: s.app.Config.Async.Timeout, Deliver: s.deliver, Destination: destination,
+		Timeout: s.app.Config.Outward.Timeout, Deliver: s.deliver, Destination: destination,
 		Watch: func(o courier.Outcome) { s.app.metrics.Letter(storage.QueueAnswers.String(), o.String()) },
 	})
 }
@@ -97,7 +65,6 @@ func (s *answers) stop(ctx context.Context) {
 	if s.courier != nil {
 		s.courier.Stop(ctx)
 	}
-	s.client.Close()
 }
 
 // destination is the host that a letter goes to.
@@ -106,11 +73,7 @@ func destination(l storage.Letter) string {
 	if err != nil {
 		return ""
 	}
-	u, err := url.Parse(p.To)
-	if err != nil {
-		return ""
-	}
-	return u.Host
+	return outward.Host(p.To)
 }
 
 func (s *answers) deliver(ctx context.Context, l storage.Letter) error {
@@ -123,8 +86,8 @@ func (s *answers) deliver(ctx context.Context, l storage.Letter) error {
 		return courier.GiveUp(fmt.Errorf("this server has no endpoint %q any more", p.Door))
 	}
 	// A retrieval that hangs in the storage must end too.
-	err = s.client.Deliver(ctx, p, func(ctx context.Context, p *async.Postponed, w http.ResponseWriter) { door.Resume(ctx, p, w) })
-	var refused *async.NotAllowedError
+	err = p.Deliver(ctx, s.app.gate.Post, func(ctx context.Context, p *async.Postponed, w http.ResponseWriter) { door.Resume(ctx, p, w) })
+	var refused *outward.NotAllowedError
 	if errors.As(err, &refused) {
 		return courier.GiveUp(err)
 	}

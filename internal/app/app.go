@@ -22,6 +22,7 @@ import (
 	"samdok/internal/config"
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
+	"samdok/internal/outward"
 	"samdok/internal/telemetry"
 	"samdok/internal/xmlscan"
 	"samdok/mailbox"
@@ -63,8 +64,10 @@ type App struct {
 	sharing  sharing.Service
 	gateways gateways
 	keeping  sharing.Keeping
+	gate     *outward.Gate
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
+	tracing  *telemetry.Tracing // nil when off
 	public   *httpd.Public
 	outside  *httpd.Listener
 	inside   *httpd.Listener // nil when off
@@ -124,6 +127,12 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
 		return nil, err
 	}
+	if a.tracing, err = openTracing(ctx, o.Config, o.Version); err != nil {
+		return nil, err
+	}
+	if a.gate, err = openGate(o.Config); err != nil {
+		return nil, err
+	}
 	if err := a.useCases(); err != nil {
 		return nil, err
 	}
@@ -161,9 +170,7 @@ func (a *App) useCases() error {
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
-	if a.notifier, err = openNotifier(c, d, a.Log, a.Clock, a.brokerAddress); err != nil {
-		return err
-	}
+	a.notifier = a.openNotifier()
 	g := guard.New(guard.Options{Decider: deciderOf(c), Recorder: recorderOf(&a.Options, d), Clock: a.Clock})
 	var registrar sharing.Registrar = entries
 	made := onDemand(c, p, d.dir)
@@ -192,6 +199,20 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {
+	node, err := c.NodeName()
+	if err != nil {
+		return nil, err
+	}
+	return telemetry.OpenTracing(ctx, telemetry.TracingOptions{Endpoint: c.Tracing.Endpoint, Sample: float64(c.Tracing.Sample) / 100, Version: version, Node: node})
+}
+
+// openGate makes the one way to addresses that others name.
+func openGate(c *config.Config) (*outward.Gate, error) {
+	o := c.Outward
+	return outward.New(outward.Options{Allowed: o.Allow, Networks: o.Networks, CA: o.CA, Cert: o.Cert, Key: o.Key})
 }
 
 func numberCheck(setting string) profile.NumberCheck {
@@ -236,9 +257,7 @@ func unknownLogicalID(c *config.Config) fault.Code {
 // listen mounts the doors and opens the ports.
 func (a *App) listen() (err error) {
 	c := a.Config
-	if a.answers, err = newAnswers(a); err != nil {
-		return err
-	}
+	a.answers = &answers{app: a}
 	door := a.door()
 	door.Later = a.answers.later()
 	var secure *tls.Config
@@ -247,8 +266,12 @@ func (a *App) listen() (err error) {
 			return err
 		}
 	}
+	endpoints := a.endpoints(door)
+	for i, e := range endpoints {
+		endpoints[i].Handler = a.tracing.Handler(e.Path, e.Handler)
+	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: a.endpoints(door),
+		Endpoints: endpoints,
 		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests, Share: c.HTTP.Share,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
@@ -467,12 +490,18 @@ func (a *App) close() error {
 		f()
 	}
 	a.notifier.close(ctx)
+	if a.gate != nil {
+		a.gate.Close()
+	}
 	if a.data != nil {
 		if a.started {
 			a.started = false
 			errs = append(errs, a.data.record(context.WithoutCancel(ctx), a.data.event(audit.KindStop, a.Clock())))
 		}
 		errs = append(errs, a.data.close())
+	}
+	if err := a.tracing.Close(ctx); err != nil {
+		a.Log.Warn("the last spans could not be sent", "error", err) // nothing rests on them
 	}
 	return errors.Join(errs...)
 }

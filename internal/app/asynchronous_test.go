@@ -51,7 +51,7 @@ func reaches(t *testing.T, taken *atomic.Int64, n int64) {
 func TestCrossGatewayQueryAsynchronously(t *testing.T) {
 	inbox, address, taken := answersAt(t)
 	patient := metadatatest.New(3).Patient()
-	r := newRegion(t, 1, patient, "async-reply-to", address)
+	r := newRegion(t, 1, patient, "async-answers", "on", "outward-allow", address)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	k := xds.NewCommunity(xds.CommunityOptions{Client: xds.Options{QueryURL: r.app.Info().XCA, RetrieveURL: r.app.Info().XCA, Inbox: inbox}})
@@ -84,7 +84,7 @@ func TestCrossGatewayQueryAsynchronously(t *testing.T) {
 func TestFeedAsynchronously(t *testing.T) {
 	const authority = "1.3.6.1.4.1.21367.2005.13.20.1000"
 	inbox, address, taken := answersAt(t)
-	a, _ := serve(t, settings(t, t.TempDir(), "patients", "known", "patient-authorities", authority, "async-reply-to", address), io.Discard)
+	a, _ := serve(t, settings(t, t.TempDir(), "patients", "known", "patient-authorities", authority, "async-answers", "on", "outward-allow", address), io.Discard)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	later := xds.NewClient(xds.Options{IdentityURL: a.Info().PatientIdentity, Inbox: inbox})

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -38,6 +39,7 @@ type notifier struct {
 	book    *subscription.Book
 	broker  *subscription.Broker
 	gate    *outward.Gate
+	timeout time.Duration
 	outbox  storage.Outbox
 	log     *slog.Logger
 	clock   func() time.Time
@@ -60,21 +62,18 @@ func (a *App) brokerAddress() string {
 }
 
 // openNotifier is nil when DSUB is off.
-func openNotifier(c *config.Config, d *data, l *slog.Logger, clock func() time.Time, address func() string) (*notifier, error) {
+func (a *App) openNotifier() *notifier {
+	c, d := a.Config, a.data
 	if !c.DSUB.On {
-		return nil, nil
-	}
-	gate, err := outward.New(outward.Options{Allowed: c.Outward.Allow, CA: c.Outward.CA, Cert: c.Outward.Cert, Key: c.Outward.Key, Timeout: c.Outward.Timeout})
-	if err != nil {
-		return nil, err
+		return nil
 	}
 	tenant := access.Tenant(d.identity.Tenant)
-	book := subscription.NewBook(subscription.Options{Log: d.log, Tenant: tenant, Clock: clock, PerPatient: c.DSUB.PerPatient, AnyPatient: c.DSUB.AnyPatient})
+	book := subscription.NewBook(subscription.Options{Log: d.log, Tenant: tenant, Clock: a.Clock, PerPatient: c.DSUB.PerPatient, AnyPatient: c.DSUB.AnyPatient})
 	return &notifier{
-		book: book, gate: gate, outbox: d.log, log: l, clock: clock, address: address,
-		broker: subscription.NewBroker(subscription.BrokerOptions{Book: book, Feed: d.log, Index: d.log, Outbox: d.log, Tenant: tenant, Clock: clock, Retry: c.DSUB.Retry}),
+		book: book, gate: a.gate, timeout: c.Outward.Timeout, outbox: d.log, log: a.Log, clock: a.Clock, address: a.brokerAddress,
+		broker: subscription.NewBroker(subscription.BrokerOptions{Book: book, Feed: d.log, Index: d.log, Outbox: d.log, Tenant: tenant, Clock: a.Clock, Retry: c.DSUB.Retry}),
 		poke:   make(chan struct{}, 1),
-	}, nil
+	}
 }
 
 // uses is what the use cases need of n.
@@ -106,7 +105,7 @@ func (n *notifier) posted() {
 func (n *notifier) start(use sharing.Service) {
 	n.use = use
 	n.courier = courier.Start(courier.Options{
-		Outbox: n.outbox, Queue: storage.QueueNotify, Deliver: n.deliver, Clock: n.clock, Log: n.log,
+		Outbox: n.outbox, Queue: storage.QueueNotify, Deliver: n.deliver, Timeout: n.timeout, Clock: n.clock, Log: n.log,
 		Destination: func(l storage.Letter) string { return subscription.Destination(l.Body) },
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -125,7 +124,6 @@ func (n *notifier) close(ctx context.Context) {
 		<-n.done
 		n.courier.Stop(ctx)
 	}
-	n.gate.Close()
 }
 
 // follow turns the log's changes into letters, until ctx ends.
@@ -199,7 +197,8 @@ func (n *notifier) deliver(ctx context.Context, l storage.Letter) error {
 	b = wsnt.AppendNotify(b, &wsnt.Notification{
 		Reference: xds.SubscriptionAddress(n.address(), sub.ID), Topic: sub.Topic, Producer: notice.Producer, Objects: objects,
 	})
-	return n.gate.Post(ctx, sub.Consumer, soap.ContentType, soap.AppendClose(b))
+	b = soap.AppendClose(b)
+	return n.gate.Post(ctx, sub.Consumer, soap.ContentType, int64(len(b)), bytes.NewReader(b))
 }
 
 // unprepared keeps the cause, which may name what a person must not read with a

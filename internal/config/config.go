@@ -38,6 +38,11 @@ type Config struct {
 	RetentionRules string        // "" means: none
 	LedgerKeep     time.Duration // records of use, at least
 
+	Storage       string // embedded or scaled
+	Node          string // "" means: the machine's name
+	S3            S3
+	Elasticsearch Elasticsearch
+
 	Roles    string // "registry,repository", "registry" or "repository"
 	Registry Registry
 	OnDemand OnDemand
@@ -56,6 +61,7 @@ type Config struct {
 	Log     Log
 
 	Profiling bool // CPU profiles on the internal listener
+	Tracing   Tracing
 
 	// from tells where each value came from, by setting name.
 	from map[string]Source
@@ -132,12 +138,8 @@ type Across struct {
 
 // Async is about answers that go to another address (wsa:ReplyTo).
 type Async struct {
-	ReplyTo   string // URLs with commas between; "" means: refused
-	Expire    time.Duration
-	Timeout   time.Duration // of one delivery
-	Private   bool          // names may lead to private addresses
-	CA        string        // "" means: the system's authorities
-	Cert, Key string        // "" means: no certificate of ours
+	On     bool
+	Expire time.Duration // of one answer
 }
 
 // HTTP are the manners of the listeners.
@@ -188,9 +190,10 @@ type MLLP struct {
 // Outward is about messages to addresses that others name.
 type Outward struct {
 	Allow         outward.Allowed
-	AllowText     string // as given
-	CA, Cert, Key string // "" means: the system's authorities; no certificate
-	Timeout       time.Duration
+	AllowText     string           // as given
+	Networks      outward.Networks // not public, and names may lead there
+	CA, Cert, Key string           // "" means: the system's authorities; no certificate
+	Timeout       time.Duration    // of one message
 }
 
 // DSUB is about subscriptions and notifications (ITI-52, 53, 54).
@@ -233,6 +236,12 @@ type Sweep struct {
 type Log struct {
 	Level  string
 	Format string
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoint string // "" means: nowhere
+	Sample   int    // percent of the traces that begin here
 }
 
 // Source is where a value came from.

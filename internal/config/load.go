@@ -203,11 +203,10 @@ func (l *loader) check() {
 	}
 	l.checkGateway()
 	l.checkMLLP()
-	if (c.Async.Cert == "") != (c.Async.Key == "") {
-		l.fail("async.cert", c.from["async.cert"], "async.cert and async.key belong together; give both or none")
-	}
+	l.checkOutward()
 	l.checkSubscriptions()
 	l.checkRegistry()
+	l.checkScaled()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
 	}
@@ -294,14 +293,18 @@ func (l *loader) checkGateway() {
 	}
 }
 
-func (l *loader) checkSubscriptions() {
+func (l *loader) checkOutward() {
 	c := l.config
 	if (c.Outward.Cert == "") != (c.Outward.Key == "") {
 		l.fail("outward.cert", c.from["outward.cert"], "outward.cert and outward.key belong together; give both or none")
 	}
-	if c.DSUB.On && len(c.Outward.Allow) == 0 {
-		l.fail("outward.allow", c.from["outward.allow"], "dsub.broker is on, but no address is allowed to be notified; name them, or give loopback for receivers on this machine")
+	if (c.DSUB.On || c.Async.On) && len(c.Outward.Allow) == 0 {
+		l.fail("outward.allow", c.from["outward.allow"], "names no address, and dsub.broker or async.answers is on: name those that something may be sent to, or give loopback for receivers on this machine")
 	}
+}
+
+func (l *loader) checkSubscriptions() {
+	c := l.config
 	if c.DSUB.On && !c.HasRegistry() {
 		l.fail("dsub.broker", c.from["dsub.broker"], "needs the role registry: what is notified is what it registers")
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"samdok/internal/outward"
+)
 
 // Settings is the table, in the order of docs/config.md.
 func Settings() []*Setting {
@@ -9,6 +13,7 @@ func Settings() []*Setting {
 	t.identity()
 	t.roles()
 	t.authorities()
+	t.scaled()
 	t.access()
 	t.protection()
 	t.onDemand()
@@ -19,10 +24,10 @@ func Settings() []*Setting {
 	t.listeners()
 	t.mllp()
 	t.gateway()
-	t.async()
-	t.retention()
 	t.outward()
+	t.async()
 	t.subscriptions()
+	t.retention()
 	t.operation()
 	return t.rows
 }
@@ -429,8 +434,12 @@ func (t *table) outward() {
 	t.group = Text{"Messages to addresses that others name", "Meldinger til adresser som andre oppgir"}
 	set, get := receivers(func(c *Config) *Outward { return &c.Outward })
 	t.add("outward.allow", "ADDRESS,...", "",
-		"Where notifications may be sent: addresses such as https://host.example.no:8443/path, each for everything below it, or loopback for this machine. Empty lets nothing out.",
-		"Hvor varsler kan sendes: adresser som https://vert.example.no:8443/sti, hver for alt under den, eller loopback for denne maskinen. Tom verdi slipper ingenting ut.", set, get)
+		"Where notifications (DSUB) and asynchronous answers (wsa:ReplyTo) may be sent: addresses such as https://host.example.no:8443/path, each for everything at or below it, or loopback for this machine. Empty lets nothing out.",
+		"Hvor varsler (DSUB) og asynkrone svar (wsa:ReplyTo) kan sendes: adresser som https://vert.example.no:8443/sti, hver for alt på eller under den, eller loopback for denne maskinen. Tom verdi slipper ingenting ut.", set, get)
+	set, get = networks(func(c *Config) *outward.Networks { return &c.Outward.Networks })
+	t.add("outward.networks", "NETWORK,...", "",
+		"Networks that are not public and that host names in outward.allow may lead to, such as 10.20.0.0/16. Needed inside a closed health network; what is not named here keeps a changed name from leading to machines behind the firewall. Addresses written as numbers in outward.allow are allowed as they are.",
+		"Nett som ikke er offentlige, men som vertsnavn i outward.allow kan føre til, som 10.20.0.0/16. Trengs i et lukket helsenett; det som ikke er nevnt her, hindrer at et endret navn fører til maskiner bak brannmuren. Adresser skrevet med tall i outward.allow er tillatt som de er.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Outward.CA })
 	t.add("outward.ca", "FILE", "",
 		"Certificates in PEM of the authorities that receivers' certificates must come from. Without it the system's count.",
@@ -444,9 +453,9 @@ func (t *table) outward() {
 		"Private key in PEM that belongs to outward.cert.",
 		"Privat nøkkel i PEM som hører til outward.cert.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.Outward.Timeout }, time.Second)
-	t.add("outward.timeout", "DURATION", "30s",
-		"Time that a receiver has to take one message; then it is tried again later.",
-		"Tid en mottaker har til å ta imot én melding; deretter prøves den igjen senere.", set, get)
+	t.add("outward.timeout", "DURATION", "15m",
+		"How long the delivery of one message may take, documents in it included; then it is tried again later. A receiver that has it all must answer within a minute.",
+		"Hvor lenge leveringen av én melding kan ta, medregnet dokumentene i den; deretter prøves den igjen senere. En mottaker som har fått alt, må svare innen et minutt.", set, get)
 }
 
 func (t *table) subscriptions() {
@@ -499,36 +508,24 @@ func (t *table) operation() {
 	t.add("profiling", "on|off", "off",
 		"Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.",
 		"Tilbyr /debug/profile?seconds=N på den interne adressen: en prosessorprofil for go tool pprof. Den nevner funksjoner, aldri data.", set, get)
+	set, get = webAddress(func(c *Config) *string { return &c.Tracing.Endpoint })
+	t.add("tracing.endpoint", "URL", "",
+		"OpenTelemetry collector that is sent spans of requests and of the calls to other systems that they cause, by OTLP over HTTP: http://127.0.0.1:4318. Spans name endpoints, statuses and times, never data. Without one nothing is traced.",
+		"OpenTelemetry-mottaker som får spor av forespørsler og kallene de fører til, med OTLP over HTTP: http://127.0.0.1:4318. Spor nevner endepunkter, statuser og tider, aldri data. Uten den spores ingenting.", set, get)
+	set, get = percentOrNone(func(c *Config) *int { return &c.Tracing.Sample })
+	t.add("tracing.sample", "PERCENT", "10",
+		"How many of the traces that begin here are sent, in percent. Requests whose caller sends a traceparent follow the caller's choice.",
+		"Hvor mange av sporene som begynner her, som sendes, i prosent. Forespørsler der avsenderen sender traceparent, følger avsenderens valg.", set, get)
 }
 
 func (t *table) async() {
 	t.group = Text{"Asynchronous answers", "Asynkrone svar"}
-	set, get := text(func(c *Config) *string { return &c.Async.ReplyTo })
-	t.add("async.reply-to", "URL,...", "",
-		"Addresses to which answers may be sent when a request asks for it (wsa:ReplyTo, wsa:FaultTo). Scheme, host and port must be equal, and the path equal or below: https://epj.example.no/answers. Without any, such requests are refused.",
-		"Adressene svar kan sendes til når en forespørsel ber om det (wsa:ReplyTo, wsa:FaultTo). Skjema, vert og port må være like, og stien lik eller under: https://epj.example.no/answers. Uten noen avvises slike forespørsler.", set, get)
+	set, get := onOff(func(c *Config) *bool { return &c.Async.On })
+	t.add("async.answers", "on|off", "off",
+		"Sends answers where a request asks for it (wsa:ReplyTo, wsa:FaultTo), at addresses that outward.allow names. Off refuses such requests.",
+		"Sender svar dit en forespørsel ber om det (wsa:ReplyTo, wsa:FaultTo), på adresser som outward.allow nevner. Av avviser slike forespørsler.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Expire }, time.Minute)
 	t.add("async.expire", "DURATION", "24h",
 		"How long an answer is sent again when it does not arrive. After that it is given up and shown by samdok outbox.",
 		"Hvor lenge et svar som ikke kommer fram, sendes på nytt. Deretter gis det opp og vises av samdok outbox.", set, get)
-	set, get = duration(func(c *Config) *time.Duration { return &c.Async.Timeout }, time.Second)
-	t.add("async.timeout", "DURATION", "15m",
-		"How long the delivery of one answer may take.",
-		"Hvor lenge leveringen av ett svar kan ta.", set, get)
-	set, get = onOff(func(c *Config) *bool { return &c.Async.Private })
-	t.add("async.private-addresses", "on|off", "off",
-		"Lets host names in async.reply-to lead to private addresses (10.0.0.0/8 and the like). Needed inside a closed health network; off keeps a changed name from leading to machines behind the firewall. Addresses written as numbers are allowed as they are.",
-		"Lar vertsnavn i async.reply-to føre til private adresser (10.0.0.0/8 og lignende). Trengs i et lukket helsenett; off hindrer at et endret navn fører til maskiner bak brannmuren. Adresser skrevet med tall er tillatt som de er.", set, get)
-	set, get = text(func(c *Config) *string { return &c.Async.CA })
-	t.add("async.ca", "FILE", "",
-		"Certificates in PEM of the authorities that receivers' certificates must come from; without one, the system's.",
-		"Sertifikater i PEM for utstederne som mottakernes sertifikater må komme fra; uten den brukes systemets.", set, get)
-	set, get = text(func(c *Config) *string { return &c.Async.Cert })
-	t.add("async.cert", "FILE", "",
-		"Certificate chain in PEM that is shown to receivers that ask for one (mutual TLS).",
-		"Sertifikatkjede i PEM som vises til mottakere som ber om det (gjensidig TLS).", set, get)
-	set, get = text(func(c *Config) *string { return &c.Async.Key })
-	t.add("async.key", "FILE", "",
-		"Private key in PEM that belongs to async.cert.",
-		"Privat nøkkel i PEM som hører til async.cert.", set, get)
 }

@@ -183,6 +183,17 @@ func percent(field func(*Config) *int) (func(*Config, string) error, func(*Confi
 		func(c *Config) string { return strconv.Itoa(*field(c)) }
 }
 
+func percentOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
+	set, get := percent(field)
+	return func(c *Config, v string) error {
+		if v == "0" {
+			*field(c) = 0
+			return nil
+		}
+		return set(c, v)
+	}, get
+}
+
 func countOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
 	set, get := count(field)
 	return func(c *Config, v string) error {
@@ -203,6 +214,14 @@ func receivers(field func(*Config) *Outward) (func(*Config, string) error, func(
 			return err
 		},
 		func(c *Config) string { return field(c).AllowText }
+}
+
+func networks(field func(*Config) *outward.Networks) (func(*Config, string) error, func(*Config) string) {
+	return func(c *Config, v string) (err error) {
+			*field(c), err = outward.ParseNetworks(v)
+			return err
+		},
+		func(c *Config) string { return field(c).String() }
 }
 
 func rate(field func(*Config) *float64) (func(*Config, string) error, func(*Config) string) {

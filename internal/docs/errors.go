@@ -176,7 +176,7 @@ request was not let in at all.
 | 400 | Sender, MessageAddressingHeaderRequired | wsa:Action or wsa:MessageID is missing | Send it |
 | 400 | Sender, ActionNotSupported | The wsa:Action is none of this endpoint's | Check action and address |
 | 400 | Sender, OnlyAnonymousAddressSupported | wsa:ReplyTo or wsa:FaultTo asks for an asynchronous answer, which is not switched on, or for none | Leave it out or use the anonymous address |
-| 400 | Sender, InvalidAddress | wsa:ReplyTo or wsa:FaultTo names an address that the operator has not allowed (` + "`async.reply-to`" + `), or the two do not fit | Ask the operator, or leave them out |
+| 400 | Sender, InvalidAddress | wsa:ReplyTo or wsa:FaultTo names an address that the operator has not allowed (` + "`outward.allow`" + `), or the two do not fit | Ask the operator, or leave them out |
 | 400 | Sender, InvalidAddressingHeader | wsa:ReplyTo has ReferenceParameters | Put what you need into the address |
 | 503 | Receiver | An answer cannot be kept for later; the text says whether anything was done | Try again, or look first |
 | 500 | MustUnderstand | A header is marked mustUnderstand and not known here | Leave it out |

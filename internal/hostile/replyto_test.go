@@ -29,7 +29,17 @@ func askFor(replyTo string) string {
 	return strings.Replace(envelope(actionQuery, body), soap.Anonymous, replyTo, 1)
 }
 
-// Whatever a stranger gives as wsa:ReplyTo, nothing is sent but to the address on
+// subscribeAt subscribes for an address, written as it is.
+func subscribeAt(consumer string) string {
+	return envelope("http://docs.oasis-open.org/wsn/bw-2/NotificationProducer/SubscribeRequest", `<n:Subscribe xmlns:n="http://docs.oasis-open.org/wsn/b-2" xmlns:a="http://www.w3.org/2005/08/addressing">`+
+		`<n:ConsumerReference><a:Address>`+consumer+`</a:Address></n:ConsumerReference><n:Filter>`+
+		`<n:TopicExpression Dialect="http://docs.oasis-open.org/wsn/t-1/TopicExpression/Simple">ihe:FullDocumentEntry</n:TopicExpression>`+
+		`<AdhocQuery `+rim+` id="urn:uuid:aa2332d0-f8fe-11e0-be50-0800200c9a66"><Slot name="$XDSDocumentEntryPatientId"><ValueList><Value>'13911699170^^^&amp;2.16.578.1.12.4.1.4.1&amp;ISO'</Value></ValueList></Slot></AdhocQuery>`+
+		`</n:Filter></n:Subscribe>`)
+}
+
+// Whatever a stranger gives as wsa:ReplyTo, or as the consumer of notifications,
+// nothing is sent but to the address on
 // the list, and not on from there.
 func TestReplyTo(t *testing.T) {
 	elsewhere, strayed := counter(t)
@@ -49,7 +59,7 @@ func TestReplyTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, "--async-reply-to", allowed.URL+"/answers")
+	w := start(t, "--async-answers", "on", "--dsub-broker", "on", "--outward-allow", allowed.URL+"/answers")
 	for name, address := range map[string]string{
 		"another port":           elsewhere.URL + "/answers",
 		"another host":           "http://localhost:" + u.Port() + "/answers",
@@ -89,6 +99,9 @@ func TestReplyTo(t *testing.T) {
 			if status != 400 || !strings.Contains(answer, "Fault>") || !strings.Contains(answer, "ReplyTo") {
 				t.Errorf("HTTP %d: %s", status, short(answer))
 			}
+			if status, answer := w.post(t, w.Subscription, plain, strings.NewReader(subscribeAt(address))); status < 400 || !strings.Contains(answer, "Fault>") {
+				t.Errorf("as a consumer of notifications: HTTP %d: %s", status, short(answer))
+			}
 		})
 	}
 	if n := arrived.Load(); n != 0 {
@@ -104,6 +117,9 @@ func TestReplyTo(t *testing.T) {
 	}
 	if n := arrived.Load(); n < 2 {
 		t.Errorf("%d answers were sent, expected both that are allowed", n)
+	}
+	if status, answer := w.post(t, w.Subscription, plain, strings.NewReader(subscribeAt(allowed.URL+"/answers"))); status != 200 {
+		t.Errorf("the allowed consumer: HTTP %d: %s", status, short(answer))
 	}
 	if n := strayed.Load(); n != 0 {
 		t.Errorf("%d answers were sent elsewhere", n)

@@ -2,7 +2,6 @@ package async
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,14 +67,6 @@ func Decode(b []byte) (*Postponed, error) {
 		return nil, errors.New("async: a stored answer holds neither answer nor request, or both")
 	}
 	return p, nil
-}
-
-// Deliver sends an answer. answer makes the one of a request.
-func (c *Client) Deliver(ctx context.Context, p *Postponed, answer func(context.Context, *Postponed, http.ResponseWriter)) error {
-	if p.Answer != nil {
-		return c.Post(ctx, p.To, p.Answer.ContentType, int64(len(p.Answer.Body)), bytes.NewReader(p.Answer.Body))
-	}
-	return c.Stream(ctx, p.To, p.FaultTo, func(ctx context.Context, w http.ResponseWriter) { answer(ctx, p, w) })
 }
 
 // Capture is a response that is kept.

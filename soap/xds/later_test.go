@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/internal/outward"
 	"samdok/metadata"
 	"samdok/sharing"
 	"samdok/soap"
@@ -26,8 +27,7 @@ var asynchronously bool
 // postbox is a Later that delivers once, as soon as the request was accepted.
 type postbox struct {
 	t         testing.TB
-	allowed   async.Addresses
-	client    *async.Client
+	gate      *outward.Gate
 	inbox     *Inbox
 	doors     map[string]Door
 	work      sync.WaitGroup
@@ -42,20 +42,29 @@ func newPostbox(t testing.TB) *postbox {
 	p := &postbox{t: t}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.inbox.ServeHTTP(w, r) }))
 	p.inbox = NewInbox(srv.URL+"/answers", mtom.Limits{}, t.TempDir())
-	var err error
-	if p.allowed, err = async.ParseAddresses(srv.URL + "/answers"); err != nil {
-		t.Fatal(err)
-	}
-	p.client = async.NewClient(async.Options{Addresses: p.allowed})
+	p.gate = gateTo(t, srv.URL+"/answers")
 	t.Cleanup(func() {
 		p.work.Wait()
-		p.client.Close()
+		p.gate.Close()
 		srv.Close()
 	})
 	return p
 }
 
-func (p *postbox) Allowed(address string) error { return p.allowed.Allowed(address) }
+func gateTo(t testing.TB, address string) *outward.Gate {
+	t.Helper()
+	allowed, err := outward.ParseAllowed(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := outward.New(outward.Options{Allowed: allowed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func (p *postbox) Allowed(address string) error { return p.gate.Check(address) }
 
 func (p *postbox) Keep(_ context.Context, l *async.Postponed) error {
 	if p.broken != nil {
@@ -81,7 +90,7 @@ func (p *postbox) Keep(_ context.Context, l *async.Postponed) error {
 }
 
 func (p *postbox) deliver(l *async.Postponed) error {
-	return p.client.Deliver(context.Background(), l, func(ctx context.Context, l *async.Postponed, w http.ResponseWriter) {
+	return l.Deliver(context.Background(), p.gate.Post, func(ctx context.Context, l *async.Postponed, w http.ResponseWriter) {
 		p.doors[l.Door].Resume(ctx, l, w)
 	})
 }
@@ -211,7 +220,7 @@ func TestInbox(t *testing.T) {
 		t.Errorf("an answer to nothing: %v", err)
 	}
 	p.inbox.url = "http://127.0.0.1:1/answers"
-	p.allowed, _ = async.ParseAddresses("http://127.0.0.1:1")
+	p.gate = gateTo(t, "http://127.0.0.1:1")
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := s.c.Register(ctx, sub); !errors.Is(err, context.DeadlineExceeded) {
