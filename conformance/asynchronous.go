@@ -79,8 +79,8 @@ func (in *Inbox) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// Ask sends a transaction that wants its answer in the inbox, ITI-41 and ITI-43 as
-// MTOM. It expects HTTP 202 without a body and returns the answer that was posted,
+// Ask sends a transaction that wants its answer in the inbox, ITI-39, ITI-41 and
+// ITI-43 as MTOM. It expects HTTP 202 without a body and returns the answer that was posted,
 // whose WS-Addressing headers it checks.
 func (in *Inbox) Ask(action, body string, parts ...Part) *Answer {
 	id := NewUUID()
@@ -114,11 +114,16 @@ func (t *T) AskAt(replyTo, body string) *Answer {
 func (t *T) askAt(replyTo, id, action, body string, parts []Part) *Answer {
 	envelope := strings.Replace(Envelope(action, id, "", body), Anonymous, esc(replyTo), 1)
 	address, contentType, message := t.target.Registry, soapType, []byte(envelope)
-	if action == ActionProvide || action == ActionRetrieve {
+	switch action {
+	case ActionProvide, ActionRetrieve:
 		address = t.target.Repository
 		contentType, message = MTOM(envelope, parts, 0)
-	}
-	if action == ActionDiscover {
+	case ActionCrossQuery:
+		address = t.gateway()
+	case ActionCrossRetrieve:
+		address = t.gateway()
+		contentType, message = MTOM(envelope, parts, 0)
+	case ActionDiscover:
 		address = t.discovery()
 	}
 	a := t.Post(address, contentType, message)
