@@ -66,7 +66,7 @@ func (g *Gateway) located(ctx context.Context, c access.Caller, d *directory, pa
 // communities that nobody has heard of, and who has ids of its own for patients does
 // not state them under those that are asked about.
 func (m *member) why(known *Located) Why {
-	silent := !m.Bridge && m.Authority == ""
+	silent := !m.Bridge && m.Authority == "" && m.Discover == nil
 	for _, home := range append([]string{m.Home}, m.Others...) {
 		if slices.Contains(known.Named, home) {
 			return WhyNamed

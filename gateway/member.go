@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
 
 	"samdok/fault"
-	"samdok/metadata"
 )
 
 // member is a Member with its state.
@@ -21,6 +21,9 @@ type member struct {
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	stats   *stats
 }
+
+// owner tells whether the member said that it answers for a home.
+func (m *member) owner(home string) bool { return home == m.Home || slices.Contains(m.Others, home) }
 
 func newMember(m Member, s *stats) *member {
 	l := m.Limits.withDefaults()
@@ -134,19 +137,4 @@ func (m *member) retry(ctx context.Context, err error, sent int) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// translate is the query with the patient id as this community knows it.
-func (m *member) translate(q metadata.StoredQuery) (metadata.StoredQuery, error) {
-	cx := patientOf(q.Query)
-	if m.Authority == "" || cx == nil {
-		return q, nil
-	}
-	id, err := cx.Patient()
-	if err != nil {
-		return q, err
-	}
-	id.Authority = m.Authority
-	q.Query = withPatient(q.Query, id.CX())
-	return q, nil
 }

@@ -30,6 +30,9 @@ type Community struct {
 	Authority string `yaml:"assigning-authority"`
 	// Locator is the URL of the community's own locator; "": it has none, or tells all.
 	Locator string `yaml:"locator"`
+	// Discover takes ITI-55: the community has ids of its own for patients; "": ids are
+	// the same there.
+	Discover string `yaml:"discover"`
 
 	Deadline   Duration `yaml:"deadline"`
 	Stall      Duration `yaml:"stall"`
@@ -142,13 +145,19 @@ func (c *Community) check() error {
 	if c.Retrieve == "" {
 		c.Retrieve = c.Query
 	}
-	for what, address := range map[string]string{"query": c.Query, "retrieve": c.Retrieve} {
+	for what, address := range map[string]string{"query": c.Query, "retrieve": c.Retrieve, "discover": c.Discover} {
+		if address == "" && what == "discover" {
+			continue
+		}
 		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
 			wrong("%s %q is not an address that begins with https:// or http://", what, address)
 		}
 	}
 	if c.Authority != "" && (!oid.MatchString(c.Authority) || c.Authority[0] == 'u') {
 		wrong("assigning-authority %q is not an OID", c.Authority)
+	}
+	if c.Authority != "" && c.Discover != "" {
+		wrong("a community has patient ids of its own (discover) or ids of another authority (assigning-authority), not both")
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		wrong("tls.cert and tls.key belong together")

@@ -94,6 +94,7 @@ type Info struct {
 	PatientIdentity    string `json:"patient_identity"`
 	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
 	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
+	XCPD               string `json:"xcpd,omitempty"`    // ITI-55 and ITI-56
 	Subscription       string `json:"subscription,omitempty"`
 	Locator            string `json:"locator,omitempty"`
 	Internal           string `json:"internal,omitempty"`
@@ -192,7 +193,7 @@ func (a *App) useCases() error {
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,
 	})
-	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier, a.locating), all
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier, a.locating, a.forget), all
 	if err := a.useGateways(all, g); err != nil {
 		return err
 	}
@@ -387,6 +388,9 @@ func (a *App) Info() Info {
 	if a.gateways.responding != nil {
 		i.XCA = base + respondingPath
 	}
+	if a.gateways.discovery != nil {
+		i.XCPD = base + discoveryPath
+	}
 	if !a.Config.HasRegistry() {
 		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
 	}
@@ -446,6 +450,9 @@ func (a *App) work() []jobs.Job {
 	all := append([]jobs.Job{a.sweep}, a.locating.work()...)
 	if a.gateways.reload != nil {
 		all = append(all, *a.gateways.reload)
+	}
+	if a.gateways.follow != nil {
+		all = append(all, *a.gateways.follow)
 	}
 	if a.settle != nil {
 		all = append(all, *a.settle)

@@ -97,7 +97,7 @@ func inFile(script string, options []string) string {
 var flagWord = regexp.MustCompile(`^(--[a-z][a-z0-9-]*|-[a-z])(=.*)?$`)
 
 // families are commands that have commands of their own.
-var families = map[string]bool{"config": true, "hold": true, "retention": true, "keys": true, "ledger": true}
+var families = map[string]bool{"config": true, "hold": true, "retention": true, "keys": true, "ledger": true, "locator": true}
 
 // samdok checks a subcommand and its flags against its help.
 func (p *program) samdok(words []string) string {
