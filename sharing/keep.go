@@ -15,6 +15,7 @@ import (
 	"samdok/metadata"
 	"samdok/retention"
 	"samdok/storage"
+	"samdok/subscription"
 )
 
 // Keeping is the use cases of whoever answers for the data: erasure, holds,
@@ -29,6 +30,10 @@ type Keeping interface {
 	Hold(ctx context.Context, c access.Caller, h retention.Hold) (retention.Hold, error)
 	Release(ctx context.Context, c access.Caller, id, reason string) (retention.Hold, error)
 	Holds(ctx context.Context, c access.Caller) ([]retention.Hold, error)
+	// Subscriptions are the live ones that the caller may see (DSUB); Cancel ends
+	// one. fault.NotFound: there is no such one, or the caller may not.
+	Subscriptions(ctx context.Context, c access.Caller, q Supervise) ([]subscription.Subscription, error)
+	Cancel(ctx context.Context, c access.Caller, id metadata.UUID, reason string) error
 }
 
 var _ Keeping = (*Sharing)(nil)

@@ -34,7 +34,7 @@ var rules = map[string][]string{
 	"storage":                         {"access", "fault", "metadata"},
 	"storage/encoding":                {"storage", "metadata"},
 	"storage/keyring":                 {"fault", "internal/groupsync", "internal/disk"},
-	"storage/sqlite":                  {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata"},
+	"storage/sqlite":                  {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata", "internal/disk"},
 	"storage/elastic":                 {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata"},
 	"storage/files":                   {"storage", "storage/keyring", "internal/groupsync", "internal/disk", "access", "fault"},
 	"storage/s3":                      {"storage", "storage/keyring", "access", "fault", "metadata"},
