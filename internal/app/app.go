@@ -120,13 +120,17 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if a.data, err = openData(ctx, o.Config, o.Log, o.Clock); err != nil {
-		return nil, err
-	}
 	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
 		return nil, err
 	}
 	if a.tracing, err = openTracing(ctx, o.Config, o.Version); err != nil {
+		return nil, err
+	}
+	watch, err := a.watchEngines()
+	if err != nil {
+		return nil, err
+	}
+	if a.data, err = openWatched(ctx, o.Config, o.Log, o.Clock, watch); err != nil {
 		return nil, err
 	}
 	if a.gate, err = openGate(o.Config); err != nil {
@@ -198,6 +202,22 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+// watchEngines counts and traces the calls to the engines of a scaled-out node.
+func (a *App) watchEngines() (watchEngine, error) {
+	if !a.Config.Scaled() {
+		return unwatched, nil
+	}
+	calls, err := a.metrics.NewEngines(a.Clock)
+	if err != nil {
+		return nil, err
+	}
+	return func(engine string) func(http.RoundTripper) http.RoundTripper {
+		return func(t http.RoundTripper) http.RoundTripper {
+			return calls.Transport(engine, a.tracing.Transport(engine, t))
+		}
+	}, nil
 }
 
 func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {

@@ -2,12 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"samdok/internal/config"
+	"samdok/retention"
 	"samdok/storage/elastic"
 	"samdok/storage/keyring"
 	"samdok/storage/s3"
@@ -56,15 +57,7 @@ func (e *scaledEngine) Close() error {
 	return errors.Join(errs...)
 }
 
-// shared is what is settled once for all nodes of an installation.
-type shared struct {
-	Identity identity `json:"identity"`
-	// IndexKey is the data key that the index's hashes are made with; IndexSecret is
-	// the key itself when nothing is encrypted.
-	IndexKey    uint64 `json:"indexKey,omitempty"`
-	IndexSecret []byte `json:"indexSecret,omitempty"`
-}
-
+// sharedName is what all nodes settle once: whose data it is.
 const sharedName = "samdok.json"
 
 // openScaled opens the store, settles whose data it is, and joins the other nodes.
@@ -95,7 +88,10 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 			return err
 		}
 	}
-	secret, err := d.settle(ctx, c, e)
+	if err := d.settle(ctx, c, e.store); err != nil {
+		return err
+	}
+	secret, err := e.store.Secret(ctx, e.keys)
 	if err != nil {
 		return err
 	}
@@ -119,62 +115,39 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l}); err != nil {
 		return err
 	}
-	e.Outbox = e.store.OpenOutbox(e.keys)
-	d.documents = e.store.OpenDocuments(e.keys)
+	e.Outbox = e.store.Outbox(e.keys)
+	d.documents = e.store.Documents(e.keys)
 	return nil
 }
 
 // settle makes the identity that all nodes share, or checks that the settings fit
 // the one there is. The data folder keeps a copy, so that it cannot be used for
 // another store by mistake.
-func (d *data) settle(ctx context.Context, c *config.Config, e *scaledEngine) (secret [32]byte, err error) {
+func (d *data) settle(ctx context.Context, c *config.Config, store *s3.Store) error {
 	where := "bucket " + c.S3.Bucket + " at " + c.S3.Endpoint
-	b, err := e.store.Settled(ctx, sharedName)
+	b, err := store.Settled(ctx, sharedName)
 	if errors.Is(err, s3.ErrNone) {
-		b, d.created, err = e.propose(ctx, c)
+		if b, err = json.MarshalIndent(newIdentity(c), "", "  "); err == nil {
+			b, d.created, err = store.Settle(ctx, sharedName, append(b, '\n'))
+		}
 	}
 	if err != nil {
-		return secret, err
+		return err
 	}
-	var all shared
-	if err := json.Unmarshal(b, &all); err != nil {
-		return secret, fmt.Errorf("settled/%s in %s is damaged: %w; restore it from a copy of the bucket", sharedName, where, err)
+	if err := json.Unmarshal(b, &d.identity); err != nil {
+		return fmt.Errorf("settled/%s in %s is damaged: %w; restore it from a copy of the bucket", sharedName, where, err)
 	}
-	if err := all.Identity.check(where, c); err != nil {
-		return secret, err
+	if err := d.identity.check(where, c); err != nil {
+		return err
 	}
-	d.identity = all.Identity
-	local, _, err := readOrSave(d.dir, all.Identity)
-	if err != nil {
-		return secret, err
+	copied, err := readIdentity(d.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.identity.save(d.dir)
 	}
-	if local != all.Identity {
-		return secret, fmt.Errorf("the folder %s belongs to repository %s, the data in %s to repository %s; give this node a folder of its own", d.dir, local.RepositoryUniqueID, where, all.Identity.RepositoryUniqueID)
+	if err == nil && copied != d.identity {
+		err = fmt.Errorf("the folder %s belongs to repository %s, and the data in %s to repository %s; give this node a folder of its own", d.dir, copied.RepositoryUniqueID, where, d.identity.RepositoryUniqueID)
 	}
-	if e.keys == nil {
-		copy(secret[:], all.IndexSecret)
-		return secret, nil
-	}
-	return e.keys.Key(ctx, all.IndexKey)
-}
-
-// propose settles what no node has settled yet.
-func (e *scaledEngine) propose(ctx context.Context, c *config.Config) (settled []byte, first bool, err error) {
-	mine := shared{Identity: newIdentity(c)}
-	if e.keys != nil {
-		mine.IndexKey, _, err = e.keys.New(ctx)
-	} else {
-		mine.IndexSecret = make([]byte, 32)
-		_, err = rand.Read(mine.IndexSecret)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	b, err := json.MarshalIndent(mine, "", "  ")
-	if err != nil {
-		return nil, false, err
-	}
-	return e.store.Settle(ctx, sharedName, append(b, '\n'))
+	return err
 }
 
 // transport is a pool of connections to one engine.
@@ -198,3 +171,32 @@ func (e *scaledEngine) transport(watch func(http.RoundTripper) http.RoundTripper
 	e.idle = append(e.idle, t.CloseIdleConnections)
 	return watch(t), nil
 }
+
+// listJournal keeps the list of erasures in the store, a line in each object.
+type listJournal struct {
+	ctx     context.Context // of the node: an erasure that has begun goes on
+	journal *s3.Journal
+}
+
+func (l *listJournal) Read(n int) (lines [][]byte, err error) {
+	for seq := uint64(n) + 1; ; seq++ {
+		line, err := l.journal.Read(l.ctx, seq)
+		if errors.Is(err, s3.ErrNone) {
+			return lines, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+}
+
+func (l *listJournal) Append(n int, line []byte) error {
+	err := l.journal.Append(l.ctx, uint64(n)+1, line)
+	if errors.Is(err, s3.ErrTaken) {
+		return retention.ErrTaken
+	}
+	return err
+}
+
+func (l *listJournal) Close() error { return nil }
