@@ -9,10 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"samdok/internal/config"
@@ -30,7 +27,6 @@ type scaledEngine struct {
 	store *s3.Store
 	keys  *s3.Keys
 	index *elastic.Index
-	idle  []func()
 }
 
 // Ready names the engine that is away.
@@ -51,9 +47,6 @@ func (e *scaledEngine) Close() error {
 	if e.store != nil {
 		errs = append(errs, e.store.Close())
 	}
-	for _, f := range e.idle {
-		f()
-	}
 	return errors.Join(errs...)
 }
 
@@ -64,7 +57,7 @@ const sharedName = "samdok.json"
 func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watchEngine) error {
 	e := &scaledEngine{}
 	d.log = e
-	transport, err := e.transport(watch("s3"), c.S3.CA, "s3.ca")
+	secure, err := trusting(c.S3.CA, "s3.ca")
 	if err != nil {
 		return err
 	}
@@ -75,7 +68,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if e.store, err = s3.Open(ctx, s3.Options{
 		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
 		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
-		Timeout: c.S3.Timeout, Transport: transport, Clock: clock, Log: l,
+		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch("s3"), Clock: clock, Log: l,
 	}); err != nil {
 		return err
 	}
@@ -95,7 +88,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if err != nil {
 		return err
 	}
-	if transport, err = e.transport(watch("elasticsearch"), c.Elasticsearch.CA, "elasticsearch.ca"); err != nil {
+	if secure, err = trusting(c.Elasticsearch.CA, "elasticsearch.ca"); err != nil {
 		return err
 	}
 	replicas := c.Elasticsearch.Replicas
@@ -104,7 +97,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	}
 	o := elastic.Options{
 		URLs: c.Elasticsearch.URLs, Username: c.Elasticsearch.User, Password: string(c.Elasticsearch.Password), APIKey: string(c.Elasticsearch.APIKey),
-		Transport: transport, Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
+		TLS: secure, Wrap: watch("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
 	}
 	if e.keys != nil {
 		o.Keys = e.keys
@@ -150,26 +143,21 @@ func (d *data) settle(ctx context.Context, c *config.Config, store *s3.Store) er
 	return err
 }
 
-// transport is a pool of connections to one engine.
-func (e *scaledEngine) transport(watch func(http.RoundTripper) http.RoundTripper, ca, setting string) (http.RoundTripper, error) {
-	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second, ExpectContinueTimeout: time.Second, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12},
-		MaxIdleConns: 512, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second, DisableCompression: true,
-		WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10,
+// trusting trusts the authorities of a file, or the system's.
+func trusting(ca, setting string) (*tls.Config, error) {
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca == "" {
+		return secure, nil
 	}
-	if ca != "" {
-		b, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("setting %s: %w", setting, err)
-		}
-		t.TLSClientConfig.RootCAs = x509.NewCertPool()
-		if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(b) {
-			return nil, fmt.Errorf("setting %s: %s holds no certificate in PEM", setting, filepath.Base(ca))
-		}
+	b, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", setting, err)
 	}
-	e.idle = append(e.idle, t.CloseIdleConnections)
-	return watch(t), nil
+	secure.RootCAs = x509.NewCertPool()
+	if !secure.RootCAs.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("setting %s: %s holds no certificate in PEM", setting, ca)
+	}
+	return secure, nil
 }
 
 // listJournal keeps the list of erasures in the store, a line in each object.

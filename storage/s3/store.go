@@ -3,6 +3,7 @@ package s3
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,14 @@ type Options struct {
 	// Proven leaves out the proof of conditional writes at Open, which costs some
 	// hundred milliseconds: this process has just opened the same store.
 	Proven bool
-	// Transport replaces the connection, for traces and tests.
+	// Create makes the bucket when it is missing, with object lock when Retention
+	// is not 0.
+	Create bool
+	// TLS of the connection; nil: the system's authorities.
+	TLS *tls.Config
+	// Wrap is put around the connection, for metrics and traces.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// Transport replaces the connection, for tests.
 	Transport http.RoundTripper
 	// Watch is told of each attempt: what for, how long it took, how it ended.
 	Watch func(op string, took time.Duration, err error)
@@ -66,7 +74,7 @@ type Store struct {
 	server  atomic.Pointer[string] // what the store calls itself
 }
 
-// Open connects to a bucket, which must exist, and proves that its conditional
+// Open connects to a bucket, which must exist unless it is to be made, and proves that its conditional
 // writes hold when many race.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{Options: o}
@@ -74,6 +82,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	err := s.Ready(ctx)
+	if errors.Is(err, errNoBucket) && o.Create {
+		err = s.makeBucket(ctx)
+	}
 	if err == nil && !o.Proven {
 		err = s.prove(ctx)
 	}
@@ -110,7 +121,11 @@ func (s *Store) configure() error {
 	w := &wire{next: s.Transport, server: &s.server}
 	if w.next == nil {
 		t := newTransport(s.Timeout)
+		t.TLSClientConfig = s.TLS
 		w.next, s.idle = t, t.CloseIdleConnections
+	}
+	if s.Wrap != nil {
+		w.next = s.Wrap(w.next)
 	}
 	s.client, err = minio.NewCore(u.Host, &minio.Options{
 		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: u.Scheme == "https",
@@ -156,6 +171,22 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	})
 	return s.fault("s3.Ready", err, reads)
+}
+
+// makeBucket makes the bucket; another node may be first.
+func (s *Store) makeBucket(ctx context.Context) error {
+	const op = "s3.Open"
+	err := s.do(ctx, op, func(ctx context.Context) error {
+		err := s.client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{Region: s.Region, ObjectLocking: s.Retention > 0})
+		if code := minio.ToErrorResponse(err).Code; code == "BucketAlreadyOwnedByYou" || code == "BucketAlreadyExists" {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return s.fault(op, err, writes)
+	}
+	return s.Ready(ctx)
 }
 
 // Doubts are what is not known of this store's promises, for readiness; each is a
