@@ -71,7 +71,10 @@ type Store struct {
 	sse     encrypt.ServerSide
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	idle    func()
-	server  atomic.Pointer[string] // what the store calls itself
+	// versioned: the bucket keeps what is replaced and deleted, so that what must
+	// not be kept is taken away.
+	versioned bool
+	server    atomic.Pointer[string] // what the store calls itself
 }
 
 // Open connects to a bucket, which must exist unless it is to be made, and proves that its conditional
@@ -84,6 +87,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	err := s.Ready(ctx)
 	if errors.Is(err, errNoBucket) && o.Create {
 		err = s.makeBucket(ctx)
+	}
+	if err == nil {
+		err = s.learnVersioning(ctx)
 	}
 	if err == nil && !o.Proven {
 		err = s.prove(ctx)
@@ -139,6 +145,18 @@ func (s *Store) configure() error {
 		ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= s.Failures },
 	})
 	return nil
+}
+
+func (s *Store) learnVersioning(ctx context.Context) error {
+	const op = "s3.Open"
+	return s.fault(op, s.do(ctx, op, func(ctx context.Context) error {
+		v, err := s.client.GetBucketVersioning(ctx, s.Bucket)
+		if c := minio.ToErrorResponse(err).Code; c == "NotImplemented" || c == "VersioningNotConfigured" {
+			return nil // it keeps nothing
+		}
+		s.versioned = v.Status != ""
+		return err
+	}), reads)
 }
 
 func parseSSE(text string) (encrypt.ServerSide, error) {
