@@ -36,7 +36,7 @@ const (
 type recordKind uint8
 
 const (
-	recordUnknown recordKind = iota
+	_ recordKind = iota
 	// recordChange: one change of one stream.
 	recordChange
 	// recordRedaction: what is left of a change, in its place.

@@ -39,12 +39,11 @@ type rebuild struct {
 
 // rebuilt is one tenant of a rebuild.
 type rebuilt struct {
-	*line     // only to read with
-	at        elastic.Watermark
-	end       uint64 // of the journal, when it was looked through
-	redacted  redactions
-	counts    []uint32 // changes of each batch up to end
-	completed bool
+	*line    // only to read with
+	at       elastic.Watermark
+	end      uint64 // of the journal, when it was looked through
+	redacted redactions
+	counts   []uint32 // changes of each batch up to end
 }
 
 // redactions tells where what is left of redacted changes lies.
@@ -358,6 +357,12 @@ func (r *rebuild) dropOld(ctx context.Context) error {
 			oldest = at.Generation
 		}
 	}
+	if oldest == 0 {
+		return nil // there are no tenants
+	}
+	if err := r.index.Serve(ctx, oldest); err != nil { // to tenants who come now
+		return err
+	}
 	for _, g := range all {
 		if g < oldest {
 			if err := r.index.Drop(ctx, g); err != nil {
@@ -400,4 +405,3 @@ func inOrder[T any](ctx context.Context, first, last uint64, get func(context.Co
 		}
 	}
 }
-

@@ -82,10 +82,10 @@ func openNode(dir string, options func(*scaled.Options)) (*scaled.Log, func() er
 	return p.open(options)
 }
 
-func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, done func() error, err error) {
+func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, _ func() error, err error) {
 	ctx := context.Background()
 	var ends []func() error
-	done = func() (err error) {
+	end := func() (err error) {
 		for i := len(ends) - 1; i >= 0; i-- {
 			err = errors.Join(err, ends[i]())
 		}
@@ -93,7 +93,7 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, done func() e
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, done())
+			err = errors.Join(err, end())
 		}
 	}()
 	var o scaled.Options
@@ -117,7 +117,7 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, done func() e
 		return nil, nil, err
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}
-	eo := elastic.Options{URLs: []string{p.Index.URL}, Prefix: strings.TrimSuffix(p.Index.Prefix, "-"), Secret: secret, Transport: transport}
+	eo := elastic.Options{URLs: []string{p.Index.URL}, Prefix: p.Index.Prefix, Secret: secret, Transport: transport}
 	if o.Keys != nil {
 		eo.Keys = o.Keys
 	}
@@ -136,7 +136,7 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, done func() e
 		return nil, nil, err
 	}
 	ends = append(ends, l.Close)
-	return l, done, nil
+	return l, end, nil
 }
 
 func engine(encrypted bool) storagetest.LogEngine {
