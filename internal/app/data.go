@@ -43,6 +43,7 @@ type data struct {
 	log       engine
 	embedded  *sqlite.DB // log, when that is in the folder
 	documents documents
+	packs     *files.Store // documents, when they are in the folder
 	ledger    *ledger.Ledger
 	list      *retention.List
 	keeper    *retention.Keeper
@@ -69,7 +70,6 @@ type engine interface {
 type documents interface {
 	storage.Documents
 	Ready(ctx context.Context) error
-	Close() error
 }
 
 // watchEngine gives the connections to an engine of a name to whoever counts calls.
@@ -141,11 +141,11 @@ func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logge
 		return err
 	}
 	d.log = d.embedded
-	store, err := files.Open(filepath.Join(d.dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l})
-	if err == nil {
-		d.documents = store
+	if d.packs, err = files.Open(filepath.Join(d.dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
+		return err
 	}
-	return err
+	d.documents = d.packs
+	return nil
 }
 
 func (d *data) openList(ctx context.Context) (*retention.List, error) {
@@ -217,8 +217,8 @@ func (d *data) close() error {
 	if d.ledger != nil {
 		errs = append(errs, d.ledger.Close())
 	}
-	if d.documents != nil {
-		errs = append(errs, d.documents.Close())
+	if d.packs != nil {
+		errs = append(errs, d.packs.Close())
 	}
 	if d.log != nil {
 		errs = append(errs, d.log.Close())

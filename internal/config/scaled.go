@@ -140,7 +140,7 @@ func (t *table) elasticsearch() {
 		"Certificates in PEM of the authorities that the cluster's certificates must come from; without it those that this machine trusts.",
 		"Sertifikater i PEM for utstederne som klyngens sertifikater må komme fra; uten den de som maskinen stoler på.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Elasticsearch.Prefix })
-	t.add("elasticsearch.prefix", "NAME", "samdok",
+	t.add("elasticsearch.prefix", "NAME", "samdok-",
 		"Put before the names of all indexes, so that several installations can share a cluster.",
 		"Settes foran navnene på alle indekser, så flere installasjoner kan dele en klynge.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Elasticsearch.Shards })
