@@ -309,11 +309,9 @@ func (a *App) listen() (err error) {
 	if c.InternalListen == "" {
 		return nil
 	}
-	dependencies := []httpd.Dependency{
-		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
-		{Name: "outbox", Warn: a.outboxWarning},
-	}
+	dependencies := append(a.data.log.Dependencies(),
+		httpd.Dependency{Name: "ledger", Check: a.data.ledger.Ready}, httpd.Dependency{Name: "disk", Check: a.diskSpace},
+		httpd.Dependency{Name: "outbox", Warn: a.outboxWarning})
 	if a.elsewhere != nil {
 		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
 	}

@@ -15,6 +15,7 @@ import (
 	"samdok/audit/ledger"
 	"samdok/internal/config"
 	"samdok/internal/datadir"
+	"samdok/internal/httpd"
 	"samdok/retention"
 	"samdok/storage"
 	"samdok/storage/files"
@@ -42,7 +43,7 @@ type data struct {
 	ring      *keyring.Ring // of what lies in the folder; nil when encryption is off
 	log       engine
 	embedded  *sqlite.DB // log, when that is in the folder
-	documents documents
+	documents storage.Documents
 	packs     *files.Store // documents, when they are in the folder
 	ledger    *ledger.Ledger
 	list      *retention.List
@@ -61,15 +62,11 @@ type engine interface {
 	storage.Index
 	storage.Outbox
 	storage.Eraser
+	// Dependencies are what readiness asks about.
+	Dependencies() []httpd.Dependency
 	// Waiting is how many Appends wait for the engine.
 	Waiting() int
 	Close() error
-}
-
-// documents keeps bytes.
-type documents interface {
-	storage.Documents
-	Ready(ctx context.Context) error
 }
 
 // watchEngine gives the connections to an engine of a name to whoever counts calls.
@@ -126,6 +123,18 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 	return d, nil
 }
 
+// embeddedEngine is the log in the folder, with what it rests on.
+type embeddedEngine struct {
+	*sqlite.DB
+	ring  *keyring.Ring
+	packs *files.Store
+}
+
+// Dependencies implements engine.
+func (e embeddedEngine) Dependencies() []httpd.Dependency {
+	return []httpd.Dependency{{Name: "log", Check: e.DB.Ready}, {Name: "keys", Check: e.ring.Ready}, {Name: "documents", Check: e.packs.Ready}}
+}
+
 // openEmbedded opens log and documents in the folder.
 func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (err error) {
 	if d.identity, d.created, err = loadIdentity(d.dir, c); err != nil {
@@ -140,11 +149,10 @@ func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logge
 	if d.embedded, err = sqlite.Open(ctx, filepath.Join(d.dir, logName), sqlite.Options{Ring: d.ring}); err != nil {
 		return err
 	}
-	d.log = d.embedded
 	if d.packs, err = files.Open(filepath.Join(d.dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
 		return err
 	}
-	d.documents = d.packs
+	d.documents, d.log = d.packs, embeddedEngine{d.embedded, d.ring, d.packs}
 	return nil
 }
 
@@ -220,7 +228,10 @@ func (d *data) close() error {
 	if d.packs != nil {
 		errs = append(errs, d.packs.Close())
 	}
-	if d.log != nil {
+	switch {
+	case d.embedded != nil:
+		errs = append(errs, d.embedded.Close())
+	case d.log != nil:
 		errs = append(errs, d.log.Close())
 	}
 	if d.ring != nil {

@@ -10,9 +10,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"samdok/internal/config"
+	"samdok/internal/httpd"
 	"samdok/retention"
 	"samdok/storage/elastic"
 	"samdok/storage/keyring"
@@ -29,8 +31,15 @@ type scaledEngine struct {
 	index *elastic.Index
 }
 
-// Ready names the engine that is away.
-func (e *scaledEngine) Ready(ctx context.Context) error { return e.Log.Ready(ctx) }
+// Dependencies implements engine: each engine by its own name, with what is not
+// known of its promises.
+func (e *scaledEngine) Dependencies() []httpd.Dependency {
+	return []httpd.Dependency{
+		{Name: "s3", Check: e.store.Ready, Warn: func(context.Context) string { return strings.Join(e.store.Doubts(), " ") }},
+		{Name: "elasticsearch", Check: e.index.Ready},
+		{Name: "log", Check: e.Log.Ready},
+	}
+}
 
 // Close lets go of everything, the last opened first.
 func (e *scaledEngine) Close() error {
