@@ -84,10 +84,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
-	err := s.Ready(ctx)
+	err := s.exists(ctx)
 	if errors.Is(err, errNoBucket) && o.Create {
 		err = s.makeBucket(ctx)
 	}
+	err = s.fault("s3.Open", err, writes)
 	if err == nil {
 		err = s.learnVersioning(ctx)
 	}
@@ -181,20 +182,23 @@ func (s *Store) Close() error {
 
 // Ready is nil when the bucket answers; the error says what mends it.
 func (s *Store) Ready(ctx context.Context) error {
-	err := s.do(ctx, "s3.Ready", func(ctx context.Context) error {
+	return s.fault("s3.Ready", s.exists(ctx), reads)
+}
+
+// exists is nil when the bucket does.
+func (s *Store) exists(ctx context.Context) error {
+	return s.do(ctx, "s3.Ready", func(ctx context.Context) error {
 		found, err := s.client.BucketExists(ctx, s.Bucket)
 		if err == nil && !found {
 			err = errNoBucket
 		}
 		return err
 	})
-	return s.fault("s3.Ready", err, reads)
 }
 
 // makeBucket makes the bucket; another node may be first.
 func (s *Store) makeBucket(ctx context.Context) error {
-	const op = "s3.Open"
-	err := s.do(ctx, op, func(ctx context.Context) error {
+	err := s.do(ctx, "s3.Open", func(ctx context.Context) error {
 		err := s.client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{Region: s.Region, ObjectLocking: s.Retention > 0})
 		if code := minio.ToErrorResponse(err).Code; code == "BucketAlreadyOwnedByYou" || code == "BucketAlreadyExists" {
 			return nil
@@ -202,9 +206,9 @@ func (s *Store) makeBucket(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return s.fault(op, err, writes)
+		return err
 	}
-	return s.Ready(ctx)
+	return s.exists(ctx)
 }
 
 // Doubts are what is not known of this store's promises, for readiness; each is a
