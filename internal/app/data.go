@@ -116,7 +116,8 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 	if d.list, err = d.openList(ctx); err != nil {
 		return nil, err
 	}
-	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock})
+	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
+		Letters: d.log, Text: letterText})
 	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}
