@@ -186,7 +186,11 @@ func (k *Keeper) Resume(ctx context.Context, t access.Tenant, all bool, did func
 		list = slices.DeleteFunc(k.list.All(), func(e Erasure) bool { return e.State == Void })
 	}
 	for _, e := range list {
-		d, err := k.resume(ctx, t, &e)
+		resume := k.resume
+		if len(e.Unbound) > 0 {
+			resume = k.removeAgain
+		}
+		d, err := resume(ctx, t, &e)
 		if err != nil {
 			return fmt.Errorf("erasure %s, begun %s, could not be ended: %w", e.ID, e.Time.Format(time.RFC3339), err)
 		}

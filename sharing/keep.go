@@ -13,8 +13,10 @@ import (
 	"samdok/audit"
 	"samdok/fault"
 	"samdok/metadata"
+	"samdok/registry"
 	"samdok/retention"
 	"samdok/storage"
+	"samdok/subscription"
 )
 
 // Keeping is the use cases of whoever answers for the data: erasure, holds,
@@ -29,6 +31,10 @@ type Keeping interface {
 	Hold(ctx context.Context, c access.Caller, h retention.Hold) (retention.Hold, error)
 	Release(ctx context.Context, c access.Caller, id, reason string) (retention.Hold, error)
 	Holds(ctx context.Context, c access.Caller) ([]retention.Hold, error)
+	// Subscriptions are the live ones that the caller may see (DSUB); Cancel ends
+	// one. fault.NotFound: there is no such one, or the caller may not.
+	Subscriptions(ctx context.Context, c access.Caller, q Supervise) ([]subscription.Subscription, error)
+	Cancel(ctx context.Context, c access.Caller, id metadata.UUID, reason string) error
 }
 
 var _ Keeping = (*Sharing)(nil)
@@ -272,19 +278,21 @@ func (s *Sharing) Holds(ctx context.Context, c access.Caller) ([]retention.Hold,
 	return holds, refusal(err, fault.RegistryError)
 }
 
-// held refuses what a hold stops.
-func (s *Sharing) held(ctx context.Context, op string, code fault.Code, objects []storage.Placed) error {
-	if s.keeper == nil || len(objects) == 0 {
+// notHeld refuses what a hold stops, also one that begins at that moment.
+func (s *Sharing) notHeld(op string) registry.Approve {
+	if s.keeper == nil {
 		return nil
 	}
-	holds, err := s.keeper.Holds(ctx, s.tenant)
-	if err != nil {
-		return lookupFailed(err)
+	return func(ctx context.Context, going []storage.Placed) ([]storage.Change, error) {
+		holds, guard, err := s.keeper.Guard(ctx, s.tenant)
+		if err != nil {
+			return nil, lookupFailed(err)
+		}
+		if held := retention.HeldBy(holds, going); len(held) > 0 {
+			return nil, retention.Refused(op, fault.RegistryError, held)
+		}
+		return []storage.Change{guard}, nil
 	}
-	if held := retention.HeldBy(holds, objects); len(held) > 0 {
-		return retention.Refused(op, code, held)
-	}
-	return nil
 }
 
 // heldDocuments are the uniqueIds among entries that a hold covers.

@@ -88,7 +88,10 @@ func (s *Sharing) Subscribe(ctx context.Context, c access.Caller, q Subscribe) (
 			return sub, err
 		}
 		err = s.subscriptions.Book.Begin(ctx, &sub)
-		if errors.Is(err, subscription.ErrFull) {
+		switch {
+		case errors.Is(err, subscription.ErrSubsumed):
+			return sub, refuse(fault.Invalid, &Refusal{Reason: ReasonPatient, Text: "The patient id of the filter was merged into another id; subscribe to that one."})
+		case errors.Is(err, subscription.ErrFull):
 			return sub, refuse(fault.TooLarge, &Refusal{Reason: ReasonFull, Text: "There are as many subscriptions as this server allows (dsub.per-patient, dsub.any-patient). End one that is no longer needed."})
 		}
 		return sub, err

@@ -323,3 +323,149 @@ func TestSubscribersAtOnce(t *testing.T) {
 		t.Errorf("%d letters", len(n))
 	}
 }
+
+// Subscriptions to a patient who was merged away are about the survivor, in chains
+// too, however far the broker is.
+func TestSubscriptionsFollowAMerge(t *testing.T) {
+	w := newWorld(t)
+	survivor := w.gen.Patient()
+	a, b, c := w.patient.ID(), w.gen.Patient().ID(), survivor.ID()
+	sub, err := w.Subscribe(t.Context(), caller, w.asking())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.provided(w.document())
+	merge := func(survivor, subsumed metadata.PatientID) {
+		t.Helper()
+		if err := w.Feed(t.Context(), caller, mergeOf(survivor, subsumed)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merge(b, a)
+	if n := w.letters(); len(n) != 1 {
+		t.Fatalf("%d letters of what was registered before the merge, and of the merge", len(n))
+	}
+	until := w.now().Add(3 * time.Hour)
+	merge(c, b) // not followed yet
+	if s, err := w.Renew(t.Context(), caller, sub.ID, func(time.Time) time.Time { return until }); err != nil || s.Patient() != c || w.last().Items[0].Patient != c {
+		t.Errorf("renewed between a merge and the broker: %v, %v", err, s.Patient())
+	}
+	w.patient = survivor
+	w.provided(w.document())
+	n := w.letters()
+	if len(n) != 1 || n[0].Subscription != sub.ID {
+		t.Fatalf("of the survivor's document: %+v", n)
+	}
+	for range 2 {
+		for patient, want := range map[metadata.PatientID]int{a: 0, b: 0, c: 1} {
+			if of, err := w.book.Of(t.Context(), patient); err != nil || len(of) != want || want == 1 && (of[0].Patient() != c || !of[0].Ends.Equal(until)) {
+				t.Errorf("%+v, %v", of, err)
+			}
+		}
+		if err := w.engine.Index.Rebuild(t.Context(), func(_, _ int64) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.book.Get(t.Context(), sub.ID)
+	if err != nil || got.Patient() != c {
+		t.Fatal(err, got.Patient())
+	}
+	if shown, err := w.Notify(t.Context(), got.Caller, got, n[0]); err != nil || len(shown) != 1 || w.last().Request.Patients[0] != c {
+		t.Errorf("%v, %v", shown, err)
+	}
+	for _, subsumed := range []metadata.PatientID{a, b} {
+		q := w.asking()
+		q.Filter.Patient = subsumed.CX()
+		var r *sharing.Refusal
+		if _, err := w.Subscribe(t.Context(), caller, q); !errors.As(err, &r) || r.Reason != sharing.ReasonPatient {
+			t.Errorf("subscribed to a subsumed id: %v", err)
+		}
+	}
+	e := w.document().Entry // another registry may not know of the merge
+	e.Status, e.PatientID = metadata.Approved, a.CX()
+	if err := w.Publish(t.Context(), caller, "urn:oid:1.2.3", []metadata.Object{e}); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.letters(); len(n) != 1 || n[0].Published[0].(*metadata.DocumentEntry).PatientID != c.CX() {
+		t.Errorf("published under a subsumed id: %+v", n)
+	}
+	if err := w.Unsubscribe(t.Context(), caller, sub.ID); err != nil {
+		t.Fatal(err)
+	}
+	if of, err := w.book.Of(t.Context(), c); err != nil || len(of) != 0 {
+		t.Errorf("%+v, %v", of, err)
+	}
+}
+
+// A merge that comes while a subscription begins does not strand it.
+func TestSubscribedDuringAMerge(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.patient.ID(), w.gen.Patient().ID()
+	merged := false
+	w.engine.after = func() error {
+		if merged {
+			return nil
+		}
+		merged = true
+		if err := w.Feed(t.Context(), caller, mergeOf(b, a)); err != nil {
+			return err
+		}
+		_, err := w.broker.Run(t.Context())
+		return err
+	}
+	sub, err := w.Subscribe(t.Context(), caller, w.asking())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if of, err := w.book.Of(t.Context(), b); err != nil || len(of) != 1 || of[0].ID != sub.ID {
+		t.Errorf("%+v, %v", of, err)
+	}
+}
+
+// An operator sees and ends anybody's subscription; both are recorded, and whom it
+// is about only when that was asked for.
+func TestSupervise(t *testing.T) {
+	w := newWorld(t)
+	first := w.subscribed(caller)
+	w.pass(time.Second)
+	second := w.subscribed(access.Caller{Subject: "somebody.else"})
+	ended := w.subscribed(caller)
+	if err := w.book.End(t.Context(), ended.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.provided(w.document())
+	operator := access.Caller{Subject: "op", Door: "cli", Loopback: true}
+	for _, q := range []sharing.Supervise{{}, {Reveal: true}, {Patient: w.patient.ID()}} {
+		all, err := w.Subscriptions(t.Context(), operator, q)
+		if err != nil || len(all) != 2 || all[0].ID != first.ID || all[1].ID != second.ID {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		e := w.last()
+		if e.Request.Caller != operator || len(e.Items) != 2 || (e.Items[0].Patient == w.patient.ID()) != q.Reveal {
+			t.Errorf("%+v: recorded %+v", q, e)
+		}
+	}
+	if all, err := w.Subscriptions(t.Context(), operator, sharing.Supervise{Patient: w.gen.Patient().ID()}); err != nil || len(all) != 0 {
+		t.Errorf("somebody else's: %+v, %v", all, err)
+	}
+	if err := w.Cancel(t.Context(), operator, second.ID, ""); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("without a reason: %v", err)
+	}
+	w.policy.plan = deny
+	if err := w.Cancel(t.Context(), operator, second.ID, "x"); fault.KindOf(err) != fault.NotFound || w.last().Outcome != audit.Denied {
+		t.Errorf("denied: %v", err)
+	}
+	if all, err := w.Subscriptions(t.Context(), operator, sharing.Supervise{}); fault.KindOf(err) != fault.Denied {
+		t.Errorf("denied: %+v, %v", all, err)
+	}
+	w.policy.plan = nil
+	if err := w.Cancel(t.Context(), operator, second.ID, "closed down"); err != nil || w.last().Items[0].ID != second.ID.ID() {
+		t.Error(err)
+	}
+	if err := w.Cancel(t.Context(), operator, second.ID, "again"); fault.KindOf(err) != fault.NotFound {
+		t.Error(err)
+	}
+	if all, err := w.Subscriptions(t.Context(), operator, sharing.Supervise{}); err != nil || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -14,6 +15,9 @@ import (
 
 // ErrFull: a patient has as many subscriptions as one may have.
 var ErrFull = errors.New("subscription: the patient has as many as the limit allows")
+
+// ErrSubsumed: the patient was merged into another one, whose id is to be used.
+var ErrSubsumed = errors.New("subscription: the patient id was merged into another")
 
 // Options of a Book. Log, Tenant and Clock are required.
 type Options struct {
@@ -45,22 +49,35 @@ func (b *Book) AnyPatient() bool { return b.o.AnyPatient > 0 }
 const tries = 100
 
 // Begin keeps a new subscription. ErrFull: the limit of its list is reached.
+// ErrSubsumed: nobody will hear of the patient under this id.
 func (b *Book) Begin(ctx context.Context, s *Subscription) error {
 	body, err := encode(s)
 	if err != nil {
 		return err
 	}
-	most := b.o.PerPatient
-	if s.Patient() == (metadata.PatientID{}) {
+	most, patient := b.o.PerPatient, s.Patient()
+	if patient == (metadata.PatientID{}) {
 		most = b.o.AnyPatient
 	}
-	return b.change(ctx, func(all []member) ([]member, storage.Change, error) {
+	if into, err := b.survivor(ctx, patient); err != nil || into != patient {
+		return cmp.Or(err, error(ErrSubsumed))
+	}
+	err = b.change(ctx, func(all []member) ([]member, storage.Change, error) {
 		if len(all) >= most {
 			return nil, storage.Change{}, ErrFull
 		}
 		first := storage.Change{Stream: own(s.ID), Events: []storage.Event{b.event(storage.EventSubscribed, body)}}
 		return append(all, member{s.ID, s.Ends.Unix()}), first, nil
-	}, list(s.Patient()))
+	}, list(patient))
+	if err != nil {
+		return err
+	}
+	// A merge that came in between may have been followed before the list was there.
+	into, err := b.survivor(ctx, patient)
+	if err != nil || into == patient {
+		return err
+	}
+	return b.Follow(ctx, storage.PatientStream(patient), storage.PatientStream(into))
 }
 
 // Renew gives a live subscription another end.
@@ -90,7 +107,7 @@ func (b *Book) revise(ctx context.Context, id metadata.UUID, kind storage.EventK
 		if err != nil {
 			return nil, storage.Change{}, err
 		}
-		all = again(slices.DeleteFunc(all, func(m member) bool { return m.id == id }))
+		all = again(without(all, id))
 		return all, storage.Change{Stream: own(id), Expect: at, Events: []storage.Event{b.event(kind, body)}}, nil
 	}, list(s.Patient()))
 }
@@ -140,9 +157,68 @@ func (b *Book) list(ctx context.Context, stream storage.Stream) ([]member, stora
 	return slices.DeleteFunc(all, func(m member) bool { return m.ends <= now }), at, nil
 }
 
-// Get reads one subscription. fault.NotFound: there is no such one, or it has
-// ended or expired.
+func without(all []member, id metadata.UUID) []member {
+	return slices.DeleteFunc(all, func(m member) bool { return m.id == id })
+}
+
+// Follow puts the subscriptions of a patient who was merged into another on the
+// other's list. To do it again changes nothing.
+func (b *Book) Follow(ctx context.Context, subsumed, into storage.Stream) error {
+	from, to := listOf(subsumed), listOf(into)
+	for i := 0; ; i++ {
+		moved, left, err := b.list(ctx, from)
+		if err != nil || len(moved) == 0 {
+			return err
+		}
+		all, at, err := b.list(ctx, to)
+		if err != nil {
+			return err
+		}
+		for _, m := range moved {
+			if !slices.ContainsFunc(all, func(have member) bool { return have.id == m.id }) { // renewed meanwhile
+				all = append(all, m)
+			}
+		}
+		err = b.o.Log.Append(ctx, b.o.Tenant, []storage.Change{
+			{Stream: from, Expect: left, Events: []storage.Event{b.event(storage.EventUnsubscribed, encodeList(nil))}},
+			{Stream: to, Expect: at, Events: []storage.Event{b.event(storage.EventSubscribed, encodeList(all))}},
+		})
+		if !errors.Is(err, storage.ErrConflict) || i == tries {
+			return err
+		}
+	}
+}
+
+// survivor is the patient whom a patient was merged into, at the end of the chain;
+// the patient itself when it was not.
+func (b *Book) survivor(ctx context.Context, p metadata.PatientID) (metadata.PatientID, error) {
+	if p == (metadata.PatientID{}) {
+		return p, nil
+	}
+	state, _, err := b.o.Log.Load(ctx, b.o.Tenant, storage.PatientStream(p), storage.Refs{})
+	if err != nil {
+		return p, err
+	}
+	if into, ok := state.Standing.Into.Patient(); ok {
+		return into, nil
+	}
+	return p, nil
+}
+
+// Get reads one subscription; its patient is the one that lives. fault.NotFound:
+// there is no such one, or it has ended or expired.
 func (b *Book) Get(ctx context.Context, id metadata.UUID) (Subscription, error) {
+	s, err := b.get(ctx, id)
+	if err != nil {
+		return s, err
+	}
+	p, err := b.survivor(ctx, s.Patient())
+	s.show(p)
+	return s, err
+}
+
+// get reads one subscription, with the patient that it was begun for.
+func (b *Book) get(ctx context.Context, id metadata.UUID) (Subscription, error) {
 	var s Subscription
 	for e, err := range b.o.Log.Events(ctx, b.o.Tenant, own(id), 0) {
 		if err != nil {
@@ -158,26 +234,63 @@ func (b *Book) Get(ctx context.Context, id metadata.UUID) (Subscription, error) 
 	return s, nil
 }
 
+// All are the live subscriptions of everybody, the oldest first. It reads the whole
+// log.
+func (b *Book) All(ctx context.Context) ([]Subscription, error) {
+	begun := make(map[metadata.UUID]*Subscription)
+	for fed, err := range b.o.Log.Feed(ctx, b.o.Tenant, "") {
+		if err != nil {
+			return nil, err
+		}
+		id, ok := metadata.ParseUUID(fed.Stream.ID)
+		if fed.Stream.Kind != storage.StreamSubscription || !ok { // a list, or somebody's documents
+			continue
+		}
+		if begun[id] == nil {
+			begun[id] = new(Subscription)
+		}
+		for i := range fed.Events {
+			if err := begun[id].apply(&fed.Events[i]); err != nil {
+				return nil, err
+			}
+		}
+		if begun[id].Ended {
+			delete(begun, id)
+		}
+	}
+	var all []Subscription
+	for _, s := range begun {
+		if !s.Live(b.o.Clock()) {
+			continue
+		}
+		p, err := b.survivor(ctx, s.Patient())
+		if err != nil {
+			return nil, err
+		}
+		s.show(p)
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b Subscription) int { return a.Created.Compare(b.Created) })
+	return all, nil
+}
+
 // Of are the live subscriptions of a patient; of the zero PatientID, those that
 // are independent of the patient.
 func (b *Book) Of(ctx context.Context, p metadata.PatientID) ([]Subscription, error) {
-	return b.members(ctx, list(p))
-}
-
-func (b *Book) members(ctx context.Context, stream storage.Stream) ([]Subscription, error) {
-	all, _, err := b.list(ctx, stream)
+	all, _, err := b.list(ctx, list(p))
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
 	out := make([]Subscription, 0, len(all))
 	for _, m := range all {
-		s, err := b.Get(ctx, m.id)
+		s, err := b.get(ctx, m.id)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // it ended just now
 		}
 		if err != nil {
 			return nil, err
 		}
+		s.show(p)
 		out = append(out, s)
 	}
 	return out, nil

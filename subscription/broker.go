@@ -133,6 +133,9 @@ func (b *Broker) follow(ctx context.Context, fed *storage.Fed) error {
 	if fed.Stream.Kind != storage.StreamPatient {
 		return nil
 	}
+	if err := b.merged(ctx, fed); err != nil {
+		return err
+	}
 	subs, err := b.about(ctx, fed.Stream)
 	if err != nil || len(subs) == 0 {
 		return err
@@ -150,6 +153,26 @@ func (b *Broker) follow(ctx context.Context, fed *storage.Fed) error {
 	return nil
 }
 
+// merged lets the subscriptions of subsumed patients follow to the survivor.
+func (b *Broker) merged(ctx context.Context, fed *storage.Fed) error {
+	for i := range fed.Events {
+		ev := &fed.Events[i]
+		if ev.Kind != storage.EventAbsorbed {
+			continue
+		}
+		subsumed, err := ev.Merged()
+		if err != nil {
+			return err
+		}
+		for _, s := range subsumed {
+			if err := b.o.Book.Follow(ctx, s, fed.Stream); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // about are the subscriptions to a patient's stream and those to every patient's.
 func (b *Broker) about(ctx context.Context, patient storage.Stream) ([]Subscription, error) {
 	if !b.known {
@@ -159,7 +182,11 @@ func (b *Broker) about(ctx context.Context, patient storage.Stream) ([]Subscript
 		}
 		b.any, b.known = any, true
 	}
-	subs, err := b.o.Book.members(ctx, listOf(patient))
+	p, ok := patient.Patient()
+	if !ok {
+		return b.any, nil
+	}
+	subs, err := b.o.Book.Of(ctx, p)
 	return append(subs, b.any...), err
 }
 
@@ -379,6 +406,14 @@ func (b *Broker) published(ctx context.Context, objects []metadata.Object) (map[
 		p, ok := patientOf(o)
 		if !ok {
 			continue
+		}
+		into, err := b.o.Book.survivor(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if into != p { // told as what is registered here is
+			p = into
+			storage.ShowPatient(o, p.CX())
 		}
 		if groups[p] == nil {
 			subs, err := b.o.Book.Of(ctx, p)

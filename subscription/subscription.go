@@ -41,6 +41,13 @@ func (s *Subscription) Patient() metadata.PatientID {
 	return p
 }
 
+// show puts the patient that the subscription is about now, after a merge.
+func (s *Subscription) show(p metadata.PatientID) {
+	if p != s.Patient() {
+		s.Filter.Patient = p.CX()
+	}
+}
+
 // Streams: each subscription has its own, named by its id; and there is a list of
 // the live ones for each patient, and one for the subscriptions without a patient.
 // A list's newest event holds the whole list, so that it is found with one read.

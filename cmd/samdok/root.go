@@ -56,7 +56,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 	group("documents", c.eraseCommand(), c.holdCommand(), c.retentionCommand())
 	group("documents", c.subscribeCommand(), c.unsubscribeCommand())
 	group("measure", c.conformCommand(), c.benchCommand())
-	group("data", c.backupCommand(), c.restoreCommand(), c.reindexCommand(), c.outboxCommand(), c.keysCommand())
+	group("data", c.backupCommand(), c.restoreCommand(), c.reindexCommand(), c.outboxCommand(), c.subscriptionsCommand(), c.keysCommand())
 	group("ledger", c.logCommand(), c.verifyCommand(), c.ledgerCommand())
 	root.SetHelpCommand(c.helpCommand(root))
 	root.InitDefaultCompletionCmd()

@@ -35,9 +35,12 @@ type KeepRequest struct {
 	Release *Release
 	Retain  *RetainRequest
 	List    bool // the holds
+	// Subscriptions lists, Cancel ends one.
+	Subscriptions *sharing.Supervise
+	Cancel        *Release
 }
 
-// Release ends a hold.
+// Release ends a hold, or a subscription.
 type Release struct{ ID, Reason string }
 
 // RetainRequest is a run of the rules. Rules is their text; "": those of the
@@ -59,6 +62,8 @@ type KeepAnswer struct {
 	Hold     retention.Hold
 	Holds    []retention.Hold
 	Report   *sharing.Report
+
+	Subscriptions []SubscriptionView `json:",omitempty"`
 }
 
 // Refused is an error that a person can do something about.
@@ -178,6 +183,10 @@ func (a *App) keep(ctx context.Context, q KeepRequest, progress func(int64)) (an
 		answer.Hold, err = a.keeping.Release(ctx, c, q.Release.ID, q.Release.Reason)
 	case q.Retain != nil:
 		answer.Report, err = a.retain(ctx, c, q.Retain, progress)
+	case q.Subscriptions != nil:
+		answer.Subscriptions, err = a.supervise(ctx, c, *q.Subscriptions)
+	case q.Cancel != nil:
+		err = a.cancel(ctx, c, q.Cancel)
 	case q.List:
 		answer.Holds, err = a.keeping.Holds(ctx, c)
 	default:

@@ -121,13 +121,18 @@ func (k *Keys) purge(ctx context.Context, op string, number uint64) error {
 	if !k.versioned {
 		return nil
 	}
-	s, name := k.s, k.s.Prefix+pageName(number)
+	return k.s.purge(ctx, op, pageName(number), false)
+}
+
+// purge takes away the former versions of an object, or all of them.
+func (s *Store) purge(ctx context.Context, op, name string, all bool) error {
+	name = s.Prefix + name
 	return s.do(ctx, op, func(ctx context.Context) error {
 		for v := range s.client.ListObjectsIter(ctx, s.Bucket, minio.ListObjectsOptions{Prefix: name, WithVersions: true, Recursive: true}) {
 			if v.Err != nil {
 				return v.Err
 			}
-			if v.Key != name || v.IsLatest {
+			if v.Key != name || v.IsLatest && !all {
 				continue
 			}
 			if err := s.client.RemoveObject(ctx, s.Bucket, name, minio.RemoveObjectOptions{VersionID: v.VersionID}); err != nil {

@@ -13,6 +13,6 @@
 // place is settled by reading it back; what cannot be settled in time is
 // fault.Unavailable, and fault.Busy always means that nothing was written.
 //
-// It imports storage, storage/keyring, access and fault. storage/scaled and
+// It imports storage, storage/body, storage/keyring, access and fault. storage/scaled and
 // internal/app call it.
 package s3

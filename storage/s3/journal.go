@@ -85,7 +85,7 @@ func (j *Journal) End(ctx context.Context, hint uint64) (next uint64, err error)
 	// calls, however far it is.
 	for leap := uint64(pageSize); more; leap *= 2 {
 		far := next + leap
-		if last, more, err = j.after(ctx, far, 1); err != nil {
+		if last, _, err = j.after(ctx, far, 1); err != nil {
 			return 0, err
 		}
 		if more = last > 0; more {

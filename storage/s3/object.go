@@ -33,9 +33,12 @@ func (s *Store) put(ctx context.Context, op, name string, data []byte, c conditi
 	case c.etag != "":
 		o.SetMatchETag(c.etag)
 	}
-	sum := sha256.Sum256(data)
+	sum, md5 := sha256.Sum256(data), ""
+	if o.Mode != "" {
+		md5 = md5Of(data)
+	}
 	err = s.do(ctx, op, func(ctx context.Context) error {
-		up, err := s.client.PutObject(ctx, s.Bucket, s.Prefix+name, bytes.NewReader(data), int64(len(data)), "", hex.EncodeToString(sum[:]), o)
+		up, err := s.client.PutObject(ctx, s.Bucket, s.Prefix+name, bytes.NewReader(data), int64(len(data)), md5, hex.EncodeToString(sum[:]), o)
 		etag = up.ETag
 		return err
 	})

@@ -13,7 +13,10 @@ import (
 	"samdok/internal/enginetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	child()
+	goleak.VerifyTestMain(m)
+}
 
 // options of a store in a bucket of the test's own.
 func options(t testing.TB) Options {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -137,17 +136,6 @@ func parseSSE(text string) (encrypt.ServerSide, error) {
 		return encrypt.NewSSEKMS(key, nil)
 	}
 	return nil, fmt.Errorf("server-side encryption %q is not AES256 or aws:kms:KEY", text)
-}
-
-func newTransport(timeout time.Duration) *http.Transport {
-	return &http.Transport{
-		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: min(timeout, 5*time.Second), KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout: timeout, ExpectContinueTimeout: time.Second,
-		MaxIdleConns: 512, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
-		DisableCompression: true, // what is stored is sealed
-		WriteBufferSize:    64 << 10, ReadBufferSize: 64 << 10,
-	}
 }
 
 // Close lets go of idle connections.
