@@ -87,6 +87,7 @@ func (l *line) step(ctx context.Context, at elastic.Watermark, todo []*batch) (e
 		}
 		return at, nil
 	}
+	l.log.o.Step("before a batch is projected")
 	if first.generation != 0 {
 		return l.turn(ctx, at, first)
 	}

@@ -2,12 +2,13 @@ package scaled_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,62 +25,63 @@ import (
 
 func TestMain(m *testing.M) {
 	storagetest.LogChild(func(dir string) (storagetest.LogIndex, func() error, error) {
-		return openNode(dir, nil)
+		return openChild(dir, nil)
 	})
 	storagetest.EraseChild(func(dir string, step func(string)) (storagetest.ErasingLog, error) {
-		l, _, err := openNode(dir, func(o *scaled.Options) { o.Step = step })
+		l, _, err := openChild(dir, func(o *scaled.Options) { o.Step = step })
 		return l, err
 	})
+	die()
 	goleak.VerifyTestMain(m)
 }
 
-// place is where the nodes of a test work together; its file is in their folder, for
-// child processes.
+// place is where the nodes of a test work together. The suites name folders; each is a
+// part of the bucket and of the names of indexes.
 type place struct {
 	Bucket    enginetest.Bucket
 	Index     enginetest.Index
 	Encrypted bool
+	Dir       string // "": the whole place
 }
 
-const placeFile = "place.json"
+// placeVariable tells child processes of a test where its place is.
+const placeVariable = "SAMDOK_SCALED_PLACE"
 
-// newPlace makes a bucket and a prefix for a folder, unless it has them.
-func newPlace(tb testing.TB, dir string, encrypted bool) place {
+func newPlace(tb testing.TB) place {
 	tb.Helper()
-	if p, err := readPlace(dir); err == nil {
-		return p
-	}
-	p := place{enginetest.S3(tb), enginetest.Elasticsearch(tb), encrypted}
-	p.write(tb, dir)
-	return p
-}
-
-func (p place) write(tb testing.TB, dir string) {
-	tb.Helper()
+	p := place{Bucket: enginetest.S3(tb), Index: enginetest.Elasticsearch(tb), Encrypted: true}
 	b, err := json.Marshal(p)
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, placeFile), b, 0o600)
-	}
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Setenv(placeVariable, string(b))
+	return p
 }
 
-func readPlace(dir string) (p place, err error) {
-	b, err := os.ReadFile(filepath.Join(dir, placeFile))
-	if err != nil {
-		return p, err
+// in is the part of a place that a folder stands for.
+func (p place) in(dir string) place {
+	sum := sha256.Sum256([]byte(dir))
+	p.Dir = hex.EncodeToString(sum[:6])
+	return p
+}
+
+// prefix of names in the bucket and of indexes.
+func (p place) prefix(after string) string {
+	if p.Dir == "" {
+		return ""
 	}
-	return p, json.Unmarshal(b, &p)
+	return p.Dir + after
 }
 
-// openNode opens a node at the place of a folder.
-func openNode(dir string, options func(*scaled.Options)) (*scaled.Log, func() error, error) {
-	p, err := readPlace(dir)
-	if err != nil {
+func (p *place) fromEnvironment() error { return json.Unmarshal([]byte(os.Getenv(placeVariable)), p) }
+
+// openChild opens a node in a child process.
+func openChild(dir string, options func(*scaled.Options)) (*scaled.Log, func() error, error) {
+	var p place
+	if err := p.fromEnvironment(); err != nil {
 		return nil, nil, err
 	}
-	return p.open(options)
+	return p.in(dir).open(options)
 }
 
 func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, _ func() error, err error) {
@@ -97,7 +99,7 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, _ func() erro
 		}
 	}()
 	var o scaled.Options
-	if o.S3, err = s3.Open(ctx, s3.Options{Endpoint: p.Bucket.Endpoint, Region: p.Bucket.Region, Bucket: p.Bucket.Name,
+	if o.S3, err = s3.Open(ctx, s3.Options{Endpoint: p.Bucket.Endpoint, Region: p.Bucket.Region, Bucket: p.Bucket.Name, Prefix: p.prefix("/"),
 		AccessKey: p.Bucket.AccessKey, SecretKey: p.Bucket.SecretKey, Proven: true}); err != nil {
 		return nil, nil, err
 	}
@@ -117,7 +119,7 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, _ func() erro
 		return nil, nil, err
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}
-	eo := elastic.Options{URLs: []string{p.Index.URL}, Prefix: p.Index.Prefix, Secret: secret, Transport: transport}
+	eo := elastic.Options{URLs: []string{p.Index.URL}, Prefix: p.Index.Prefix + p.prefix("-"), Secret: secret, Transport: transport}
 	if o.Keys != nil {
 		eo.Keys = o.Keys
 	}
@@ -139,10 +141,12 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, _ func() erro
 	return l, end, nil
 }
 
-func engine(encrypted bool) storagetest.LogEngine {
+// engine opens one node in the part of a new place that a folder stands for.
+func engine(t *testing.T) storagetest.LogEngine {
+	p := newPlace(t)
 	return storagetest.LogEngine{Open: func(tb testing.TB, dir string) (storagetest.LogIndex, func() error) {
 		tb.Helper()
-		l, done, err := newPlace(tb, dir, encrypted).open(nil)
+		l, done, err := p.in(dir).open(nil)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -150,16 +154,16 @@ func engine(encrypted bool) storagetest.LogEngine {
 	}}
 }
 
-func TestLogIndex(t *testing.T) { storagetest.RunLogIndex(t, engine(true)) }
+func TestLogIndex(t *testing.T) { storagetest.RunLogIndex(t, engine(t)) }
 
-func TestErase(t *testing.T) { storagetest.RunErase(t, engine(true)) }
+func TestErase(t *testing.T) { storagetest.RunErase(t, engine(t)) }
 
 func TestLogKill(t *testing.T) {
 	rounds := 3
 	if storagetest.Long() {
 		rounds = 50
 	}
-	storagetest.RunLogKill(t, engine(true), rounds)
+	storagetest.RunLogKill(t, engine(t), rounds)
 }
 
-func TestEraseKill(t *testing.T) { storagetest.RunEraseKill(t, engine(true)) }
+func TestEraseKill(t *testing.T) { storagetest.RunEraseKill(t, engine(t)) }
