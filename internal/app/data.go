@@ -117,11 +117,17 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 		return nil, err
 	}
 	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
-		Letters: d.log, Text: letterText})
+		Letters: forgetter(d.log), Text: letterText})
 	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// forgetter is the outbox of an engine that can forget letters; nil: it cannot.
+func forgetter(e engine) storage.Forgetter {
+	f, _ := e.(storage.Forgetter)
+	return f
 }
 
 // embeddedEngine is the log in the folder, with what it rests on.
