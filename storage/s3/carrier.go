@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -18,11 +19,12 @@ import (
 )
 
 // A carrier is an object that brings several letters in one step. A cursor is one
-// that stays and has a position too. After it is written its letters are spread:
-// each becomes an object of its own, and then the carrier loses them (a cursor) or
-// goes. Whoever is about to look at letters first spreads the carriers that
-// somebody left; nobody acts on a letter while a carrier still has it, so that one
-// that was settled does not come back.
+// that stays and has a position too. After it is written its writer spreads it:
+// each letter becomes an object of its own, and then the carrier loses them (a
+// cursor) or goes. Until then nobody takes those letters, so that one that was
+// settled does not come back. A writer has half of Outbox.stale to do so. Whoever
+// sees a carrier unchanged for all of it claims it, by writing it anew, and spreads
+// it in the writer's place.
 //
 // Format 1: magic "sCar", version 1, zeros 3, stamp 8 (another one each time it is
 // written), position after its length (4), number of letters 4; of each queue 1,
@@ -116,38 +118,39 @@ func (o *Outbox) post(ctx context.Context, letters []carried) error {
 	if err != nil {
 		return err
 	}
-	o.spreading.Lock()
-	defer o.spreading.Unlock()
-	name := postDir + hex.EncodeToString(random[:])
+	name, until := postDir+hex.EncodeToString(random[:]), o.until()
 	if c.etag, _, err = o.s.create(ctx, op, name, b, minio.PutObjectOptions{}); err != nil {
 		return err
 	}
-	o.spreadLater(ctx, op, name, &c)
+	o.spreadLater(ctx, op, name, &c, until)
 	return nil
 }
 
+// until is when somebody who begins now to write and spread a carrier must stop.
+func (o *Outbox) until() time.Time { return time.Now().Add(o.stale / 2) }
+
 // spreadLater spreads what is durable already: if it cannot, others will.
-func (o *Outbox) spreadLater(ctx context.Context, op, name string, c *carrier) {
-	if err := o.spread(ctx, op, name, c); err != nil {
+func (o *Outbox) spreadLater(ctx context.Context, op, name string, c *carrier, until time.Time) {
+	if err := o.spread(ctx, op, name, c, until); err != nil {
 		o.s.Log.Warn("letters of the outbox are spread later", "err", o.s.fault(op, err, writes))
 	}
 }
 
 // spread makes each letter of a carrier an object of its own, and takes them from
-// the carrier. o.spreading is held.
-func (o *Outbox) spread(ctx context.Context, op, name string, c *carrier) error {
-	if len(c.letters) > 0 {
-		err := each(len(c.letters), func(i int) error {
-			l := &c.letters[i]
-			_, _, err := o.s.create(ctx, op, letterName(l.queue, l.id), l.sealed, minio.PutObjectOptions{})
-			if errors.Is(err, errCondition) {
-				return nil // known, or changed since somebody else spread it
-			}
-			return err
-		})
-		if err != nil {
-			return err
+// the carrier, which the caller wrote or claimed.
+func (o *Outbox) spread(ctx context.Context, op, name string, c *carrier, until time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	err := each(len(c.letters), func(i int) error {
+		l := &c.letters[i]
+		_, err := o.s.put(ctx, op, letterName(l.queue, l.id), l.sealed, condition{create: true}, minio.PutObjectOptions{})
+		if errors.Is(err, errCondition) {
+			return nil // known, or spread already
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	if strings.HasPrefix(name, postDir) {
 		return o.remove(ctx, op, name)
@@ -158,40 +161,93 @@ func (o *Outbox) spread(ctx context.Context, op, name string, c *carrier) error 
 		return err
 	}
 	etag, err := o.s.replace(ctx, op, name, b, c.etag)
-	if errors.Is(err, errCondition) {
-		return nil // somebody else did it
-	}
 	if err == nil {
-		o.mu.Lock()
-		o.bare[name] = etag
-		o.mu.Unlock()
+		o.watch(name, etag, true)
 	}
 	return err
 }
 
-// heal spreads the carriers that somebody left. more tells whether there were any:
-// letters were added.
-func (o *Outbox) heal(ctx context.Context, op string) (more bool, err error) {
+// watched is a carrier as it was seen last.
+type watched struct {
+	etag  string
+	bare  bool // it has no letters
+	since time.Time
+}
+
+// watch remembers a carrier and returns since when it is as it is.
+func (o *Outbox) watch(name, etag string, bare bool) time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := o.carriers[name]
+	if w == nil || w.etag != etag {
+		w = &watched{etag, bare, time.Now()}
+		o.carriers[name] = w
+	}
+	return w.since
+}
+
+// underWay are the letters that carriers have, by name. What somebody left is
+// spread; spread tells whether there was such, so that letters were added.
+func (o *Outbox) underWay(ctx context.Context, op string) (letters map[string]carried, spread bool, err error) {
+	letters, here := map[string]carried{}, map[string]bool{}
 	err = o.s.all(ctx, op, carriersDir, "", func(l listed) error {
+		here[l.name] = true
 		o.mu.Lock()
-		bare := o.bare[l.name] == l.etag
+		w := o.carriers[l.name]
+		bare := w != nil && w.bare && w.etag == l.etag
 		o.mu.Unlock()
 		if bare {
 			return nil
 		}
-		o.spreading.Lock() // not while this process is doing it
-		defer o.spreading.Unlock()
 		c, err := o.carrier(ctx, op, l.name)
 		if errors.Is(err, errMissing) {
 			return nil
 		}
-		if err == nil && (len(c.letters) > 0 || strings.HasPrefix(l.name, postDir)) {
-			more = true
-			err = o.spread(ctx, op, l.name, &c)
+		if err == nil && o.left(l.name, &c) {
+			if err = o.claim(ctx, op, l.name, &c); err == nil {
+				spread = true
+				return nil
+			}
+			if ctx.Err() == nil { // not in time; the next one goes on
+				o.s.Log.Warn("letters of the outbox are spread later", "err", o.s.fault(op, err, writes))
+				err = nil
+			}
+		}
+		for _, l := range c.letters {
+			letters[letterName(l.queue, l.id)] = l
 		}
 		return err
 	})
-	return more, err
+	o.mu.Lock()
+	for name := range o.carriers {
+		if err == nil && !here[name] {
+			delete(o.carriers, name)
+		}
+	}
+	o.mu.Unlock()
+	return letters, spread, err
+}
+
+// left tells whether somebody did not spread a carrier in time.
+func (o *Outbox) left(name string, c *carrier) bool {
+	bare := len(c.letters) == 0 && !strings.HasPrefix(name, postDir)
+	return time.Since(o.watch(name, c.etag, bare)) > o.stale && !bare
+}
+
+// claim spreads a carrier that somebody left, unless another one does it.
+func (o *Outbox) claim(ctx context.Context, op, name string, c *carrier) error {
+	b, err := c.encode() // with another stamp
+	if err != nil {
+		return err
+	}
+	until := o.until()
+	if c.etag, err = o.s.replace(ctx, op, name, b, c.etag); err == nil {
+		err = o.spread(ctx, op, name, c, until)
+	}
+	if errors.Is(err, errCondition) {
+		return nil
+	}
+	return err
 }
 
 // carrier reads one. errMissing.
@@ -200,23 +256,14 @@ func (o *Outbox) carrier(ctx context.Context, op, name string) (c carrier, err e
 	if err != nil {
 		return c, err
 	}
-	if c, err = parseCarrier(b); err != nil {
-		return c, err
-	}
-	if c.etag = etag; len(c.letters) == 0 {
-		o.mu.Lock()
-		o.bare[name] = etag
-		o.mu.Unlock()
-	}
-	return c, nil
+	c, err = parseCarrier(b)
+	c.etag = etag
+	return c, err
 }
 
 // Cursor implements storage.Outbox.
 func (o *Outbox) Cursor(ctx context.Context, name string) (storage.Position, error) {
 	const op = "s3.Cursor"
-	if _, err := o.heal(ctx, op); err != nil {
-		return "", o.s.fault(op, err, reads)
-	}
 	c, err := o.carrier(ctx, op, cursorName(name))
 	if err != nil && !errors.Is(err, errMissing) {
 		return "", o.s.fault(op, err, reads)
@@ -224,48 +271,64 @@ func (o *Outbox) Cursor(ctx context.Context, name string) (storage.Position, err
 	return c.position, nil
 }
 
-// Advance implements storage.Outbox.
+// Advance implements storage.Outbox. It waits until the letters of the Advance
+// before were spread.
 func (o *Outbox) Advance(ctx context.Context, name string, from, to storage.Position, letters []storage.Letter) error {
 	const op = "s3.Advance"
 	sealed, err := o.seal(ctx, op, letters)
 	if err != nil {
 		return o.s.fault(op, err, reads)
 	}
-	o.spreading.Lock()
-	defer o.spreading.Unlock()
 	object := cursorName(name)
 	for {
 		c, err := o.carrier(ctx, op, object)
-		switch {
-		case errors.Is(err, errMissing):
-		case err != nil:
+		if err != nil && !errors.Is(err, errMissing) {
 			return o.s.fault(op, err, reads)
 		}
 		if c.position != from {
 			return storage.ErrConflict
 		}
-		if len(c.letters) > 0 { // of somebody who died
-			if err := o.spread(ctx, op, object, &c); err != nil {
+		if len(c.letters) > 0 {
+			if err := o.await(ctx, op, object, &c); err != nil {
 				return o.s.fault(op, err, reads)
 			}
 			continue
 		}
-		next := carrier{position: to, letters: sealed}
-		b, err := next.encode()
-		if err != nil {
-			return err
+		err = o.advance(ctx, op, object, &c, carrier{position: to, letters: sealed})
+		if !errors.Is(err, errCondition) {
+			return o.s.fault(op, err, writes)
 		}
-		if c.etag == "" {
-			next.etag, _, err = o.s.create(ctx, op, object, b, minio.PutObjectOptions{})
-		} else {
-			next.etag, err = o.s.replace(ctx, op, object, b, c.etag)
-		}
-		if errors.Is(err, errCondition) {
-			continue // somebody was first, or spread meanwhile
-		}
-		if err == nil && len(sealed) > 0 {
-			o.spreadLater(ctx, op, object, &next)
-		}
-		return o.s.fault(op, err, writes)
 	}
+}
+
+// await gives whoever spreads a carrier some time, or does it when that is over.
+func (o *Outbox) await(ctx context.Context, op, object string, c *carrier) error {
+	if o.left(object, c) {
+		return o.claim(ctx, op, object, c)
+	}
+	select {
+	case <-time.After(20 * time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		return gone(ctx)
+	}
+}
+
+// advance writes a cursor in the place of another. errCondition: somebody was
+// first.
+func (o *Outbox) advance(ctx context.Context, op, object string, was *carrier, next carrier) error {
+	b, err := next.encode()
+	if err != nil {
+		return err
+	}
+	until := o.until()
+	if was.etag == "" {
+		next.etag, _, err = o.s.create(ctx, op, object, b, minio.PutObjectOptions{})
+	} else {
+		next.etag, err = o.s.replace(ctx, op, object, b, was.etag)
+	}
+	if err == nil && len(next.letters) > 0 {
+		o.spreadLater(ctx, op, object, &next, until)
+	}
+	return err
 }

@@ -74,7 +74,7 @@ func (o *Outbox) destroyLetterKeys(ctx context.Context) error {
 		return err
 	}
 	for _, q := range storage.Queues() {
-		list, err := o.letters(ctx, op, q)
+		list, _, err := o.letters(ctx, op, q)
 		if err != nil {
 			return err
 		}

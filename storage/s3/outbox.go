@@ -29,16 +29,19 @@ const (
 // their ETags, so that looking costs one list and a read for each letter that
 // changed.
 type Outbox struct {
-	s         *Store
-	keys      *Keys
-	spreading sync.Mutex // held while carriers change; see carrier
-	taking    sync.Mutex // takers of one process do not get in each other's way
-	key       letterKeys
+	s      *Store
+	keys   *Keys
+	stale  time.Duration // how long a carrier is its writer's, see carrier
+	taking sync.Mutex    // takers of one process do not get in each other's way
+	key    letterKeys
 
-	mu    sync.Mutex
-	known map[string]*seen  // letters, by name
-	bare  map[string]string // carriers that have no letters: name to ETag
+	mu       sync.Mutex
+	known    map[string]*seen // letters, by name
+	carriers map[string]*watched
 }
+
+// staleAfter: letters of a node that died in the middle of a step wait so long.
+const staleAfter = 10 * time.Second
 
 var _ storage.Outbox = (*Outbox)(nil)
 
@@ -52,7 +55,7 @@ type seen struct {
 
 // Outbox of the store; keys nil: encryption off.
 func (s *Store) Outbox(keys *Keys) *Outbox {
-	return &Outbox{s: s, keys: keys, known: map[string]*seen{}, bare: map[string]string{}}
+	return &Outbox{s: s, keys: keys, stale: staleAfter, known: map[string]*seen{}, carriers: map[string]*watched{}}
 }
 
 // each calls f for all numbers below n, some at the same time.
@@ -153,17 +156,30 @@ func (o *Outbox) encode(w *written, key keyring.Key) ([]byte, error) {
 	return w.encode(aead)
 }
 
-// read reads a letter. errMissing. When it cannot be opened, broken says why.
+// read reads a letter. errMissing.
 func (o *Outbox) read(ctx context.Context, op, name string) (l *seen, text []byte, err error) {
-	q, id, ok := parseLetterName(name)
-	if !ok {
-		return nil, nil, errMissing
-	}
 	b, etag, err := o.s.get(ctx, op, name, maxObject)
 	if err != nil {
 		return nil, nil, err
 	}
-	l = &seen{etag: etag, size: int64(len(b))}
+	if l, text, err = o.unseal(ctx, name, b); err != nil {
+		return nil, nil, err
+	}
+	l.etag = etag
+	o.mu.Lock()
+	o.known[name] = l
+	o.mu.Unlock()
+	return l, text, nil
+}
+
+// unseal opens a letter and sets its body apart. When it can never be opened,
+// broken says why.
+func (o *Outbox) unseal(ctx context.Context, name string, b []byte) (l *seen, text []byte, err error) {
+	q, id, ok := parseLetterName(name)
+	if !ok {
+		return nil, nil, errMissing
+	}
+	l = &seen{size: int64(len(b))}
 	l.Queue, l.ID = q, id
 	if l.broken = o.open(ctx, l, b); l.broken != nil {
 		if !lasting(l.broken) {
@@ -172,9 +188,6 @@ func (o *Outbox) read(ctx context.Context, op, name string) (l *seen, text []byt
 		l.Dead, l.Note = true, "It cannot be opened: "+l.broken.Error()
 	}
 	text, l.Body = l.Body, nil
-	o.mu.Lock()
-	o.known[name] = l
-	o.mu.Unlock()
 	return l, text, nil
 }
 
@@ -205,18 +218,36 @@ func (o *Outbox) open(ctx context.Context, l *seen, b []byte) (err error) {
 	return l.decode(b, aead)
 }
 
-// letters are those of a queue, in no order, after all carriers were spread.
-func (o *Outbox) letters(ctx context.Context, op string, q storage.Queue) ([]*seen, error) {
+// letters are those of a queue, in no order. busy are the names of those that
+// nobody may take yet, since a carrier has them.
+func (o *Outbox) letters(ctx context.Context, op string, q storage.Queue) (list []*seen, busy map[string]carried, err error) {
 	for {
-		list, err := o.look(ctx, op, q)
+		if list, err = o.look(ctx, op, q); err != nil {
+			return nil, nil, err
+		}
+		// After the list: what is in it may be in a carrier still.
+		under, spread, err := o.underWay(ctx, op)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		// After the list: a letter in it may still be in a carrier.
-		more, err := o.heal(ctx, op)
-		if err != nil || !more {
-			return list, err
+		if spread {
+			continue
 		}
+		here := map[string]bool{}
+		for _, l := range list {
+			here[letterName(l.Queue, l.ID)] = true
+		}
+		for name, c := range under {
+			if c.queue != q || here[name] {
+				continue
+			}
+			l, _, err := o.unseal(ctx, name, c.sealed)
+			if err != nil {
+				return nil, nil, err
+			}
+			list = append(list, l)
+		}
+		return list, under, nil
 	}
 }
 
@@ -270,11 +301,14 @@ func (o *Outbox) Take(ctx context.Context, q storage.Queue, now time.Time, lease
 	const op = "s3.Take"
 	o.taking.Lock()
 	defer o.taking.Unlock()
-	list, err := o.letters(ctx, op, q)
+	list, busy, err := o.letters(ctx, op, q)
 	if err != nil {
 		return nil, o.s.fault(op, err, reads)
 	}
-	list = slices.DeleteFunc(list, func(l *seen) bool { return l.Dead || l.Due.After(now) })
+	list = slices.DeleteFunc(list, func(l *seen) bool {
+		_, wait := busy[letterName(l.Queue, l.ID)]
+		return wait || l.Dead || l.Due.After(now)
+	})
 	slices.SortFunc(list, func(a, b *seen) int {
 		return cmp.Or(a.Due.Compare(b.Due), a.posted.Compare(b.posted), cmp.Compare(a.ID.String(), b.ID.String()))
 	})
@@ -393,10 +427,14 @@ func (o *Outbox) release(ctx context.Context, op string, l storage.Letter, f fun
 // Revive implements storage.Outbox.
 func (o *Outbox) Revive(ctx context.Context, id metadata.UUID, due, expires time.Time) (bool, error) {
 	const op = "s3.Revive"
-	if _, err := o.heal(ctx, op); err != nil {
+	under, _, err := o.underWay(ctx, op)
+	if err != nil {
 		return false, o.s.fault(op, err, reads)
 	}
 	for _, q := range storage.Queues() {
+		if _, busy := under[letterName(q, id)]; busy {
+			return false, fault.New(fault.Busy, op, fault.RegistryBusy, "The message was posted a moment ago; try again in a little while.")
+		}
 		for {
 			found, err := o.change(ctx, op, letterName(q, id), func(l *seen) bool {
 				l.Due, l.Expires, l.Dead = due.UTC(), expires.UTC(), false
@@ -417,7 +455,7 @@ func (o *Outbox) Revive(ctx context.Context, id metadata.UUID, due, expires time
 // Count implements storage.Outbox.
 func (o *Outbox) Count(ctx context.Context, q storage.Queue) (b storage.Backlog, err error) {
 	const op = "s3.Count"
-	list, err := o.letters(ctx, op, q)
+	list, _, err := o.letters(ctx, op, q)
 	if err != nil {
 		return b, o.s.fault(op, err, reads)
 	}
@@ -436,7 +474,7 @@ func (o *Outbox) Count(ctx context.Context, q storage.Queue) (b storage.Backlog,
 // Letters implements storage.Outbox. It holds the queue in memory, without bodies.
 func (o *Outbox) Letters(ctx context.Context, q storage.Queue) iter.Seq2[storage.Letter, error] {
 	return func(yield func(storage.Letter, error) bool) {
-		list, err := o.letters(ctx, "s3.Letters", q)
+		list, _, err := o.letters(ctx, "s3.Letters", q)
 		if err != nil {
 			yield(storage.Letter{}, o.s.fault("s3.Letters", err, reads))
 			return

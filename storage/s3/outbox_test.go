@@ -22,7 +22,7 @@ import (
 
 // openMailroom opens the outbox of a bucket beside a log of SQLite: the suite feeds
 // the outbox from a log, and this package has none.
-func openMailroom(o Options, dir string, sealed bool) (storagetest.Mailroom, func() error, error) {
+func openMailroom(o Options, dir string, sealed bool, stale time.Duration) (storagetest.Mailroom, func() error, error) {
 	d, done, err := openDocuments(o, sealed)
 	if err != nil {
 		return nil, nil, err
@@ -31,24 +31,29 @@ func openMailroom(o Options, dir string, sealed bool) (storagetest.Mailroom, fun
 	if err != nil {
 		return nil, nil, errors.Join(err, done())
 	}
+	box := d.s.Outbox(d.keys)
+	box.stale = stale
 	return struct {
 		storagetest.LogIndex
 		storage.Outbox
-	}{db, d.s.Outbox(d.keys)}, func() error { return errors.Join(db.Close(), done()) }, nil
+	}{db, box}, func() error { return errors.Join(db.Close(), done()) }, nil
 }
 
-func outboxEngine(b enginetest.Bucket, sealed bool) storagetest.OutboxEngine {
+// childStale is short, for children do not live long.
+const childStale = 200 * time.Millisecond
+
+func outboxEngine(b enginetest.Bucket, sealed bool, stale time.Duration) storagetest.OutboxEngine {
 	return storagetest.OutboxEngine{Open: func(tb testing.TB, dir string) (storagetest.Mailroom, func() error) {
 		tb.Helper()
-		m, done, err := openMailroom(optionsOf(b, dir), dir, sealed)
+		m, done, err := openMailroom(optionsOf(b, dir), dir, sealed, stale)
 		must(tb, err)
 		return m, done
 	}}
 }
 
 func TestOutbox(t *testing.T) {
-	t.Run("sealed", func(t *testing.T) { storagetest.RunOutbox(t, outboxEngine(enginetest.S3(t), true)) })
-	t.Run("open", func(t *testing.T) { storagetest.RunOutbox(t, outboxEngine(enginetest.S3(t), false)) })
+	t.Run("sealed", func(t *testing.T) { storagetest.RunOutbox(t, outboxEngine(enginetest.S3(t), true, staleAfter)) })
+	t.Run("open", func(t *testing.T) { storagetest.RunOutbox(t, outboxEngine(enginetest.S3(t), false, staleAfter)) })
 }
 
 func TestOutboxKill(t *testing.T) {
@@ -56,7 +61,7 @@ func TestOutboxKill(t *testing.T) {
 	if storagetest.Long() {
 		rounds = 60
 	}
-	storagetest.RunOutboxKill(t, outboxEngine(killable(t), true), rounds)
+	storagetest.RunOutboxKill(t, outboxEngine(killable(t), true, childStale), rounds)
 }
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -69,8 +74,9 @@ func letters(n int) (all []storage.Letter) {
 	return all
 }
 
-// Letters that a node wrote and did not spread, because it died, are found by
-// another one: all of them, once, and not again after they were settled.
+// Letters that a node wrote and did not spread, because it died, are seen by another
+// one at once, taken a little later, all of them, once, and are not there again
+// after they were settled.
 func TestCarriersAreHealed(t *testing.T) {
 	dead := false
 	m := &meddler{before: func(r *http.Request) (*http.Response, error) {
@@ -79,31 +85,91 @@ func TestCarriersAreHealed(t *testing.T) {
 		}
 		return nil, nil
 	}}
-	s, ctx := open(t, meddle(t, m), func(o *Options) { o.Patience = 200 * time.Millisecond }), context.Background()
+	s, ctx := open(t, meddle(t, m), func(o *Options) { o.Patience, o.Failures = 200*time.Millisecond, 1000 }), context.Background()
+	box := func() *Outbox {
+		o := s.Outbox(nil)
+		o.stale = 300 * time.Millisecond
+		return o
+	}
+	waiting := func(o *Outbox) int {
+		b, err := o.Count(ctx, storage.QueueNotify)
+		must(t, err)
+		return b.Waiting
+	}
 	for name, write := range map[string]func(*Outbox, []storage.Letter) error{
 		"posted":   func(o *Outbox, l []storage.Letter) error { return o.Post(ctx, l) },
 		"advanced": func(o *Outbox, l []storage.Letter) error { return o.Advance(ctx, "a", "", "1", l) },
 	} {
 		dead = true
-		if err := write(s.Outbox(nil), letters(3)); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		must(t, write(box(), letters(3)))
 		dead = false
-		other := s.Outbox(nil)
-		got, err := other.Take(ctx, storage.QueueNotify, noon, time.Minute, 10)
-		if err != nil || len(got) != 3 {
-			t.Fatalf("%s: %d letters, %v", name, len(got), err)
+		others := []*Outbox{box(), box(), box()}
+		taken := 0
+		for limit := time.Now().Add(5 * time.Second); taken < 3; time.Sleep(10 * time.Millisecond) {
+			for _, o := range others {
+				if n := waiting(o); n != 3-taken {
+					t.Fatalf("%s: %d letters wait, %d were settled", name, n, taken)
+				}
+				got, err := o.Take(ctx, storage.QueueNotify, noon, time.Minute, 10)
+				must(t, err)
+				for _, l := range got {
+					must(t, o.Settle(ctx, l))
+					taken++
+				}
+			}
+			if time.Now().After(limit) {
+				t.Fatalf("%s: %d letters after a long time", name, taken)
+			}
 		}
-		for _, l := range got {
-			must(t, other.Settle(ctx, l))
-		}
-		third := s.Outbox(nil)
-		if b, err := third.Count(ctx, storage.QueueNotify); err != nil || b.Waiting != 0 {
-			t.Fatalf("%s: %+v %v", name, b, err)
+		time.Sleep(400 * time.Millisecond)
+		if n := waiting(box()); n != 0 || taken != 3 {
+			t.Fatalf("%s: %d letters taken, %d there again", name, taken, n)
 		}
 	}
-	if p, err := s.Outbox(nil).Cursor(ctx, "a"); p != "1" || err != nil {
+	o := box()
+	if p, err := o.Cursor(ctx, "a"); p != "1" || err != nil {
 		t.Fatal(p, err)
+	}
+	// The next step goes on although the one before was left.
+	dead = true
+	must(t, o.Advance(ctx, "a", "1", "2", letters(2)))
+	dead = false
+	must(t, o.Advance(ctx, "a", "2", "3", letters(2)))
+	if n := waiting(box()); n != 4 {
+		t.Fatal(n)
+	}
+}
+
+// A node that spreads letters while another one takes and settles them does not
+// bring them back.
+func TestSpreadWhileTaken(t *testing.T) {
+	m := &meddler{before: func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, lettersDir) {
+			time.Sleep(20 * time.Millisecond)
+		}
+		return nil, nil
+	}}
+	s, ctx := open(t, meddle(t, m)), context.Background()
+	all := letters(100)
+	var posting sync.WaitGroup
+	posting.Go(func() {
+		if err := s.Outbox(nil).Post(ctx, all); err != nil {
+			t.Error(err)
+		}
+	})
+	quick := open(t, func(o *Options) { o.Bucket = s.Bucket })
+	o, taken := quick.Outbox(nil), 0
+	for limit := time.Now().Add(30 * time.Second); taken < len(all) && time.Now().Before(limit); {
+		got, err := o.Take(ctx, storage.QueueNotify, noon, time.Minute, 50)
+		must(t, err)
+		for _, l := range got {
+			must(t, o.Settle(ctx, l))
+			taken++
+		}
+	}
+	posting.Wait()
+	if b, err := o.Count(ctx, storage.QueueNotify); err != nil || taken != len(all) || b.Waiting != 0 {
+		t.Fatal(taken, b, err)
 	}
 }
 
