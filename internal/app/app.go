@@ -178,6 +178,7 @@ func (a *App) useCases() error {
 	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Mail: mailboxes(c, d, a.Clock), Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand:      made,
+		RefuseUnheld:  c.RefusesUnheld(),
 		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,

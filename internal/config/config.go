@@ -39,6 +39,7 @@ type Config struct {
 	LedgerKeep     time.Duration // records of use, at least
 
 	Roles    string // "registry,repository", "registry" or "repository"
+	Unheld   string // refuse, accept
 	Registry Registry
 	OnDemand OnDemand
 
@@ -100,6 +101,10 @@ func (c *Config) HasRegistry() bool { return c.Roles != RoleRepository }
 
 // HasRepository tells whether the server is a Document Repository.
 func (c *Config) HasRepository() bool { return c.Roles != RoleRegistry }
+
+// RefusesUnheld tells whether metadata of documents that the own repository does not
+// have is refused: only a server that is both actors knows.
+func (c *Config) RefusesUnheld() bool { return c.Unheld == "refuse" && c.Roles == RolesBoth }
 
 // Values of Config.Roles.
 const (

@@ -115,6 +115,10 @@ func (t *table) roles() {
 	t.add("roles", "registry,repository|registry|repository", RolesBoth,
 		"What this server is: a Document Registry and a Document Repository, a registry for others' repositories, or a repository that registers with the registry of registry.url. Choose before the first submission.",
 		"Hva tjeneren er: dokumentregister og dokumentlager, register for andres dokumentlagre, eller dokumentlager som registrerer i registeret i registry.url. Velg før første innsending.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Unheld }, "refuse", "accept")
+	t.add("submissions.unheld-documents", "refuse|accept", "refuse",
+		"What becomes of metadata sent by others (ITI-42, ITI-57) that names this server's own repository for a document it does not hold. Refused, it is XDSRegistryMetadataError: nobody could open the document. Holds for a server with both roles.",
+		"Hva som skjer med metadata fra andre (ITI-42, ITI-57) som oppgir tjenerens eget dokumentlager for et dokument det ikke har. Avvist gir XDSRegistryMetadataError: ingen kunne åpnet dokumentet. Gjelder en tjener med begge roller.", set, get)
 	set, get = webAddress(func(c *Config) *string { return &c.Registry.URL })
 	t.add("registry.url", "URL", "",
 		"Somebody else's Document Registry (ITI-42), for roles repository.",
