@@ -26,6 +26,9 @@ type Options struct {
 	// UnknownLogicalID is the error of an update (ITI-57) of what nothing is
 	// registered for; "" is UnresolvedReferenceException.
 	UnknownLogicalID fault.Code
+	// ChangedObjectType is the error of a restricted update (ITI-92) that changes the
+	// objectType; "": UnmodifiableMetadataError.
+	ChangedObjectType fault.Code
 	Limits           Limits
 }
 
@@ -74,6 +77,7 @@ type Registry struct {
 	// knownOnly: Options.KnownPatients.
 	knownOnly bool
 	unknownID fault.Code // Options.UnknownLogicalID
+	otherType fault.Code // Options.ChangedObjectType
 }
 
 // Ready is nil: a registry of its own answers for itself when it is asked.
@@ -84,6 +88,6 @@ func New(o Options) *Registry {
 	return &Registry{
 		log: o.Log, index: o.Index, profile: o.Profile, clock: o.Clock,
 		knownOnly: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
-		unknownID: cmp.Or(o.UnknownLogicalID, fault.UnresolvedReference),
+		unknownID: cmp.Or(o.UnknownLogicalID, fault.UnresolvedReference), otherType: cmp.Or(o.ChangedObjectType, fault.UnmodifiableMetadata),
 	}
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Profile            string
 	Patients           string
 	UnknownLogicalID   string // error of an ITI-57: unresolved or version
+	ChangedObjectType  string // error of an ITI-92: unmodifiable or object-type
 	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 

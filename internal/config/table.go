@@ -327,6 +327,10 @@ func (t *table) updates() {
 	t.add("updates.unknown-logical-id", "unresolved|version", "unresolved",
 		"Error of an update (ITI-57) under a logical id that nothing is registered for: UnresolvedReferenceException, or XDSMetadataVersionError, which ITI-92 always has.",
 		"Feilen for en endring (ITI-57) under en logisk id som ingenting er registrert for: UnresolvedReferenceException, eller XDSMetadataVersionError, som ITI-92 alltid har.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.ChangedObjectType }, "unmodifiable", "object-type")
+	t.add("updates.changed-object-type", "unmodifiable|object-type", "unmodifiable",
+		"Error of a restricted update (ITI-92) that changes the objectType: UnmodifiableMetadataError, as the published tests want, or XDSObjectTypeError, which is defined for it too.",
+		"Feilen for en begrenset endring (ITI-92) som endrer objectType: UnmodifiableMetadataError, som de publiserte testene vil ha, eller XDSObjectTypeError, som også er definert for det.", set, get)
 }
 
 func (t *table) listeners() {
