@@ -29,7 +29,7 @@ type Options struct {
 	// ChangedObjectType is the error of a restricted update (ITI-92) that changes the
 	// objectType; "": UnmodifiableMetadataError.
 	ChangedObjectType fault.Code
-	Limits           Limits
+	Limits            Limits
 }
 
 // Limits of one request. Zero values mean the defaults.

@@ -340,7 +340,9 @@ func TestRestrictedUpdateChoices(t *testing.T) {
 		_, err := w.update(sub, true)
 		w.wantRefused(err, want)
 		sub = w.set()
-		w.revise(sub, doc.ID, func(o metadata.Object) { o.(*metadata.DocumentEntry).Home, o.(*metadata.DocumentEntry).LogicalID = home, metadata.NewUUID().ID() })
+		w.revise(sub, doc.ID, func(o metadata.Object) {
+			o.(*metadata.DocumentEntry).Home, o.(*metadata.DocumentEntry).LogicalID = home, metadata.NewUUID().ID()
+		})
 		_, err = w.update(sub, true)
 		w.wantRefused(err, want)
 	}
