@@ -64,10 +64,16 @@ const (
 	// it asked for is delivered.
 	ActionSubscribe
 	ActionNotify
+	// ActionLocate: who holds something about a patient; ActionLocateOwn: the same, for
+	// the patient; ActionStateHoldings: a source says what it holds.
+	ActionLocate
+	ActionLocateOwn
+	ActionStateHoldings
 )
 
 var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve", "update", "remove", "remove-documents",
-	"feed-patient", "merge-patients", "register-on-demand", "find-across", "receive", "erase", "hold", "subscribe", "notify"}
+	"feed-patient", "merge-patients", "register-on-demand", "find-across", "receive", "erase", "hold", "subscribe", "notify",
+	"locate", "locate-own", "state-holdings"}
 
 func (a Action) String() string {
 	if int(a) < len(actionNames) {
@@ -119,9 +125,11 @@ const (
 	ItemMessage
 	ItemHold
 	ItemSubscription
+	// ItemHolding: that somebody holds something about a patient.
+	ItemHolding
 )
 
-var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association", "patient", "message", "hold", "subscription"}
+var itemKindNames = [...]string{"unknown", "document", "submission-set", "folder", "association", "patient", "message", "hold", "subscription", "holding"}
 
 func (k ItemKind) String() string {
 	if int(k) < len(itemKindNames) {

@@ -27,6 +27,11 @@ func (u unsynced) Open(name string, flag int, perm os.FileMode) (disk.File, erro
 
 func (unsyncedFile) Sync() error { return nil }
 
+func (f unsyncedFile) WriteSync(b []byte, off int64) error {
+	_, err := f.WriteAt(b, off)
+	return err
+}
+
 // many makes a ledger of n records about 10,000 patients.
 func many(b testing.TB, dir string, o Options, n int64) {
 	o.FS = unsynced{disk.OS{}}

@@ -143,7 +143,7 @@ func appendUUID(b []byte, s string) ([]byte, bool) {
 			}
 			i++
 		}
-		hi, lo := nibble(s[i]), nibble(s[i+1])
+		hi, lo := nibbles[s[i]], nibbles[s[i+1]]
 		if hi|lo > 15 {
 			return b, false
 		}
@@ -153,16 +153,16 @@ func appendUUID(b []byte, s string) ([]byte, bool) {
 	return append(b, u[:]...), true
 }
 
-// nibble is the value of a hexadecimal digit in lower case; 255: it is none.
-func nibble(c byte) byte {
-	if d := c - '0'; d < 10 {
-		return d
+// nibbles are the values of hexadecimal digits in lower case; 255: it is none.
+var nibbles = func() (all [256]byte) {
+	for i := range all {
+		all[i] = 255
 	}
-	if d := c - 'a'; d < 6 {
-		return d + 10
+	for i, c := range "0123456789abcdef" {
+		all[c] = byte(i)
 	}
-	return 255
-}
+	return all
+}()
 
 // list does each element; an empty list is read as nil.
 func list[S ~[]T, T any](c *coder, p *S, each func(*coder, *T)) {

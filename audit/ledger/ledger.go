@@ -327,15 +327,18 @@ func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
 		err = errors.Join(f.Sync(), l.FS.SyncDir(l.dir))
 	}
 	// After the header is durable: what cannot hold the first records is no segment.
-	ahead := max(0, l.Ahead)
+	ahead, size := max(0, l.Ahead), int64(headSize)
 	if err == nil && ahead > 0 {
-		_, err = f.WriteAt(make([]byte, ahead), headSize)
+		blocks := disk.Blocks(int(headSize+ahead+disk.Block-1) / disk.Block * disk.Block)
+		size = int64(len(blocks))
+		copy(blocks, b[:])
+		err = f.WriteSync(blocks, 0)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), l.FS.Remove(path))
 	}
 	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
-	log := groupsync.NewLog(f, headSize, headSize+ahead, groupsync.Options{Ahead: ahead})
+	log := groupsync.NewLog(f, headSize, size, groupsync.Options{Ahead: ahead, Lead: b[:]})
 	return &segment{number: n, made: h.made, first: h.first, log: log, aead: aead, next: h.first + 1}, nil
 }
 

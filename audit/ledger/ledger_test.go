@@ -217,6 +217,13 @@ func (f faultyFile) WriteAt(b []byte, off int64) (int, error) {
 	return f.File.WriteAt(b, off)
 }
 
+func (f faultyFile) WriteSync(b []byte, off int64) error {
+	if _, err := f.WriteAt(b, off); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
 func (f faultyFile) Sync() error {
 	if f.fs.broken.Load() {
 		return syscall.EIO

@@ -122,14 +122,21 @@ func (t *segmentTerms) sort() {
 	})
 }
 
-// hasher makes terms. It serves one goroutine at a time.
+// hasher makes terms. It serves one goroutine at a time. Callers and organisations
+// come again and again, so it keeps what it has made.
 type hasher struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
-	buf []byte
+	mac  hash.Hash
+	sum  [sha256.Size]byte
+	buf  []byte
+	made map[string]term
 }
 
-func newHasher(key keyring.Key) *hasher { return &hasher{mac: hmac.New(sha256.New, key[:])} }
+// maxMade bounds how many terms a hasher keeps.
+const maxMade = 1024
+
+func newHasher(key keyring.Key) *hasher {
+	return &hasher{mac: hmac.New(sha256.New, key[:]), made: map[string]term{}}
+}
 
 // term hashes a kind and its parts, each with its length before it.
 func (h *hasher) term(kind byte, parts ...string) (t term) {
@@ -137,9 +144,16 @@ func (h *hasher) term(kind byte, parts ...string) (t term) {
 	for _, p := range parts {
 		h.buf = append(binary.LittleEndian.AppendUint32(h.buf, uint32(len(p))), p...)
 	}
+	if t, ok := h.made[string(h.buf)]; ok {
+		return t
+	}
 	h.mac.Reset()
 	h.mac.Write(h.buf)
 	copy(t[:], h.mac.Sum(h.sum[:0]))
+	if len(h.made) == maxMade {
+		clear(h.made)
+	}
+	h.made[string(h.buf)] = t
 	return t
 }
 

@@ -67,6 +67,7 @@ type App struct {
 	gate     *outward.Gate
 	notifier *notifier // nil when DSUB is off
 	metrics  *telemetry.Metrics
+	tracing  *telemetry.Tracing // nil when off
 	public   *httpd.Public
 	outside  *httpd.Listener
 	inside   *httpd.Listener // nil when off
@@ -123,6 +124,9 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
+		return nil, err
+	}
+	if a.tracing, err = openTracing(ctx, o.Config, o.Version); err != nil {
 		return nil, err
 	}
 	if a.gate, err = openGate(o.Config); err != nil {
@@ -197,6 +201,14 @@ func (a *App) useCases() error {
 	return nil
 }
 
+func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {
+	node, err := c.NodeName()
+	if err != nil {
+		return nil, err
+	}
+	return telemetry.OpenTracing(ctx, telemetry.TracingOptions{Endpoint: c.Tracing.Endpoint, Sample: float64(c.Tracing.Sample) / 100, Version: version, Node: node})
+}
+
 // openGate makes the one way to addresses that others name.
 func openGate(c *config.Config) (*outward.Gate, error) {
 	o := c.Outward
@@ -261,8 +273,12 @@ func (a *App) listen() (err error) {
 			return err
 		}
 	}
+	endpoints := a.endpoints(door)
+	for i, e := range endpoints {
+		endpoints[i].Handler = a.tracing.Handler(e.Path, e.Handler)
+	}
 	a.public, err = httpd.NewPublic(httpd.PublicOptions{
-		Endpoints: a.endpoints(door),
+		Endpoints: endpoints,
 		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests, Share: c.HTTP.Share,
 		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
@@ -484,6 +500,9 @@ func (a *App) close() error {
 			errs = append(errs, a.data.record(context.WithoutCancel(ctx), a.data.event(audit.KindStop, a.Clock())))
 		}
 		errs = append(errs, a.data.close())
+	}
+	if err := a.tracing.Close(ctx); err != nil {
+		a.Log.Warn("the last spans could not be sent", "error", err) // nothing rests on them
 	}
 	return errors.Join(errs...)
 }

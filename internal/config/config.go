@@ -39,6 +39,11 @@ type Config struct {
 	RetentionRules string        // "" means: none
 	LedgerKeep     time.Duration // records of use, at least
 
+	Storage       string // embedded or scaled
+	Node          string // "" means: the machine's name
+	S3            S3
+	Elasticsearch Elasticsearch
+
 	Roles    string // "registry,repository", "registry" or "repository"
 	Unheld   string // refuse, accept
 	Registry Registry
@@ -58,6 +63,7 @@ type Config struct {
 	Log     Log
 
 	Profiling bool // CPU profiles on the internal listener
+	Tracing   Tracing
 
 	// from tells where each value came from, by setting name.
 	from map[string]Source
@@ -233,6 +239,12 @@ type Sweep struct {
 type Log struct {
 	Level  string
 	Format string
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoint string // "" means: nowhere
+	Sample   int    // percent of the traces that begin here
 }
 
 // Source is where a value came from.

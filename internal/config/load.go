@@ -206,6 +206,7 @@ func (l *loader) check() {
 	l.checkOutward()
 	l.checkSubscriptions()
 	l.checkRegistry()
+	l.checkScaled()
 	if c.Data == "" {
 		l.fail("data", c.from["data"], "must name a folder")
 	}

@@ -31,7 +31,7 @@ func (t Text) In(bokmal bool) string {
 }
 
 // forms are the words of Form that bokmål has its own for.
-var forms = strings.NewReplacer("DIR", "MAPPE", "FILE", "FIL", "SIZE", "STØRRELSE", "NUMBER", "TALL", "DURATION", "VARIGHET", "HOST:PORT", "VERT:PORT", "NAME", "NAVN", "KEY", "NØKKEL", "ADDRESS", "ADRESSE")
+var forms = strings.NewReplacer("DIR", "MAPPE", "FILE", "FIL", "SIZE", "STØRRELSE", "NUMBER", "TALL", "DURATION", "VARIGHET", "HOST:PORT", "VERT:PORT", "NAME", "NAVN", "KEY", "NØKKEL", "ADDRESS", "ADRESSE", "PERCENT", "PROSENT")
 
 // FormIn is Form in a language. Words that a person must write stay as they are.
 func (s *Setting) FormIn(bokmal bool) string {

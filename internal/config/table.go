@@ -13,6 +13,7 @@ func Settings() []*Setting {
 	t.identity()
 	t.roles()
 	t.authorities()
+	t.scaled()
 	t.access()
 	t.protection()
 	t.onDemand()
@@ -507,6 +508,14 @@ func (t *table) operation() {
 	t.add("profiling", "on|off", "off",
 		"Offers /debug/profile?seconds=N on the internal listener: a CPU profile for go tool pprof. It names functions, never data.",
 		"Tilbyr /debug/profile?seconds=N på den interne adressen: en prosessorprofil for go tool pprof. Den nevner funksjoner, aldri data.", set, get)
+	set, get = webAddress(func(c *Config) *string { return &c.Tracing.Endpoint })
+	t.add("tracing.endpoint", "URL", "",
+		"OpenTelemetry collector that is sent spans of requests and of the calls to other systems that they cause, by OTLP over HTTP: http://127.0.0.1:4318. Spans name endpoints, statuses and times, never data. Without one nothing is traced.",
+		"OpenTelemetry-mottaker som får spor av forespørsler og kallene de fører til, med OTLP over HTTP: http://127.0.0.1:4318. Spor nevner endepunkter, statuser og tider, aldri data. Uten den spores ingenting.", set, get)
+	set, get = percentOrNone(func(c *Config) *int { return &c.Tracing.Sample })
+	t.add("tracing.sample", "PERCENT", "10",
+		"How many of the traces that begin here are sent, in percent. Requests whose caller sends a traceparent follow the caller's choice.",
+		"Hvor mange av sporene som begynner her, som sendes, i prosent. Forespørsler der avsenderen sender traceparent, følger avsenderens valg.", set, get)
 }
 
 func (t *table) async() {

@@ -183,6 +183,17 @@ func percent(field func(*Config) *int) (func(*Config, string) error, func(*Confi
 		func(c *Config) string { return strconv.Itoa(*field(c)) }
 }
 
+func percentOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
+	set, get := percent(field)
+	return func(c *Config, v string) error {
+		if v == "0" {
+			*field(c) = 0
+			return nil
+		}
+		return set(c, v)
+	}, get
+}
+
 func countOrNone(field func(*Config) *int) (func(*Config, string) error, func(*Config) string) {
 	set, get := count(field)
 	return func(c *Config, v string) error {

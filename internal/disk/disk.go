@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sort"
 	"syscall"
+	"unsafe"
 )
 
 // FS is a file system.
@@ -35,6 +36,10 @@ type File interface {
 	Truncate(size int64) error
 	// Sync makes bytes and size durable (fdatasync).
 	Sync() error
+	// WriteSync is WriteAt whose bytes and size are durable on return. p begins at a
+	// multiple of Block in the file, is of whole blocks and lies in memory from Blocks;
+	// one call at a time.
+	WriteSync(p []byte, off int64) error
 	// Punch frees the space of a range, which then reads as zeros.
 	Punch(off, n int64) error
 }
@@ -42,7 +47,11 @@ type File interface {
 // OS is the machine's file system.
 type OS struct{}
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	direct   *os.File // the same file past the page cache; nil until it is needed
+	indirect bool     // the file system cannot do that
+}
 
 // Open implements FS.
 func (OS) Open(name string, flag int, perm fs.FileMode) (File, error) {
@@ -50,7 +59,7 @@ func (OS) Open(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
 // Rename implements FS.
@@ -103,12 +112,38 @@ func (OS) SyncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (f osFile) Size() (int64, error) {
+func (f *osFile) Size() (int64, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return 0, err
 	}
 	return st.Size(), nil
+}
+
+func (f *osFile) writeThenSync(p []byte, off int64) error {
+	if _, err := f.WriteAt(p, off); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+func (f *osFile) Close() error {
+	var err error
+	if f.direct != nil {
+		err = f.direct.Close()
+	}
+	return errors.Join(err, f.File.Close())
+}
+
+// Block is the unit of WriteSync, octets: a multiple of every device's sector.
+const Block = 4096
+
+// Blocks returns n zeros that begin at a multiple of Block in memory, as writing
+// past the page cache needs.
+func Blocks(n int) []byte {
+	b := make([]byte, n+Block)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (Block - 1)
+	return b[skip : skip+n : skip+n]
 }
 
 // IsFull tells whether an error means that no space is left.
@@ -117,7 +152,7 @@ func IsFull(err error) bool {
 }
 
 // zeros overwrites a range where holes cannot be punched.
-func (f osFile) zeros(off, n int64) error {
+func (f *osFile) zeros(off, n int64) error {
 	buf := make([]byte, min(n, 64<<10))
 	for n > 0 {
 		k := min(n, int64(len(buf)))

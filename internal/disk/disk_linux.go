@@ -8,11 +8,11 @@ import (
 )
 
 // Sync leaves out what fdatasync may leave out: times. The size is made durable.
-func (f osFile) Sync() error {
+func (f *osFile) Sync() error {
 	return f.control("fdatasync", func(fd int) error { return unix.Fdatasync(fd) })
 }
 
-func (f osFile) Punch(off, n int64) error {
+func (f *osFile) Punch(off, n int64) error {
 	err := f.control("fallocate", func(fd int) error {
 		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 	})
@@ -23,7 +23,7 @@ func (f osFile) Punch(off, n int64) error {
 }
 
 // control runs a system call on the descriptor while the file cannot be closed.
-func (f osFile) control(op string, call func(fd int) error) error {
+func (f *osFile) control(op string, call func(fd int) error) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err

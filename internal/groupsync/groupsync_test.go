@@ -94,6 +94,13 @@ func (s *slow) Sync() error {
 	return s.File.Sync()
 }
 
+func (s *slow) WriteSync(p []byte, off int64) error {
+	if _, err := s.WriteAt(p, off); err != nil {
+		return err
+	}
+	return s.Sync()
+}
+
 func TestOneSyncServesAll(t *testing.T) {
 	_, f := newFile(t)
 	s := &slow{File: f, gate: make(chan struct{})}

@@ -29,8 +29,11 @@ type Position struct {
 // Options of a Log; zero values mean the defaults.
 type Options struct {
 	// Ahead is how many zero bytes are written ahead of the end, so that most
-	// commits change no file size. 0: none.
+	// commits change no file size and write whole blocks past the page cache
+	// (disk.File.WriteSync). 0: none.
 	Ahead int64
+	// Lead are the bytes before the end that share its block, with Ahead.
+	Lead []byte
 	// Pending bounds the bytes that wait for a commit; further appends wait.
 	// Default 16 MiB.
 	Pending int
@@ -45,9 +48,10 @@ type Log struct {
 	syncer *Syncer
 
 	mu     sync.Mutex
-	buf    []byte // waits for the next commit
+	buf    []byte // waits for the next commit, behind lead octets
 	spare  []byte
-	base   int64 // where buf goes
+	lead   int   // octets before base that share its block; Ahead only
+	base   int64 // where what waits goes
 	filled int64 // the file's size
 	stable int64 // everything before it is durable
 	err    error
@@ -62,8 +66,14 @@ func NewLog(f disk.File, end, size int64, o Options) *Log {
 	}
 	l := &Log{f: f, ahead: o.Ahead, limit: o.Pending, base: end, stable: end, filled: max(end, size)}
 	l.syncer = NewSyncer(l.commit)
+	if l.ahead > 0 {
+		l.lead = int(end % disk.Block)
+		l.buf = append(disk.Blocks(firstBuffer)[:0], o.Lead[len(o.Lead)-l.lead:]...)
+	}
 	return l
 }
+
+const firstBuffer = 16 << 10
 
 // Append makes bytes durable. fill is called once under a lock; it must append
 // at most size bytes to dst, not alter what is there, and return it. When ctx
@@ -90,9 +100,12 @@ func (l *Log) add(ctx context.Context, size int, fill func([]byte, Position) []b
 		case l.err != nil:
 			defer l.mu.Unlock()
 			return Position{}, fmt.Errorf("%w: %w", ErrBroken, l.err)
-		case len(l.buf) == 0 || len(l.buf)+size <= l.limit:
+		case len(l.buf) == l.lead || len(l.buf)+size <= l.limit:
 			defer l.mu.Unlock()
-			at := Position{Offset: l.base + int64(len(l.buf)), Batch: l.base}
+			at := Position{Offset: l.end(), Batch: l.base}
+			if l.ahead > 0 {
+				l.buf = grow(l.buf, size)
+			}
 			l.buf = fill(l.buf, at)
 			return at, nil
 		}
@@ -105,6 +118,17 @@ func (l *Log) add(ctx context.Context, size int, fill func([]byte, Position) []b
 	}
 }
 
+// grow makes room for n octets without leaving what disk.Blocks gave.
+func grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	return append(disk.Blocks(max(2*cap(b), len(b)+n))[:0], b...)
+}
+
+// end is where the next append goes. l.mu is held.
+func (l *Log) end() int64 { return l.base + int64(len(l.buf)-l.lead) }
+
 const keepBuffer = 4 << 20
 
 // commit writes what waits. It is only run by the Syncer, one at a time.
@@ -114,27 +138,19 @@ func (l *Log) commit() error {
 		defer l.mu.Unlock()
 		return fmt.Errorf("%w: %w", ErrBroken, l.err)
 	}
-	if len(l.buf) == 0 { // an earlier run took the caller's bytes along, perhaps Close's
+	if len(l.buf) == l.lead { // an earlier run took the caller's bytes along, perhaps Close's
 		l.mu.Unlock()
 		return nil
 	}
-	buf, base, filled := l.buf, l.base, l.filled
-	l.buf, l.spare = l.spare[:0], nil
-	l.base += int64(len(buf))
+	buf, from, end, filled := l.buf, l.base-int64(l.lead), l.end(), l.filled
+	l.buf, l.spare, l.base = l.spare[:0], nil, end
+	if l.ahead > 0 {
+		l.lead = int(end % disk.Block)
+		l.buf = append(grow(l.buf, firstBuffer), buf[len(buf)-l.lead:]...)
+	}
 	l.mu.Unlock()
 
-	used := len(buf)
-	if end := base + int64(used); end > filled {
-		filled = end
-		if l.ahead > 0 {
-			filled += l.ahead
-			buf = append(buf, make([]byte, l.ahead)...)
-		}
-	}
-	_, err := l.f.WriteAt(buf, base)
-	if err == nil {
-		err = l.f.Sync()
-	}
+	buf, filled, err := l.write(buf, from, end, filled)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,18 +158,38 @@ func (l *Log) commit() error {
 		l.err = err
 		return err
 	}
-	l.filled, l.stable = filled, base+int64(used)
+	l.filled, l.stable = filled, end
 	if cap(buf) <= keepBuffer {
 		l.spare = buf[:0]
 	}
 	return nil
 }
 
+// write makes buf durable, which ends at end, and returns the file's size. With
+// Ahead it writes whole blocks, and zeros beyond when the file would end.
+func (l *Log) write(buf []byte, from, end, filled int64) ([]byte, int64, error) {
+	if l.ahead == 0 {
+		if _, err := l.f.WriteAt(buf, from); err != nil {
+			return buf, filled, err
+		}
+		return buf, max(filled, end), l.f.Sync()
+	}
+	size := (end + disk.Block - 1) / disk.Block * disk.Block
+	if size > filled {
+		size = (end + l.ahead + disk.Block - 1) / disk.Block * disk.Block
+		filled = size
+	}
+	used, whole := len(buf), int(size-from)
+	buf = grow(buf, whole-used)[:whole]
+	clear(buf[used:])
+	return buf, filled, l.f.WriteSync(buf, from)
+}
+
 // End is where the next append would go.
 func (l *Log) End() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.base + int64(len(l.buf))
+	return l.end()
 }
 
 // Durable is the end of what is durable.

@@ -75,7 +75,7 @@ type Range struct {
 	Seq     uint64 // of the batch with its text: the redaction's after one
 }
 
-// Tenant and stream, for references.
+// Named is a stream and whose it is.
 type Named struct {
 	Tenant access.Tenant
 	Stream storage.Stream

@@ -15,6 +15,7 @@ import (
 type submission struct {
 	tenant  access.Tenant
 	changes []prepared
+	guards  []guarded
 	// work is done in the batch's transaction instead of changes. It tells whether it
 	// wrote; an error ends the whole batch, so that what only this submission did
 	// wrong goes into err, before anything is written.
@@ -39,6 +40,12 @@ type prepared struct {
 	expect storage.Version
 	of     *stream // key 0: this Append makes it
 	text   []byte
+}
+
+// guarded is a stream that must be at a version, and stays there.
+type guarded struct {
+	stream storage.Stream
+	expect storage.Version
 }
 
 // maxText bounds the text of one change; SQLite holds up to 1 GB.
@@ -95,15 +102,21 @@ func (db *DB) prepare(ctx context.Context, sub *submission, changes []storage.Ch
 	}
 	enc := db.encoders.Get().(*encoding.Encoder)
 	defer db.encoders.Put(enc)
-	sub.changes = make([]prepared, len(changes))
+	sub.changes = make([]prepared, 0, len(changes))
 	for i := range changes {
-		c, p := &changes[i], &sub.changes[i]
-		p.stream, p.expect = c.Stream, c.Expect
+		c := &changes[i]
+		if len(c.Events)+len(c.Claims) == 0 {
+			sub.guards = append(sub.guards, guarded{c.Stream, c.Expect})
+			continue
+		}
+		earlier := sub.changes
+		sub.changes = append(sub.changes, prepared{stream: c.Stream, expect: c.Expect})
+		p := &sub.changes[len(earlier)]
 		if p.expect >= maxVersion {
 			return fault.New(fault.TooLarge, "sqlite.Append", fault.RegistryOutOfResources, "A patient can have at most %d changes.", maxVersion)
 		}
 		var err error
-		if p.of, err = db.streamFor(ctx, name{sub.tenant, p.stream}, sub.changes[:i], p.expect); err != nil {
+		if p.of, err = db.streamFor(ctx, name{sub.tenant, p.stream}, earlier, p.expect); err != nil {
 			return err
 		}
 		if p.text, err = enc.Append(nil, c.Events, c.Claims); err != nil {

@@ -25,6 +25,11 @@ type target struct {
 // only reads, so that a refused submission needs no rollback. It sees what
 // earlier submissions of the batch have written.
 func (w *writer) check(sub *submission) ([][]target, error) {
+	for _, g := range sub.guards {
+		if err := w.holds(name{sub.tenant, g.stream}, g.expect); err != nil {
+			return nil, err
+		}
+	}
 	versions := map[int64]storage.Version{}
 	for i := range sub.changes {
 		p := &sub.changes[i]
@@ -141,6 +146,24 @@ func sameStream(changes []prepared, of *stream) *prepared {
 		if changes[i].of == of {
 			return &changes[i]
 		}
+	}
+	return nil
+}
+
+// holds is ErrConflict when a stream is not at a version.
+func (w *writer) holds(n name, expect storage.Version) error {
+	of, err := w.named(n)
+	if err != nil {
+		return err
+	}
+	at := storage.Version(0)
+	if of != nil {
+		if at, err = w.head(of); err != nil {
+			return err
+		}
+	}
+	if at != expect {
+		return storage.ErrConflict
 	}
 	return nil
 }

@@ -15,10 +15,12 @@ const backupStep = 1024
 // Backup copies the whole database, as it is when Backup begins, to a new file.
 // Submissions go on meanwhile. The copy is durable when Backup returns nil; on an
 // error the file may be left behind.
-func (db *DB) Backup(ctx context.Context, path string) (err error) {
-	from, err := openConn(db.path, false)
+func (db *DB) Backup(ctx context.Context, path string) error { return copyFile(ctx, db.path, path) }
+
+func copyFile(ctx context.Context, source, path string) (err error) {
+	from, err := openConn(source, false)
 	if err != nil {
-		return fmt.Errorf("backup of %s: %w", db.path, err)
+		return fmt.Errorf("backup of %s: %w", source, err)
 	}
 	defer func() { err = errors.Join(err, from.close()) }()
 	to, err := openConn(path, true)
@@ -28,13 +30,13 @@ func (db *DB) Backup(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, to.close()) }()
 	// A read transaction over all steps keeps them on one snapshot.
 	if err := from.exec("BEGIN"); err != nil {
-		return fmt.Errorf("backup of %s: %w", db.path, err)
+		return fmt.Errorf("backup of %s: %w", source, err)
 	}
 	if _, err := from.number("SELECT count(*) FROM sqlite_schema"); err != nil {
-		return fmt.Errorf("backup of %s: %w", db.path, err)
+		return fmt.Errorf("backup of %s: %w", source, err)
 	}
 	if err := copyPages(ctx, from, to); err != nil {
-		return fmt.Errorf("backup of %s to %s: %w", db.path, path, err)
+		return fmt.Errorf("backup of %s to %s: %w", source, path, err)
 	}
 	return from.exec("ROLLBACK")
 }

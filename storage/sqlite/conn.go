@@ -19,7 +19,8 @@ type conn struct {
 	tls   *libc.TLS
 	db    uintptr
 	stmts []*stmt
-	pages uintptr // see watchWAL
+	pages uintptr  // see watchWAL
+	wal   *walFile // of the writer's connection only
 }
 
 // stmt is a prepared statement. Its parameters are bound by position, then step
@@ -86,6 +87,9 @@ func (c *conn) close() error {
 	}
 	c.db = 0
 	libc.Xfree(c.tls, c.pages)
+	if c.wal != nil {
+		err = errors.Join(err, c.wal.release(c.tls))
+	}
 	c.tls.Close()
 	return err
 }

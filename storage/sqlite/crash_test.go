@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		}
 		return db, err
 	})
+	storagetest.CardsChild(cards(true, 0))
 	goleak.VerifyTestMain(m)
 }
 

@@ -101,8 +101,8 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	return db, nil
 }
 
-func (db *DB) start(ctx context.Context, queue int) error {
-	if err := db.acquireLock(); err != nil {
+func (db *DB) start(ctx context.Context, queue int) (err error) {
+	if db.lock, err = lockFile(db.path); err != nil {
 		return err
 	}
 	c, err := db.open()
@@ -159,19 +159,18 @@ func (db *DB) abandon() error {
 	return errors.Join(errs...)
 }
 
-// acquireLock keeps a second process off the file: the cache is true only for
+// lockFile keeps a second process off the file: what is cached is true only for
 // one writer. (Not the file itself: closing any descriptor of it would drop
 // SQLite's own locks.)
-func (db *DB) acquireLock() error {
-	f, err := os.OpenFile(db.path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path+"-lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return errors.Join(ErrLocked, f.Close())
+		return nil, errors.Join(ErrLocked, f.Close())
 	}
-	db.lock = f
-	return nil
+	return f, nil
 }
 
 // open makes a connection. Writes are durable when a commit returns
@@ -198,7 +197,7 @@ func (db *DB) prepareFile(ctx context.Context, c *conn) error {
 		return err
 	}
 	if mode != "wal" {
-		return fmt.Errorf("sqlite: the file system does not allow a write-ahead log (journal_mode is %q); use a local disk", mode)
+		return errNoWAL(mode)
 	}
 	if err := migrate(c); err != nil {
 		return err
@@ -215,6 +214,10 @@ func (db *DB) prepareFile(ctx context.Context, c *conn) error {
 	whole, err := checkProjection(c)
 	db.broken.Store(!whole)
 	return err
+}
+
+func errNoWAL(mode string) error {
+	return fmt.Errorf("sqlite: the file system does not allow a write-ahead log (journal_mode is %q); use a local disk", mode)
 }
 
 func syncDir(path string) error {

@@ -5,12 +5,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+
+	"samdok/storage/keyring"
 )
 
 // Names in table meta.
 const (
 	metaProjection = "projection" // n: version of the projection when it is whole
 	metaHashKey    = "hash-key"   // data: the hasher's key, sealed like a row with log.id 0
+	metaCardsKey   = "cards-key"  // data: the secret of a file of cards, sealed the same way
 	metaEpoch      = "epoch"      // n: how often the file was opened; the high bits of seq
 	metaProbe      = "probe"      // n: tries to write after a failure
 )
@@ -20,55 +23,59 @@ const epochBits = 40
 
 // loadHasher reads the key of the hashes and makes it in a new file.
 func (db *DB) loadHasher(ctx context.Context, c *conn) error {
-	row, err := c.blob("SELECT data FROM meta WHERE name = '" + metaHashKey + "'")
+	key, _, err := loadSecret(ctx, db.ring, c, metaHashKey)
 	if err != nil {
 		return err
-	}
-	var key [32]byte
-	if row == nil {
-		if key, err = db.makeHashKey(ctx, c); err != nil {
-			return err
-		}
-	} else {
-		b, err := boxFor(db.ring, row)
-		if err != nil {
-			return err
-		}
-		text, err := b.open(nil, 0, row)
-		if err != nil {
-			return err
-		}
-		if copy(key[:], text) != len(key) {
-			return ErrTampered
-		}
 	}
 	db.hash, err = newHasher(key)
 	return err
 }
 
-func (db *DB) makeHashKey(ctx context.Context, c *conn) (key [32]byte, err error) {
+// loadSecret reads a random secret of the file, sealed like a row with log.id 0,
+// and makes it in a new file. It tells what sealed it.
+func loadSecret(ctx context.Context, ring *keyring.Ring, c *conn, name string) (key [32]byte, of box, err error) {
+	row, err := c.blob("SELECT data FROM meta WHERE name = '" + name + "'")
+	if err != nil {
+		return key, of, err
+	}
+	if row == nil {
+		return makeSecret(ctx, ring, c, name)
+	}
+	if of, err = boxFor(ring, row); err != nil {
+		return key, of, err
+	}
+	text, err := of.open(nil, 0, row)
+	if err != nil {
+		return key, of, err
+	}
+	if copy(key[:], text) != len(key) {
+		return key, of, ErrTampered
+	}
+	return key, of, nil
+}
+
+func makeSecret(ctx context.Context, ring *keyring.Ring, c *conn, name string) (key [32]byte, of box, err error) {
 	if _, err := rand.Read(key[:]); err != nil {
-		return key, err
+		return key, of, err
 	}
-	var b box
-	if db.ring != nil {
-		id, data, err := db.ring.New(ctx)
+	if ring != nil {
+		id, data, err := ring.New(ctx)
 		if err != nil {
-			return key, err
+			return key, of, err
 		}
-		if b, err = newBox(id, data); err != nil {
-			return key, err
+		if of, err = newBox(id, data); err != nil {
+			return key, of, err
 		}
 	}
-	row, err := b.seal(nil, 0, key[:])
+	row, err := of.seal(nil, 0, key[:])
 	if err != nil {
-		return key, err
+		return key, of, err
 	}
-	s, err := c.prepare("INSERT INTO meta (name, data) VALUES ('" + metaHashKey + "', ?)")
+	s, err := c.prepare("INSERT INTO meta (name, data) VALUES ('" + name + "', ?)")
 	if err != nil {
-		return key, err
+		return key, of, err
 	}
-	return key, errors.Join(s.bindBytes(1, row), s.run())
+	return key, of, errors.Join(s.bindBytes(1, row), s.run())
 }
 
 // position finds where the writer goes on: a new epoch of seq, and the next free

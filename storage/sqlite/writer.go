@@ -43,6 +43,12 @@ func (w *writer) use(c *conn) error {
 	if err := c.watchWAL(); err != nil {
 		return err
 	}
+	if _, err := c.number("PRAGMA user_version"); err != nil { // opens the log
+		return err
+	}
+	if err := c.gatherWAL(w.session.db.path); err != nil {
+		return err
+	}
 	return w.prepareWrites(c, "")
 }
 
