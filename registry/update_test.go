@@ -317,8 +317,8 @@ func TestUnknownLogicalIDIsAChoice(t *testing.T) {
 // The error of a changed objectType has two names, and an entry of another community
 // is nobody's here.
 func TestRestrictedUpdateChoices(t *testing.T) {
-	for chosen, want := range map[fault.Code]fault.Code{"": fault.UnmodifiableMetadata, fault.ObjectTypeError: fault.ObjectTypeError} {
-		w := newWorld(t, newMemory(), func(o *registry.Options) { o.ChangedObjectType = chosen })
+	for chosen, want := range map[bool]fault.Code{false: fault.UnmodifiableMetadata, true: fault.ObjectTypeError} {
+		w := newWorld(t, newMemory(), func(o *registry.Options) { o.ObjectTypeError = chosen })
 		doc, sub := w.registered(), w.set()
 		w.revise(sub, doc.ID, func(o metadata.Object) {
 			e := o.(*metadata.DocumentEntry)

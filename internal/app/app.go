@@ -165,7 +165,7 @@ func (a *App) useCases() error {
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID, KnownPatients: c.Patients == "known",
-		UnknownLogicalID: unknownLogicalID(c), ChangedObjectType: changedObjectType(c),
+		UnknownLogicalID: unknownLogicalID(c), ObjectTypeError: c.ChangedObjectType == "object-type",
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
@@ -245,13 +245,6 @@ func scanner(m config.Malware) func(context.Context, malware.Document) (*malware
 		return (&malware.ICAP{Address: u.Host, Service: strings.TrimPrefix(u.Path, "/"), Timeout: m.Timeout}).Open
 	}
 	return nil
-}
-
-func changedObjectType(c *config.Config) fault.Code {
-	if c.ChangedObjectType == "object-type" {
-		return fault.ObjectTypeError
-	}
-	return fault.UnmodifiableMetadata
 }
 
 func unknownLogicalID(c *config.Config) fault.Code {
