@@ -169,7 +169,7 @@ func (a *App) useCases() error {
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID, KnownPatients: c.Patients == "known",
-		UnknownLogicalID: unknownLogicalID(c),
+		UnknownLogicalID: unknownLogicalID(c), ObjectTypeError: c.ChangedObjectType == "object-type",
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
@@ -186,6 +186,7 @@ func (a *App) useCases() error {
 	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Mail: mailboxes(c, d, a.Clock), Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand:      made,
+		RefuseUnheld:  c.RefusesUnheld(),
 		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,
