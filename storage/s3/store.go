@@ -53,7 +53,7 @@ type Options struct {
 	Create bool
 	// TLS of the connection; nil: the system's authorities.
 	TLS *tls.Config
-	// Wrap is put around the connection, for metrics and traces.
+	// Wrap sees every call, for metrics and traces.
 	Wrap func(http.RoundTripper) http.RoundTripper
 	// Transport replaces the connection, for tests.
 	Transport http.RoundTripper
@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
-	err := s.exists(ctx)
+	err := s.do(ctx, "s3.Open", s.exists)
 	if errors.Is(err, errNoBucket) && o.Create {
 		err = s.makeBucket(ctx)
 	}
@@ -179,25 +179,28 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Ready is nil when the bucket answers; the error says what mends it.
+// Ready is nil when the bucket answers, with one call; the error says what mends it.
 func (s *Store) Ready(ctx context.Context) error {
-	return s.fault("s3.Ready", s.exists(ctx), reads)
+	const op = "s3.Ready"
+	err := s.attempt(ctx, op, s.Timeout, s.exists)
+	if c := classify(ctx, err); c != answered {
+		err = &failure{class: c, err: err}
+	}
+	return s.fault(op, err, reads)
 }
 
-// exists is nil when the bucket does.
 func (s *Store) exists(ctx context.Context) error {
-	return s.do(ctx, "s3.Ready", func(ctx context.Context) error {
-		found, err := s.client.BucketExists(ctx, s.Bucket)
-		if err == nil && !found {
-			err = errNoBucket
-		}
-		return err
-	})
+	found, err := s.client.BucketExists(ctx, s.Bucket)
+	if err == nil && !found {
+		err = errNoBucket
+	}
+	return err
 }
 
 // makeBucket makes the bucket; another node may be first.
 func (s *Store) makeBucket(ctx context.Context) error {
-	err := s.do(ctx, "s3.Open", func(ctx context.Context) error {
+	const op = "s3.Open"
+	err := s.do(ctx, op, func(ctx context.Context) error {
 		err := s.client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{Region: s.Region, ObjectLocking: s.Retention > 0})
 		if code := minio.ToErrorResponse(err).Code; code == "BucketAlreadyOwnedByYou" || code == "BucketAlreadyExists" {
 			return nil
@@ -207,7 +210,7 @@ func (s *Store) makeBucket(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.exists(ctx)
+	return s.do(ctx, op, s.exists)
 }
 
 // Doubts are what is not known of this store's promises, for readiness; each is a
@@ -217,7 +220,7 @@ func (s *Store) Doubts() []string {
 	if p := s.server.Load(); p != nil && *p != "" {
 		name = *p
 	}
-	if s.idle == nil || strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") || strings.HasPrefix(name, "SeaweedFS") {
+	if strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") || strings.HasPrefix(name, "SeaweedFS") {
 		return nil
 	}
 	return []string{fmt.Sprintf("S3 at %s calls itself %s: it is not known whether what it acknowledges survives a loss of power.", s.Endpoint, name)}
