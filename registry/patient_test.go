@@ -259,12 +259,12 @@ func TestMergedPatientsAreOne(t *testing.T) {
 			ids = append(ids, a.ID)
 		}
 	}
-	if err := w.reg.Remove(context.Background(), tenant, append(ids, mine.ID, folder.ID), nil); err == nil {
+	if err := w.reg.Remove(context.Background(), tenant, append(ids, mine.ID, folder.ID), nil, nil); err == nil {
 		t.Error("removed although a set would be left with nothing")
 	} else if got := codes(err); slices.Contains(got, fault.RegistryError) {
 		t.Errorf("%v: %v", got, fault.ProblemsOf(err))
 	}
-	held, err := w.reg.Unbind(context.Background(), tenant, "1.2.3.4", []string{mine.UniqueID})
+	held, err := w.reg.Unbind(context.Background(), tenant, "1.2.3.4", []string{mine.UniqueID}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestRemoveAfterMerge(t *testing.T) {
 		ids = append(ids, a.ID)
 	}
 	w.mustMerge(w.other, w.patient)
-	if err := w.reg.Remove(context.Background(), tenant, ids, nil); err != nil {
+	if err := w.reg.Remove(context.Background(), tenant, ids, nil, nil); err != nil {
 		t.Fatal(fault.ProblemsOf(err))
 	}
 	if got := w.documentsOf(w.other); len(got) > 0 {
@@ -394,7 +394,7 @@ func TestSubmissionRacesWithMerge(t *testing.T) {
 	for _, a := range w.associationsOf(old.ID) {
 		ids = append(ids, a.ID, a.Source)
 	}
-	if err := w.reg.Remove(context.Background(), tenant, ids, nil); err != nil || reached != 3 {
+	if err := w.reg.Remove(context.Background(), tenant, ids, nil, nil); err != nil || reached != 3 {
 		t.Errorf("%v, %d merges", fault.ProblemsOf(err), reached)
 	}
 	// Two merges that exclude each other.

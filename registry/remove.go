@@ -17,17 +17,30 @@ import (
 // Bytes stay until Unbind; the sweep leaves them alone.
 //
 // Objects in hidden are answered as if they were not there. Errors are as those of
-// Submit.
-func (r *Registry) Remove(ctx context.Context, t access.Tenant, ids []metadata.ID, hidden map[metadata.ID]bool) error {
+// Submit, and those of approve.
+func (r *Registry) Remove(ctx context.Context, t access.Tenant, ids []metadata.ID, hidden map[metadata.ID]bool, approve Approve) error {
 	ids = unique(ids)
 	if len(ids) == 0 {
 		return fault.New(fault.Invalid, "registry.Remove", fault.RegistryError, "The request names no object; name at least one with an ObjectRef.")
 	}
-	_, err := retry(ctx, r, "registry.Remove", func() (struct{}, error) { return struct{}{}, r.tryRemove(ctx, t, ids, hidden) })
+	_, err := retry(ctx, r, "registry.Remove", func() (struct{}, error) { return struct{}{}, r.tryRemove(ctx, t, ids, hidden, approve) })
 	return err
 }
 
-func (r *Registry) tryRemove(ctx context.Context, t access.Tenant, ids []metadata.ID, hidden map[metadata.ID]bool) error {
+// Approve is asked about the objects that an Append takes away, right before it and
+// again whenever others were first; its error ends the removal. The changes that
+// it returns are appended too: they hold that what it rests on is still so.
+// Nil approves of everything.
+type Approve func(ctx context.Context, going []storage.Placed) ([]storage.Change, error)
+
+func (a Approve) ask(ctx context.Context, going []storage.Placed) ([]storage.Change, error) {
+	if a == nil {
+		return nil, nil
+	}
+	return a(ctx, going)
+}
+
+func (r *Registry) tryRemove(ctx context.Context, t access.Tenant, ids []metadata.ID, hidden map[metadata.ID]bool, approve Approve) error {
 	m := &removal{ids: ids, going: set(ids), hidden: hidden}
 	v, err := r.look(ctx, t, m.wants, m.guards)
 	if err != nil {
@@ -38,7 +51,15 @@ func (r *Registry) tryRemove(ctx context.Context, t access.Tenant, ids []metadat
 	if err := fault.Of("registry.Remove", m.problems); err != nil {
 		return err
 	}
-	return r.append(ctx, t, m.changes(r.clock()))
+	going := make([]storage.Placed, len(ids))
+	for i, id := range ids {
+		going[i] = m.objects[id]
+	}
+	guards, err := approve.ask(ctx, going)
+	if err != nil {
+		return err
+	}
+	return r.append(ctx, t, append(m.changes(r.clock()), guards...))
 }
 
 // removal is one ITI-62 request held against what the registry has.
@@ -176,8 +197,9 @@ func (r *Registry) Held(ctx context.Context, t access.Tenant, repositoryID strin
 
 // Unbind records that a repository's documents are removed (ITI-86): their
 // entries have no bytes from now on. It returns the entries as they were, with the
-// keys of bytes that nothing leads to any more. Errors are as those of Submit.
-func (r *Registry) Unbind(ctx context.Context, t access.Tenant, repositoryID string, uniqueIDs []string) ([]storage.Placed, error) {
+// keys of bytes that nothing leads to any more. Errors are as those of Submit, and
+// those of approve.
+func (r *Registry) Unbind(ctx context.Context, t access.Tenant, repositoryID string, uniqueIDs []string, approve Approve) ([]storage.Placed, error) {
 	if len(uniqueIDs) == 0 {
 		return nil, nil
 	}
@@ -208,6 +230,10 @@ func (r *Registry) Unbind(ctx context.Context, t access.Tenant, repositoryID str
 			}
 			spread.touch(p.Stream, storage.Touch{ID: p.Object.ObjectID(), Unbind: true})
 		}
-		return held, r.append(ctx, t, spread.changes())
+		guards, err := approve.ask(ctx, held)
+		if err != nil {
+			return nil, err
+		}
+		return held, r.append(ctx, t, append(spread.changes(), guards...))
 	})
 }

@@ -444,7 +444,7 @@ func everythingOf(sub *metadata.Submission) []metadata.ID {
 }
 
 func (w *world) remove(ids ...metadata.ID) error {
-	return w.reg.Remove(context.Background(), tenant, ids, nil)
+	return w.reg.Remove(context.Background(), tenant, ids, nil, nil)
 }
 
 func TestRemove(t *testing.T) {

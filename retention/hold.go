@@ -195,10 +195,22 @@ func (s *state) add(ev storage.Event) error {
 
 // Holds are those that stand, the oldest first.
 func (k *Keeper) Holds(ctx context.Context, t access.Tenant) ([]Hold, error) {
+	holds, _, err := k.Guard(ctx, t)
+	return holds, err
+}
+
+// Guard are the holds that stand, and the change that makes an Append fail when a
+// hold has begun or ended since.
+func (k *Keeper) Guard(ctx context.Context, t access.Tenant) ([]Hold, storage.Change, error) {
 	s, err := k.registered(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, storage.Change{}, err
 	}
+	holds, err := k.standing(ctx, t, s)
+	return holds, storage.Change{Stream: register, Expect: s.version}, err
+}
+
+func (k *Keeper) standing(ctx context.Context, t access.Tenant, s *state) ([]Hold, error) {
 	var all []Hold
 	now := k.clock()
 	for _, id := range s.order {
@@ -272,10 +284,10 @@ func HeldBy(holds []Hold, objects []storage.Placed) (found []Hold) {
 
 // Refused is the error of an operation that a hold stops.
 func Refused(op string, code fault.Code, held []Hold) error {
-	return fault.New(fault.Conflict, op, code, "Nothing was done: a legal hold stands (%s). Whoever placed it must release it first.", names(held))
+	return fault.New(fault.Conflict, op, code, "Nothing was done: a legal hold stands (%s). Whoever placed it must release it first.", namesOf(held))
 }
 
-func names(held []Hold) string {
+func namesOf(held []Hold) string {
 	text := ""
 	for i, h := range held {
 		if i > 0 {

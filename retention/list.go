@@ -22,7 +22,7 @@ const ListName = "erasures"
 // ListFormat is in the first line of the file.
 const ListFormat = 1
 
-// Erasure is what one erasure takes away, in words that tell of nobody: keyed
+// Erasure is what one erasure, or one removal of documents, takes away, in words that tell of nobody: keyed
 // references, UUIDs and the random keys of documents.
 type Erasure struct {
 	ID        string                `json:"id"`
@@ -30,6 +30,8 @@ type Erasure struct {
 	State     string                `json:"state"` // begun, done or void; the last one counts
 	Streams   []Part                `json:"streams,omitempty"`
 	Documents []storage.DocumentKey `json:"documents,omitempty"`
+	// Unbound are the entries of a removal (ITI-86), which takes their bytes only.
+	Unbound []metadata.ID `json:"unbound,omitempty"`
 }
 
 // States of an erasure in the list.

@@ -2,13 +2,17 @@ package sharing
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"samdok/access"
 	"samdok/access/guard"
 	"samdok/fault"
 	"samdok/metadata"
 	"samdok/registry"
+	"samdok/retention"
 	"samdok/storage"
 )
 
@@ -69,12 +73,7 @@ func (s *Sharing) Remove(ctx context.Context, c access.Caller, ids []metadata.ID
 				hidden[items[i].ID] = true
 			}
 		}
-		if len(hidden) == 0 {
-			if err := s.held(ctx, "sharing.Remove", fault.RegistryError, state.Objects); err != nil {
-				return none, err
-			}
-		}
-		err = s.registry.Remove(ctx, s.tenant, ids, hidden)
+		err = s.registry.Remove(ctx, s.tenant, ids, hidden, s.notHeld("sharing.Remove"))
 		if err != nil && len(hidden) > 0 && fault.KindOf(err) == fault.Invalid {
 			err = &fault.Error{Op: "sharing.Remove", Kind: fault.Denied, Problems: fault.ProblemsOf(err)}
 		}
@@ -110,15 +109,16 @@ func (s *Sharing) removeDocuments(ctx context.Context, pass *guard.Pass, r []met
 	if err != nil {
 		return Removed{}, err
 	}
-	var going []string
-	for id := range may {
-		going = append(going, id)
-	}
 	// From here on the caller's patience does not count: a document is removed
 	// wholly or not at all.
 	ctx, cancel := s.detached(ctx)
 	defer cancel()
-	unbound, err := s.registry.Unbind(ctx, s.tenant, s.repository.ID(), going)
+	removal, unbound, err := s.unbind(ctx, may)
+	for err != nil && errors.Is(err, retention.ErrHeld) { // which of them?
+		if may, held, err = s.removable(ctx, pass, r); err == nil {
+			removal, unbound, err = s.unbind(ctx, may)
+		}
+	}
 	if err != nil {
 		return Removed{}, err
 	}
@@ -133,6 +133,11 @@ func (s *Sharing) removeDocuments(ctx context.Context, pass *guard.Pass, r []met
 		}
 	}
 	pass.Touched(items)
+	if removal != nil && len(left) == 0 {
+		if err := removal.Ended(); err != nil {
+			return Removed{}, err
+		}
+	}
 	var done Removed
 	for i := range r {
 		if p, ok := s.misplaced(&r[i]); ok {
@@ -149,6 +154,22 @@ func (s *Sharing) removeDocuments(ctx context.Context, pass *guard.Pass, r []met
 		}
 	}
 	return done, nil
+}
+
+// unbind takes the bytes from their entries. With a keeper, that is in the list of
+// erasures first; the removal is nil without one.
+func (s *Sharing) unbind(ctx context.Context, may map[string]bool) (*retention.Removal, []storage.Placed, error) {
+	going := slices.Sorted(maps.Keys(may))
+	if s.keeper == nil {
+		unbound, err := s.registry.Unbind(ctx, s.tenant, s.repository.ID(), going, nil)
+		return nil, unbound, err
+	}
+	removal := s.keeper.Removal(s.tenant)
+	unbound, err := s.registry.Unbind(ctx, s.tenant, s.repository.ID(), going, removal.Approve)
+	if errors.Is(err, retention.ErrHeld) || fault.KindOf(err) == fault.Busy || fault.KindOf(err) == fault.TooLarge {
+		err = errors.Join(err, removal.Void()) // nothing was written
+	}
+	return removal, unbound, err
 }
 
 // removable are the uniqueIds asked for whose entries, also those that were

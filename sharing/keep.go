@@ -13,6 +13,7 @@ import (
 	"samdok/audit"
 	"samdok/fault"
 	"samdok/metadata"
+	"samdok/registry"
 	"samdok/retention"
 	"samdok/storage"
 	"samdok/subscription"
@@ -277,19 +278,21 @@ func (s *Sharing) Holds(ctx context.Context, c access.Caller) ([]retention.Hold,
 	return holds, refusal(err, fault.RegistryError)
 }
 
-// held refuses what a hold stops.
-func (s *Sharing) held(ctx context.Context, op string, code fault.Code, objects []storage.Placed) error {
-	if s.keeper == nil || len(objects) == 0 {
+// notHeld refuses what a hold stops, also one that begins at that moment.
+func (s *Sharing) notHeld(op string) registry.Approve {
+	if s.keeper == nil {
 		return nil
 	}
-	holds, err := s.keeper.Holds(ctx, s.tenant)
-	if err != nil {
-		return lookupFailed(err)
+	return func(ctx context.Context, going []storage.Placed) ([]storage.Change, error) {
+		holds, guard, err := s.keeper.Guard(ctx, s.tenant)
+		if err != nil {
+			return nil, lookupFailed(err)
+		}
+		if held := retention.HeldBy(holds, going); len(held) > 0 {
+			return nil, retention.Refused(op, fault.RegistryError, held)
+		}
+		return []storage.Change{guard}, nil
 	}
-	if held := retention.HeldBy(holds, objects); len(held) > 0 {
-		return retention.Refused(op, code, held)
-	}
-	return nil
 }
 
 // heldDocuments are the uniqueIds among entries that a hold covers.

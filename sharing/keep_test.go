@@ -380,6 +380,45 @@ func TestHoldDuringErasure(t *testing.T) {
 	}
 }
 
+// So does one that begins right before a removal is appended.
+func TestHoldDuringRemoval(t *testing.T) {
+	for name, remove := range map[string]func(*world, string) []fault.Code{
+		"ITI-62": func(w *world, unique string) []fault.Code {
+			return codesOf(fault.ProblemsOf(w.Remove(t.Context(), caller, w.everythingOf(unique))))
+		},
+		"ITI-86": func(w *world, unique string) []fault.Code {
+			r, err := w.RemoveDocuments(t.Context(), caller, ask(unique))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return codesOf(r.Problems)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			d := w.document()
+			w.provided(d)
+			once := true
+			w.engine.hook = func(op string) error {
+				if op == "append" && once {
+					once = false
+					if _, err := w.Hold(t.Context(), caller, retention.Hold{Document: d.Entry.UniqueID, Reason: "court order"}); err != nil {
+						t.Error(err)
+					}
+				}
+				return nil
+			}
+			refused := remove(w, d.Entry.UniqueID)
+			if once || len(refused) != 1 || refused[0] != fault.RegistryError && refused[0] != fault.RemoveDocumentsError {
+				t.Fatalf("answered %v", refused)
+			}
+			if w.retrieved(d.Entry.UniqueID) != nil {
+				t.Fatal("the hold lost")
+			}
+		})
+	}
+}
+
 const lab = `
 version: 1
 rules:

@@ -144,7 +144,9 @@ type Claim struct {
 	Value string
 }
 
-// Change appends events to one stream when its version is Expect.
+// Change appends events to one stream when its version is Expect. One without
+// events and claims appends nothing: it only holds that the stream was at Expect
+// when the others of its Append were applied.
 type Change struct {
 	Stream Stream
 	Expect Version

@@ -153,6 +153,62 @@ func TestMutualTLS(t *testing.T) {
 	}
 }
 
+// A repository and its registry know each other by certificates. Whoever is not the
+// registry that was meant gets no submission, and nothing of it is kept.
+func TestMutualTLSToTheRegistry(t *testing.T) {
+	dir := t.TempDir()
+	a := newAuthority(t, dir, "ca")
+	a.issue(t, "server", leaf(2, x509.ExtKeyUsageServerAuth))
+	a.issue(t, "client", leaf(3, x509.ExtKeyUsageClientAuth))
+	newAuthority(t, dir, "other").issue(t, "stranger", leaf(4, x509.ExtKeyUsageClientAuth))
+	at := func(name string) string { return filepath.Join(dir, name) }
+	registry := serveTLS(t, map[string]string{
+		"data": at("registry"), "listen": "127.0.0.1:0", "internal-listen": "off", "roles": "registry",
+		"tls-cert": at("server.pem"), "tls-key": at("server.key"), "tls-client-ca": at("ca.pem"),
+	})
+	elsewhere := strings.Replace(registry.Registry, "127.0.0.1", "localhost", 1) // the certificate does not name it
+	if registry.Registry == elsewhere || !strings.HasPrefix(elsewhere, "https://") {
+		t.Fatal(registry.Registry)
+	}
+	if err := os.WriteFile(at("note.txt"), []byte("A note."), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := []string{"--ca", at("ca.pem"), "--cert", at("client.pem"), "--key", at("client.key")}
+	want := 0
+	for _, tc := range []struct {
+		name, url, ca, cert string
+		code                int
+	}{
+		{"both know each other", registry.Registry, "ca", "client", exitOK},
+		{"no certificate of ours", registry.Registry, "ca", "", exitRefused},
+		{"a stranger's certificate", registry.Registry, "ca", "stranger", exitRefused},
+		{"a stranger's authority", registry.Registry, "other", "client", exitRefused},
+		{"the system's authorities", registry.Registry, "", "client", exitRefused},
+		{"another name", elsewhere, "ca", "client", exitRefused},
+		{"no TLS", strings.Replace(registry.Registry, "https", "http", 1), "", "", exitRefused},
+	} {
+		flags := map[string]string{"data": at(tc.name), "listen": "127.0.0.1:0", "internal-listen": "off", "roles": "repository", "registry-url": tc.url, "registry-timeout": "5s"}
+		if tc.ca != "" {
+			flags["registry-ca"] = at(tc.ca + ".pem")
+		}
+		if tc.cert != "" {
+			flags["registry-cert"], flags["registry-key"] = at(tc.cert+".pem"), at(tc.cert+".key")
+		}
+		repository := serveTLS(t, flags)
+		code, out := command(t, nil, "put", at("note.txt"), "--url", repository.URL, "--patient", "13911699170", "--type", "A03-2")
+		if code != tc.code || code != exitOK && !strings.Contains(out, "XDSRegistryNotAvailable") {
+			t.Errorf("%s: exit code %d instead of %d: %s", tc.name, code, tc.code, out)
+		}
+		if tc.code == exitOK {
+			want++
+		}
+	}
+	code, out := command(t, nil, append([]string{"find", "--url", registry.URL, "--patient", "13911699170", "--ids"}, good...)...)
+	if n := strings.Count(out, "\n"); code != exitOK || n != want {
+		t.Errorf("the registry has %d entries instead of %d: %s", n, want, out)
+	}
+}
+
 func TestServerNeedsUsableAuthorities(t *testing.T) {
 	dir := t.TempDir()
 	newAuthority(t, dir, "ca")

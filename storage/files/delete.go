@@ -12,6 +12,7 @@ import (
 
 	"samdok/internal/disk"
 	"samdok/storage"
+	"samdok/storage/body"
 	"samdok/storage/keyring"
 )
 
@@ -61,14 +62,14 @@ func (s *Store) deleteLarge(ctx context.Context, p *place) error {
 func (s *Store) deletePacked(ctx context.Context, p *place) error {
 	var head [headSize]byte
 	if err := s.readPack(p, head[:], 0); err != nil {
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, body.ErrDamaged) {
 			return nil // beyond the end of its pack: there is nothing
 		}
 		return err
 	}
 	h, err := parseHeader(head[:])
 	if errors.Is(err, errFormat) {
-		return errDamaged
+		return body.ErrDamaged
 	} else if err != nil {
 		return err
 	}

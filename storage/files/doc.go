@@ -14,6 +14,6 @@
 // sealed body. The key of a document leads straight to its record and proves by
 // a random part that it was given out; there is no index.
 //
-// It imports storage, storage/keyring, fault, internal/disk and
+// It imports storage, storage/body, storage/keyring, fault, internal/disk and
 // internal/groupsync. internal/app opens it; the repository uses it.
 package files

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"samdok/storage"
+	"samdok/storage/body"
 	"samdok/storage/keyring"
 	"samdok/storage/storagetest"
 )
@@ -68,7 +69,7 @@ func engine(sealed bool, o Options) storagetest.DocumentsEngine {
 		Open: func(tb testing.TB, dir string) (storage.Documents, func() error) {
 			return mustOpen(tb, dir, sealed, o)
 		},
-		Edges:  []int64{threshold, blockSize, 2 * blockSize, 5 * blockSize, eager - 512},
+		Edges:  []int64{threshold, body.BlockSize, 2 * body.BlockSize, 5 * body.BlockSize, eager - 512},
 		Damage: damageAll(sealed),
 	}
 }
@@ -142,9 +143,9 @@ func damageAll(sealed bool) func(*testing.T, string, storage.DocumentKey, func(s
 		end := off + h.length()
 		places := []int64{off + 4, off + 5, off + 8, off + 16, off + 24, off + 32, off + 40, off + 52, off + 60, off + 64,
 			off + headSize, off + headSize + 30, off + headSize + int64(h.infoLen) - 1, end - 1}
-		body := off + headSize + int64(h.infoLen)
+		begin := off + headSize + int64(h.infoLen)
 		for i := range int64(8) {
-			places = append(places, body+i*(end-body)/8)
+			places = append(places, begin+i*(end-begin)/8)
 		}
 		for _, at := range places {
 			if at >= end {
@@ -172,11 +173,11 @@ func damageAll(sealed bool) func(*testing.T, string, storage.DocumentKey, func(s
 			try("cut to half", good[:len(good)/2])
 			try("cut to nothing", nil)
 			try("grown", append(bytes.Clone(good), 0))
-			if pkg := int64(blockSize + darePackage); sealed && h.kind == bodyDARE && int64(h.bodyLen) > 3*pkg {
-				try("last package cut", good[:body+(int64(h.bodyLen)-1)/pkg*pkg])
+			if pkg := int64(body.BlockSize + 32); sealed && h.kind == body.DARE && int64(h.bodyLen) > 3*pkg {
+				try("last package cut", good[:begin+(int64(h.bodyLen)-1)/pkg*pkg])
 				bad := bytes.Clone(good)
-				copy(bad[body:], good[body+pkg:body+2*pkg])
-				copy(bad[body+pkg:], good[body:body+pkg])
+				copy(bad[begin:], good[begin+pkg:begin+2*pkg])
+				copy(bad[begin+pkg:], good[begin:begin+pkg])
 				try("packages swapped", bad)
 			}
 		}

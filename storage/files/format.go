@@ -1,7 +1,6 @@
 package files
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
@@ -9,9 +8,8 @@ import (
 	"hash/crc32"
 	"time"
 
-	"samdok/access"
 	"samdok/storage"
-	"samdok/storage/keyring"
+	"samdok/storage/body"
 )
 
 // Format 1 of a record. Numbers are little-endian.
@@ -39,15 +37,6 @@ const (
 	boundSize  = 52
 	randomSize = 12
 	align      = 64 // records in a pack begin at its multiples
-	tagSize    = 16
-)
-
-// Body kinds. Numbers are stored.
-const (
-	bodySealed  = 1 // one AES-256-GCM message
-	bodyPlain   = 2 // as it is; the CRC in the header
-	bodyDARE    = 3 // DARE 2.0, AES-256-GCM
-	bodyChecked = 4 // blocks of 64 KiB, each with a CRC
 )
 
 // States of a record. Numbers are stored.
@@ -57,22 +46,11 @@ const (
 	stateTorn    = 3 // its commit never ended
 )
 
-// Nonces under a document's own key, which seals each at most once.
-var (
-	nonceInfo = [12]byte{1}
-	nonceBody = [12]byte{2}
-)
-
-var (
-	errDamaged = errors.New("stored bytes damaged or altered")
-	errFormat  = errors.New("not a document record")
-)
-
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+var errFormat = errors.New("not a document record")
 
 // header is a record's header.
 type header struct {
-	kind    uint8
+	kind    body.Kind
 	infoLen uint16
 	keyID   uint64
 	bodyLen uint64
@@ -93,7 +71,7 @@ func (h *header) put(b []byte) {
 // putBound writes what info and body are bound to.
 func (h *header) putBound(b []byte) {
 	copy(b, magic)
-	b[4], b[5] = version, h.kind
+	b[4], b[5] = version, uint8(h.kind)
 	binary.LittleEndian.PutUint16(b[6:], h.infoLen)
 	binary.LittleEndian.PutUint64(b[8:], h.keyID)
 	binary.LittleEndian.PutUint64(b[16:], h.bodyLen)
@@ -106,7 +84,7 @@ func (h *header) putBound(b []byte) {
 func (h *header) seal(b []byte) {
 	binary.LittleEndian.PutUint32(b[52:], h.crc)
 	binary.LittleEndian.PutUint32(b[56:], h.back)
-	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], castagnoli()))
+	binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], body.Castagnoli()))
 	clear(b[64:headSize])
 	b[64] = h.state
 }
@@ -114,14 +92,14 @@ func (h *header) seal(b []byte) {
 // parseHeader reads b[:headSize]; errFormat when it holds no sound header.
 func parseHeader(b []byte) (h header, err error) {
 	if len(b) < headSize || string(b[:4]) != magic ||
-		binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], castagnoli()) {
+		binary.LittleEndian.Uint32(b[60:]) != crc32.Checksum(b[:60], body.Castagnoli()) {
 		return h, errFormat
 	}
 	if b[4] != version {
 		return h, fmt.Errorf("record format %d, this samdok knows %d: use a newer samdok", b[4], version)
 	}
 	h = header{
-		kind:    b[5],
+		kind:    body.Kind(b[5]),
 		infoLen: binary.LittleEndian.Uint16(b[6:]),
 		keyID:   binary.LittleEndian.Uint64(b[8:]),
 		bodyLen: binary.LittleEndian.Uint64(b[16:]),
@@ -132,7 +110,7 @@ func parseHeader(b []byte) (h header, err error) {
 		back:    binary.LittleEndian.Uint32(b[56:]),
 		state:   b[64],
 	}
-	if want, ok := storedSize(h.kind, h.size); !ok || want != h.bodyLen || (h.keyID == 0) != (h.kind == bodyPlain || h.kind == bodyChecked) {
+	if want, ok := h.kind.Stored(h.size); !ok || want != h.bodyLen || (h.keyID == 0) != (h.kind == body.Plain || h.kind == body.Checked) {
 		return header{}, errFormat
 	}
 	return h, nil
@@ -141,70 +119,11 @@ func parseHeader(b []byte) (h header, err error) {
 // length of the whole record without padding.
 func (h *header) length() int64 { return headSize + int64(h.infoLen) + int64(h.bodyLen) }
 
-// Info: SHA-1 20, SHA-256 32, length of tenant 2, tenant, uniqueId. Sealed under
-// the document's key, or followed by a CRC-32C without one.
-const infoFixed = 20 + 32 + 2
-
-func infoSize(o storage.Owner, sealed bool) int {
-	n := infoFixed + len(o.Tenant) + len(o.UniqueID)
-	if sealed {
-		return n + tagSize
-	}
-	return n + 4
-}
-
-// appendInfo appends the stored info to b, in place.
-func appendInfo(b, bound []byte, i *storage.DocumentInfo, aead cipher.AEAD) []byte {
-	from := len(b)
-	b = append(b, i.SHA1[:]...)
-	b = append(b, i.SHA256[:]...)
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(i.Owner.Tenant)))
-	b = append(b, i.Owner.Tenant...)
-	b = append(b, i.Owner.UniqueID...)
-	if aead != nil {
-		return aead.Seal(b[:from], nonceInfo[:], b[from:], bound)
-	}
-	crc := crc32.Update(crc32.Checksum(bound, castagnoli()), castagnoli(), b[from:])
-	return binary.LittleEndian.AppendUint32(b, crc)
-}
-
 // openInfo checks and reads stored info; it overwrites stored.
-func openInfo(h *header, bound, stored []byte, aead cipher.AEAD) (i storage.DocumentInfo, err error) {
-	var b []byte
-	if aead != nil {
-		if b, err = aead.Open(stored[:0], nonceInfo[:], stored, bound); err != nil {
-			return i, errDamaged
-		}
-	} else {
-		if len(stored) < 4 {
-			return i, errDamaged
-		}
-		b = stored[:len(stored)-4]
-		crc := crc32.Update(crc32.Checksum(bound, castagnoli()), castagnoli(), b)
-		if crc != binary.LittleEndian.Uint32(stored[len(b):]) {
-			return i, errDamaged
-		}
-	}
-	if len(b) < infoFixed {
-		return i, errDamaged
-	}
-	tenant := int(binary.LittleEndian.Uint16(b[52:]))
-	if len(b) < infoFixed+tenant {
-		return i, errDamaged
-	}
-	i.SHA1, i.SHA256 = [20]byte(b[:20]), [32]byte(b[20:52])
-	i.Owner.Tenant = access.Tenant(b[infoFixed : infoFixed+tenant])
-	i.Owner.UniqueID = string(b[infoFixed+tenant:])
+func openInfo(h *header, bound, stored []byte, aead cipher.AEAD) (storage.DocumentInfo, error) {
+	i, err := body.OpenInfo(bound, stored, aead)
 	i.Size, i.Modified = int64(h.size), time.Unix(0, h.time).UTC()
-	return i, nil
-}
-
-func newAEAD(key keyring.Key) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key[:])
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCM(block)
+	return i, err
 }
 
 func padded(n int64) int64 { return (n + align - 1) / align * align }

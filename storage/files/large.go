@@ -1,14 +1,14 @@
 package files
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"path/filepath"
 	"time"
 
+	"samdok/internal/disk"
 	"samdok/storage"
+	"samdok/storage/body"
 	"samdok/storage/keyring"
 )
 
@@ -16,11 +16,7 @@ const largeSuffix = ".doc"
 
 // dareKey is the key of a DARE body: other than the document's key itself, under
 // which the info is sealed.
-func dareKey(key keyring.Key) (k keyring.Key, err error) {
-	b, err := hkdf.Expand(sha256.New, key[:], "samdok files 1 body", len(k))
-	copy(k[:], b)
-	return k, err
-}
+func dareKey(key keyring.Key) (keyring.Key, error) { return body.Derive(key, "samdok files 1 body") }
 
 // largePath is the folder and the name of a document that has its own file.
 func (s *Store) largePath(random [randomSize]byte) (dir, name string) {
@@ -37,21 +33,21 @@ func (w *writer) commitLarge(h *header, info *storage.DocumentInfo) (place, erro
 	}
 	sp.sha1.Sum(info.SHA1[:0])
 	sp.sha256.Sum(info.SHA256[:0])
-	h.keyID, h.kind = sp.keyID, bodyDARE
+	h.keyID, h.kind = sp.keyID, body.DARE
 	if w.s.Ring == nil {
-		h.kind = bodyChecked
+		h.kind = body.Checked
 	}
-	h.bodyLen, _ = storedSize(h.kind, h.size)
+	h.bodyLen, _ = h.kind.Stored(h.size)
 	head := make([]byte, headSize, w.body)
 	h.put(head)
 	if w.s.Ring == nil {
-		head = appendInfo(head, head[:boundSize], info, nil)
+		head = body.AppendInfo(head, head[:boundSize], info, nil)
 	} else {
-		aead, err := newAEAD(sp.key)
+		aead, err := body.AEAD(sp.key)
 		if err != nil {
 			return place{}, err
 		}
-		head = appendInfo(head, head[:boundSize], info, aead)
+		head = body.AppendInfo(head, head[:boundSize], info, aead)
 	}
 	if _, err := sp.f.WriteAt(head, 0); err != nil {
 		return place{}, err
@@ -86,3 +82,15 @@ func (w *writer) name(random [randomSize]byte) error {
 }
 
 func timeOf(h *header) time.Time { return time.Unix(0, h.time).UTC() }
+
+// at writes to a file from an offset on.
+type at struct {
+	f   disk.File
+	off int64
+}
+
+func (a *at) Write(p []byte) (int, error) {
+	n, err := a.f.WriteAt(p, a.off)
+	a.off += int64(n)
+	return n, err
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"samdok/storage/body"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,7 @@ func (s *Store) newPack(n uint32) (*pack, error) {
 	binary.LittleEndian.PutUint16(head[8:], version)
 	binary.LittleEndian.PutUint32(head[12:], n)
 	binary.LittleEndian.PutUint64(head[16:], uint64(s.Clock().UnixNano()))
-	binary.LittleEndian.PutUint32(head[60:], crc32.Checksum(head[:60], castagnoli()))
+	binary.LittleEndian.PutUint32(head[60:], crc32.Checksum(head[:60], body.Castagnoli()))
 	_, err = f.WriteAt(head[:], 0)
 	if err == nil {
 		err = errors.Join(f.Sync(), s.FS.SyncDir(s.packs()))
@@ -120,7 +121,7 @@ func (s *Store) newPack(n uint32) (*pack, error) {
 // packMade is the time in a pack's header.
 func packMade(head []byte) (time.Time, error) {
 	if len(head) < packHead || string(head[:8]) != packMagic ||
-		crc32.Checksum(head[:60], castagnoli()) != binary.LittleEndian.Uint32(head[60:]) {
+		crc32.Checksum(head[:60], body.Castagnoli()) != binary.LittleEndian.Uint32(head[60:]) {
 		return time.Time{}, errFormat
 	}
 	if v := binary.LittleEndian.Uint16(head[8:]); v != version {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"samdok/storage"
+	"samdok/storage/body"
 )
 
 func FuzzKey(f *testing.F) {
@@ -26,10 +27,10 @@ func FuzzKey(f *testing.F) {
 func FuzzRecord(f *testing.F) {
 	var b [headSize + 200]byte
 	for _, h := range []header{
-		{kind: bodyPlain, infoLen: 58, bodyLen: 10, size: 10, state: stateLive},
-		{kind: bodySealed, infoLen: 70, keyID: 4, bodyLen: 26, size: 10, state: stateDeleted, back: 64},
-		{kind: bodyDARE, infoLen: 70, keyID: 4, bodyLen: 1<<16 + 32, size: 1 << 16, state: stateLive},
-		{kind: bodyChecked, infoLen: 70, bodyLen: 14, size: 10, state: stateLive},
+		{kind: body.Plain, infoLen: 58, bodyLen: 10, size: 10, state: stateLive},
+		{kind: body.Sealed, infoLen: 70, keyID: 4, bodyLen: 26, size: 10, state: stateDeleted, back: 64},
+		{kind: body.DARE, infoLen: 70, keyID: 4, bodyLen: 1<<16 + 32, size: 1 << 16, state: stateLive},
+		{kind: body.Checked, infoLen: 70, bodyLen: 14, size: 10, state: stateLive},
 	} {
 		h.put(b[:])
 		f.Add(b[:])
@@ -43,7 +44,7 @@ func FuzzRecord(f *testing.F) {
 			t.Fatalf("%+v", h)
 		}
 		info := b[headSize:min(len(b), headSize+int(h.infoLen))]
-		if _, err := openInfo(&h, b[:boundSize], info, nil); err == nil && len(info) < infoFixed+4 {
+		if _, err := openInfo(&h, b[:boundSize], info, nil); err == nil && len(info) < body.InfoFixed+4 {
 			t.Fatal("an info that is too short was read")
 		}
 	})

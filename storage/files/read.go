@@ -11,11 +11,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/minio/sio"
-
 	"samdok/fault"
 	"samdok/internal/disk"
 	"samdok/storage"
+	"samdok/storage/body"
 	"samdok/storage/keyring"
 )
 
@@ -46,7 +45,7 @@ func (s *Store) Open(ctx context.Context, key storage.DocumentKey, offset int64)
 	return s.open(ctx, "files.Open", key, offset, true)
 }
 
-func (s *Store) open(ctx context.Context, op string, key storage.DocumentKey, offset int64, body bool) (io.ReadCloser, storage.DocumentInfo, error) {
+func (s *Store) open(ctx context.Context, op string, key storage.DocumentKey, offset int64, bytes bool) (io.ReadCloser, storage.DocumentInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, storage.DocumentInfo{}, failure(op, context.Cause(ctx))
 	}
@@ -60,7 +59,7 @@ func (s *Store) open(ctx context.Context, op string, key storage.DocumentKey, of
 	if p.large {
 		r, o, err = s.openLarge(ctx, &p, offset)
 	} else {
-		r, o, err = s.openPacked(ctx, &p, offset, body)
+		r, o, err = s.openPacked(ctx, &p, offset, bytes)
 	}
 	if err != nil {
 		return nil, storage.DocumentInfo{}, failure(op, err)
@@ -77,7 +76,7 @@ func (s *Store) open(ctx context.Context, op string, key storage.DocumentKey, of
 func (s *Store) check(p *place, b []byte) (o opened, err error) {
 	h, err := parseHeader(b)
 	if errors.Is(err, errFormat) {
-		return o, errDamaged
+		return o, body.ErrDamaged
 	} else if err != nil {
 		return o, err
 	}
@@ -85,7 +84,7 @@ func (s *Store) check(p *place, b []byte) (o opened, err error) {
 		return o, fs.ErrNotExist
 	}
 	if h.state != stateLive || (h.keyID != 0) != p.sealed || len(b) < headSize+int(h.infoLen) {
-		return o, errDamaged
+		return o, body.ErrDamaged
 	}
 	o.head = h
 	copy(o.bnd[:], b)
@@ -95,7 +94,7 @@ func (s *Store) check(p *place, b []byte) (o opened, err error) {
 		} else if err != nil {
 			return o, err
 		}
-		if o.aead, err = newAEAD(o.key); err != nil {
+		if o.aead, err = body.AEAD(o.key); err != nil {
 			return o, err
 		}
 	}
@@ -104,12 +103,12 @@ func (s *Store) check(p *place, b []byte) (o opened, err error) {
 }
 
 // headMost is the most that header and info take.
-const headMost = headSize + infoFixed + storage.MaxOwner + tagSize
+const headMost = headSize + body.InfoMost
 
-func (s *Store) openPacked(ctx context.Context, p *place, offset int64, body bool) (io.ReadCloser, opened, error) {
+func (s *Store) openPacked(ctx context.Context, p *place, offset int64, bytes bool) (io.ReadCloser, opened, error) {
 	length := int64(p.units) * align
 	n := min(length, headMost)
-	if body && length <= eager {
+	if bytes && length <= eager {
 		n = length
 	}
 	buf := *records.Get().(*[]byte)
@@ -123,9 +122,9 @@ func (s *Store) openPacked(ctx context.Context, p *place, offset int64, body boo
 		r.o, err = s.check(p, buf)
 	}
 	if err == nil && padded(r.o.head.length()) != length {
-		err = errDamaged
+		err = body.ErrDamaged
 	}
-	if err == nil && body && n == length {
+	if err == nil && bytes && n == length {
 		err = r.unseal()
 	}
 	if err != nil {
@@ -142,7 +141,7 @@ func (s *Store) readPack(p *place, b []byte, from int64) error {
 	}
 	defer s.handles.release(h)
 	if _, err := h.ReadAt(b, int64(p.unit)*align+from); errors.Is(err, io.EOF) {
-		return errDamaged
+		return body.ErrDamaged
 	} else if err != nil {
 		return err
 	}
@@ -166,16 +165,16 @@ type packedReader struct {
 // unseal checks the body in buf and leaves the document in doc.
 func (r *packedReader) unseal() error {
 	from := headSize + int(r.o.head.infoLen)
-	body := r.buf[from : from+int(r.o.head.bodyLen)]
+	stored := r.buf[from : from+int(r.o.head.bodyLen)]
 	if r.o.aead == nil {
 		// The info was read in place and is unchanged without encryption.
-		if crc32.Checksum(r.buf[headSize:from+len(body)], castagnoli()) != r.o.head.crc {
+		if crc32.Checksum(r.buf[headSize:from+len(stored)], body.Castagnoli()) != r.o.head.crc {
 			return r.damaged()
 		}
-		r.doc, r.open = body, true
+		r.doc, r.open = stored, true
 		return nil
 	}
-	doc, err := r.o.aead.Open(body[:0], nonceBody[:], body, r.o.bnd[:])
+	doc, err := body.Open(stored, r.o.bnd[:], r.o.aead)
 	if err != nil {
 		return r.damaged()
 	}
@@ -192,7 +191,7 @@ func (r *packedReader) damaged() error {
 	if h, err := parseHeader(head[:]); err == nil && h.state == stateDeleted {
 		return fs.ErrNotExist
 	}
-	return errDamaged
+	return body.ErrDamaged
 }
 
 func (r *packedReader) load() error {
@@ -269,7 +268,7 @@ func (s *Store) openLarge(ctx context.Context, p *place, offset int64) (io.ReadC
 		}
 	}
 	if err == nil && r.o.head.length() != size {
-		err = errDamaged // cut or grown
+		err = body.ErrDamaged // cut or grown
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, opened{}, err
@@ -296,32 +295,15 @@ func (r *largeReader) start() error {
 		return err
 	}
 	r.f = f
-	body := headSize + int64(r.o.head.infoLen)
-	block := r.off / blockSize
-	if r.o.head.kind == bodyChecked {
-		from := block * (blockSize + 4)
-		r.src = &blockReader{
-			src: io.NewSectionReader(f, body+from, int64(r.o.head.bodyLen)-from), number: uint64(block),
-			left: r.o.info.Size - block*blockSize, buf: make([]byte, blockSize+4),
-		}
-	} else {
-		key, err := dareKey(r.o.key)
-		if err != nil {
-			return err
-		}
-		from := block * (blockSize + darePackage)
-		section := io.NewSectionReader(f, body+from, int64(r.o.head.bodyLen)-from)
-		if r.src, err = sio.DecryptReader(section, dareConfig(&key, uint32(block))); err != nil {
-			return err
-		}
+	key, err := dareKey(r.o.key)
+	if err != nil {
+		return err
 	}
-	if _, err := io.CopyN(io.Discard, r.src, r.off-block*blockSize); err != nil {
-		return errDamaged
-	}
-	return nil
+	kind := r.o.head.kind
+	at, end := headSize+int64(r.o.head.infoLen)+kind.Start(r.off), r.o.head.length()
+	r.src, err = kind.NewReader(io.NewSectionReader(f, at, end-at), &key, r.o.info.Size, r.off)
+	return err
 }
-
-const darePackage = 32 // what DARE adds to a package: header 16, tag 16
 
 // Read implements io.Reader. It never ends early: fewer bytes than the document
 // has are an error.
@@ -340,11 +322,7 @@ func (r *largeReader) Read(p []byte) (int, error) {
 }
 
 func (r *largeReader) read(p []byte) (int, error) {
-	left := r.o.info.Size - r.off
-	if left == 0 {
-		return 0, io.EOF
-	}
-	if err := r.ctx.Err(); err != nil {
+	if err := r.ctx.Err(); err != nil && r.off < r.o.info.Size {
 		return 0, context.Cause(r.ctx)
 	}
 	if r.src == nil {
@@ -352,14 +330,7 @@ func (r *largeReader) read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n, err := r.src.Read(p[:min(int64(len(p)), left)])
-	var alien sio.Error
-	if errors.As(err, &alien) || (errors.Is(err, io.EOF) && int64(n) < left) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = errDamaged
-	} else if errors.Is(err, io.EOF) {
-		err = nil // the next call says so
-	}
-	return n, err
+	return r.src.Read(p)
 }
 
 // Close implements io.Closer.

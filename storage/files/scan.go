@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"samdok/storage/body"
 
 	"samdok/internal/disk"
 	"samdok/internal/groupsync"
@@ -70,7 +71,7 @@ func intact(f disk.File, off int64, h *header, buf []byte) (bool, error) {
 		if n == 0 && err != nil {
 			return false, err
 		}
-		crc = crc32.Update(crc, castagnoli(), buf[:n])
+		crc = crc32.Update(crc, body.Castagnoli(), buf[:n])
 		at += int64(n)
 	}
 	return crc == h.crc, nil

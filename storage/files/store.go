@@ -13,6 +13,7 @@ import (
 	"samdok/fault"
 	"samdok/internal/disk"
 	"samdok/storage"
+	"samdok/storage/body"
 	"samdok/storage/keyring"
 )
 
@@ -151,7 +152,7 @@ func failure(op string, err error) error {
 		return fault.Wrap(err, fault.Canceled, op, fault.RepositoryError, "the request ended before the document was stored or read")
 	case disk.IsFull(err):
 		return fault.Wrap(err, fault.Unavailable, op, fault.RepositoryOutOfResources, "the repository's disk is full; send the request again when its operator has freed space")
-	case errors.Is(err, errDamaged):
+	case errors.Is(err, body.ErrDamaged):
 		return fault.Wrap(err, fault.Internal, op, fault.RepositoryError, "the stored document is damaged; the repository's operator must restore it from a backup")
 	case errors.Is(err, fs.ErrNotExist):
 		return notFound(op)

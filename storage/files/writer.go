@@ -14,11 +14,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/minio/sio"
-
 	"samdok/fault"
 	"samdok/internal/disk"
 	"samdok/storage"
+	"samdok/storage/body"
 	"samdok/storage/keyring"
 )
 
@@ -67,7 +66,7 @@ func (s *Store) Create(ctx context.Context, owner storage.Owner) (storage.Docume
 			"tenant and uniqueId of a document are longer than the limit of %d bytes", storage.MaxOwner)
 	}
 	w := &writer{s: s, ctx: ctx, owner: owner}
-	w.body = headSize + infoSize(owner, s.Ring != nil)
+	w.body = headSize + body.InfoSize(owner, s.Ring != nil)
 	w.buf = *records.Get().(*[]byte)
 	if cap(w.buf) < w.body {
 		w.buf = make([]byte, 0, w.body+4096)
@@ -126,16 +125,16 @@ func (w *writer) startSpill() error {
 	}
 	w.spill = sp // from here on Cancel removes the file
 	dst := &at{sp.f, int64(w.body)}
+	kind := body.DARE
 	if w.s.Ring == nil {
-		sp.body = newBlockWriter(dst)
-	} else {
-		key, err := dareKey(sp.key)
-		if err != nil {
-			return err
-		}
-		if sp.body, err = sio.EncryptWriter(dst, dareConfig(&key, 0)); err != nil {
-			return err
-		}
+		kind = body.Checked
+	}
+	key, err := dareKey(sp.key)
+	if err != nil {
+		return err
+	}
+	if sp.body, err = kind.NewWriter(dst, &key); err != nil {
+		return err
 	}
 	_, err = sp.write(w.buf[w.body:])
 	putRecord(w.buf)
@@ -178,24 +177,24 @@ func (w *writer) commitPacked(ctx context.Context, h *header, info *storage.Docu
 	}
 	doc := w.buf[w.body:]
 	info.SHA1, info.SHA256 = sha1.Sum(doc), sha256.Sum256(doc)
-	h.keyID, h.kind = keyID, bodyPlain
+	h.keyID, h.kind = keyID, body.Plain
 	if w.s.Ring != nil {
-		h.kind = bodySealed
+		h.kind = body.Sealed
 	}
-	h.bodyLen, _ = storedSize(h.kind, h.size)
+	h.bodyLen, _ = h.kind.Stored(h.size)
 	h.putBound(w.buf)
 	bound := w.buf[:boundSize]
-	if h.kind == bodyPlain {
-		appendInfo(w.buf[:headSize], bound, info, nil)
+	if h.kind == body.Plain {
+		body.AppendInfo(w.buf[:headSize], bound, info, nil)
 	} else {
-		aead, err := newAEAD(key)
+		aead, err := body.AEAD(key)
 		if err != nil {
 			return place{}, err
 		}
-		appendInfo(w.buf[:headSize], bound, info, aead)
-		w.buf = aead.Seal(w.buf[:w.body], nonceBody[:], doc, bound)
+		body.AppendInfo(w.buf[:headSize], bound, info, aead)
+		w.buf = body.Seal(w.buf[:w.body], doc, bound, aead)
 	}
-	h.crc = crc32.Checksum(w.buf[headSize:], castagnoli())
+	h.crc = crc32.Checksum(w.buf[headSize:], body.Castagnoli())
 	p, err := w.s.appendRecord(ctx, h, w.buf)
 	putRecord(w.buf)
 	w.buf = nil

@@ -1,6 +1,8 @@
 package keyring
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -115,6 +117,25 @@ func (Master) GoString() string { return "keyring.Master{hidden}" }
 
 // Format hides the key from every verb.
 func (m Master) Format(s fmt.State, _ rune) { fmt.Fprint(s, m.String()) }
+
+// Wrapper is what wraps data keys under the master key, and a fingerprint of the
+// master key; both depend on salt.
+func (m Master) Wrapper(salt []byte) (aead cipher.AEAD, print [16]byte, err error) {
+	b, err := m.derive(salt, "fingerprint", len(print))
+	if err != nil {
+		return nil, print, err
+	}
+	copy(print[:], b)
+	if b, err = m.derive(salt, "wrap", 32); err != nil {
+		return nil, print, err
+	}
+	block, err := aes.NewCipher(b)
+	if err != nil {
+		return nil, print, err
+	}
+	aead, err = cipher.NewGCM(block)
+	return aead, print, err
+}
 
 func (m Master) derive(salt []byte, purpose string, n int) ([]byte, error) {
 	return hkdf.Key(sha256.New, m.key[:], salt, "samdok keyring 1 "+purpose, n)

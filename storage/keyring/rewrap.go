@@ -115,11 +115,11 @@ func newHeader(m Master) (head [slotSize]byte, err error) {
 	if _, err = rand.Read(head[16:32]); err != nil {
 		return head, err
 	}
-	print, err := m.derive(head[16:32], "fingerprint", 16)
+	_, print, err := m.Wrapper(head[16:32])
 	if err != nil {
 		return head, err
 	}
-	copy(head[32:48], print)
+	copy(head[32:48], print[:])
 	binary.LittleEndian.PutUint32(head[60:], checksum(head[:60]))
 	return head, nil
 }

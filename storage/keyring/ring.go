@@ -3,7 +3,6 @@ package keyring
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"encoding/binary"
@@ -152,26 +151,16 @@ func (r *Ring) unlock(head [slotSize]byte, m Master) error {
 	if checksum(head[:60]) != binary.LittleEndian.Uint32(head[60:]) {
 		return fmt.Errorf("keyring %s: header damaged; restore it from a backup", r.path)
 	}
-	salt := head[16:32]
-	print, err := m.derive(salt, "fingerprint", 16)
+	aead, print, err := m.Wrapper(head[16:32])
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(print, head[32:48]) {
+	if !bytes.Equal(print[:], head[32:48]) {
 		return fmt.Errorf("keyring %s was made with %w (its fingerprint is %x, that of the given key %x): give the key that belongs to this data folder, in SAMDOK_MASTER_KEY or its file",
 			r.path, ErrOtherMaster, head[32:36], print[:4])
 	}
-	copy(r.print[:], print)
-	wrap, err := m.derive(salt, "wrap", 32)
-	if err != nil {
-		return err
-	}
-	block, err := aes.NewCipher(wrap)
-	if err != nil {
-		return err
-	}
-	r.aead, err = cipher.NewGCM(block)
-	return err
+	r.aead, r.print = aead, print
+	return nil
 }
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }

@@ -15,6 +15,7 @@ import (
 type submission struct {
 	tenant  access.Tenant
 	changes []prepared
+	guards  []guarded
 	// work is done in the batch's transaction instead of changes. It tells whether it
 	// wrote; an error ends the whole batch, so that what only this submission did
 	// wrong goes into err, before anything is written.
@@ -41,6 +42,12 @@ type prepared struct {
 	text   []byte
 }
 
+// guarded is a stream that must be at a version, and stays there.
+type guarded struct {
+	stream storage.Stream
+	expect storage.Version
+}
+
 // maxText bounds the text of one change; SQLite holds up to 1 GB.
 const maxText = 512 << 20
 
@@ -56,11 +63,11 @@ func (db *DB) Append(ctx context.Context, t access.Tenant, changes []storage.Cha
 	if db.broken.Load() {
 		return wrap(op, errProjection, nothingWritten)
 	}
-	sub := &submission{tenant: t, done: make(chan error, 1)}
-	if err := db.prepare(ctx, sub, changes); err != nil {
+	if err := storage.CheckMerges(changes); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
-	if err := checkMerge(sub); err != nil {
+	sub := &submission{tenant: t, done: make(chan error, 1)}
+	if err := db.prepare(ctx, sub, changes); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
 	return db.writer.submit(ctx, op, sub)
@@ -90,20 +97,26 @@ func (w *writer) submit(ctx context.Context, op string, sub *submission) error {
 
 // prepare finds the streams, makes data keys of new ones and encodes.
 func (db *DB) prepare(ctx context.Context, sub *submission, changes []storage.Change) error {
-	if conflicting(changes) {
+	if storage.Conflicting(changes) {
 		return storage.ErrConflict
 	}
 	enc := db.encoders.Get().(*encoding.Encoder)
 	defer db.encoders.Put(enc)
-	sub.changes = make([]prepared, len(changes))
+	sub.changes = make([]prepared, 0, len(changes))
 	for i := range changes {
-		c, p := &changes[i], &sub.changes[i]
-		p.stream, p.expect = c.Stream, c.Expect
+		c := &changes[i]
+		if len(c.Events)+len(c.Claims) == 0 {
+			sub.guards = append(sub.guards, guarded{c.Stream, c.Expect})
+			continue
+		}
+		earlier := sub.changes
+		sub.changes = append(sub.changes, prepared{stream: c.Stream, expect: c.Expect})
+		p := &sub.changes[len(earlier)]
 		if p.expect >= maxVersion {
 			return fault.New(fault.TooLarge, "sqlite.Append", fault.RegistryOutOfResources, "A patient can have at most %d changes.", maxVersion)
 		}
 		var err error
-		if p.of, err = db.streamFor(ctx, name{sub.tenant, p.stream}, sub.changes[:i], p.expect); err != nil {
+		if p.of, err = db.streamFor(ctx, name{sub.tenant, p.stream}, earlier, p.expect); err != nil {
 			return err
 		}
 		if p.text, err = enc.Append(nil, c.Events, c.Claims); err != nil {
@@ -153,32 +166,4 @@ func (db *DB) streamFor(ctx context.Context, n name, earlier []prepared, expect 
 	}
 	of.box, err = newBox(id, key)
 	return of, err
-}
-
-// conflicting tells whether claims of one Append exclude each other.
-func conflicting(changes []storage.Change) bool {
-	held := map[string]storage.Claim{}
-	for i := range changes {
-		for _, c := range changes[i].Claims {
-			h, ok := held[c.ID]
-			if ok && collide(h, c) {
-				return true
-			}
-			if !ok {
-				held[c.ID] = c
-			}
-		}
-	}
-	return false
-}
-
-// collide tells whether a new claim is refused because of a held one.
-func collide(held, wanted storage.Claim) bool {
-	switch {
-	case wanted.Exclusive:
-		return true
-	case held.Exclusive:
-		return false
-	}
-	return held.Value != wanted.Value && held.Value != "" && wanted.Value != ""
 }

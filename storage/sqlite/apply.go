@@ -25,6 +25,11 @@ type target struct {
 // only reads, so that a refused submission needs no rollback. It sees what
 // earlier submissions of the batch have written.
 func (w *writer) check(sub *submission) ([][]target, error) {
+	for _, g := range sub.guards {
+		if err := w.holds(name{sub.tenant, g.stream}, g.expect); err != nil {
+			return nil, err
+		}
+	}
 	versions := map[int64]storage.Version{}
 	for i := range sub.changes {
 		p := &sub.changes[i]
@@ -145,6 +150,24 @@ func sameStream(changes []prepared, of *stream) *prepared {
 	return nil
 }
 
+// holds is ErrConflict when a stream is not at a version.
+func (w *writer) holds(n name, expect storage.Version) error {
+	of, err := w.named(n)
+	if err != nil {
+		return err
+	}
+	at := storage.Version(0)
+	if of != nil {
+		if at, err = w.head(of); err != nil {
+			return err
+		}
+	}
+	if at != expect {
+		return storage.ErrConflict
+	}
+	return nil
+}
+
 // head is a stream's version, in this transaction.
 func (w *writer) head(of *stream) (storage.Version, error) {
 	if v, ok := w.versions[of.key]; ok {
@@ -171,7 +194,7 @@ func (w *writer) claim(sub *submission, c *hashedClaim) error {
 			return false, err
 		}
 		for _, h := range held {
-			if h.ID != c.ID || !collide(h, c.Claim) {
+			if h.ID != c.ID || !c.Refused(h) {
 				continue
 			}
 			if free, err := w.released(p.at, c.ID); !free || err != nil {

@@ -24,6 +24,10 @@ type DocumentsEngine struct {
 	Edges []int64
 	// Large tries documents of 100 MiB too; one variant of an engine is enough.
 	Large bool
+	// Allocate is what may be allocated, bytes, while a document much larger than
+	// that is stored and read; default 16 MiB. An engine across a network has
+	// requests to make.
+	Allocate uint64
 	// Damage alters, cuts or swaps stored bytes of a key in every way the engine
 	// can think of, one after another; after each it calls check and puts the
 	// bytes back.

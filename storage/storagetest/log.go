@@ -24,6 +24,7 @@ type LogEngine struct {
 func RunLogIndex(t *testing.T, e LogEngine) {
 	t.Run("model", e.model)
 	t.Run("versions", e.versions)
+	t.Run("guards", e.guards)
 	t.Run("claims", e.claims)
 	t.Run("all or none", e.allOrNone)
 	t.Run("overlay", e.overlay)

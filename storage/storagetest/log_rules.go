@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,6 +62,52 @@ func (e LogEngine) versions(t *testing.T) {
 	}
 	if err := l.Append(context.Background(), tenant, nil); err != nil {
 		t.Fatalf("nothing to append: %v", err)
+	}
+}
+
+// guards: a change without events holds that a stream is at a version, and leaves
+// it there.
+func (e LogEngine) guards(t *testing.T) {
+	l, g := e.open(t), metadatatest.New(7)
+	p, q := g.Patient(), g.Patient()
+	guard := func(p metadatatest.Patient, v storage.Version) storage.Change {
+		return storage.Change{Stream: streamOf(p), Expect: v}
+	}
+	together := func(changes ...storage.Change) {
+		t.Helper()
+		if err := l.Append(context.Background(), tenant, changes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	together(guard(q, 0))
+	together(guard(q, 0), submission(g, p, 1, 0))
+	conflict(t, l, "nothing is there", guard(q, 1), submission(g, p, 1, 1))
+	together(submission(g, q, 1, 0), guard(q, 0))
+	conflict(t, l, "something came", submission(g, p, 1, 1), guard(q, 0))
+	conflict(t, l, "it has not come", submission(g, p, 1, 1), guard(q, 2))
+	together(submission(g, p, 1, 1), guard(q, 1))
+	together(guard(q, 1))
+	if v, w := version(t, l, tenant, streamOf(p)), version(t, l, tenant, streamOf(q)); v != 2 || w != 1 {
+		t.Fatalf("versions %d and %d, want 2 and 1", v, w)
+	}
+	// Of two that guard each other's stream and append to their own, one is first.
+	for round := range storage.Version(20) {
+		changes := [2][]storage.Change{
+			{submission(g, p, 1, 2+round), guard(q, 1)},
+			{submission(g, q, 1, 1), guard(p, 2+round)},
+		}
+		var done [2]error
+		var wg sync.WaitGroup
+		for i := range changes {
+			wg.Go(func() { done[i] = l.Append(context.Background(), tenant, changes[i]) })
+		}
+		wg.Wait()
+		if (done[0] == nil) == (done[1] == nil) {
+			t.Fatalf("round %d: %v and %v", round, done[0], done[1])
+		}
+		if done[1] == nil {
+			return
+		}
 	}
 }
 

@@ -1,0 +1,225 @@
+package elastic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/elastic/elastic-transport-go/v8/elastictransport"
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+	"github.com/sony/gobreaker/v2"
+)
+
+// client makes calls that may all be repeated: what they write has a version of
+// its own.
+type client struct {
+	nodes    *elastictransport.Client
+	pool     *http.Transport // nil: the caller's
+	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
+	timeout  time.Duration
+	attempts int
+}
+
+const (
+	// tripAfter calls in a row that the cluster did not take, none is made for
+	// restAfter.
+	tripAfter = 20
+	restAfter = 2 * time.Second
+	// Pauses between attempts double from the first to the last.
+	firstPause, lastPause = 50 * time.Millisecond, 2 * time.Second
+	// maxAnswer bounds what one call may answer.
+	maxAnswer = 256 << 20
+)
+
+func newClient(o *Options) (*client, error) {
+	c := &client{timeout: o.Timeout, attempts: o.Attempts}
+	var nodes []*url.URL
+	for _, s := range o.URLs {
+		u, err := url.Parse(s)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("elastic: the address of an Elasticsearch node must look like https://host:9200, %q does not", redactURL(s))
+		}
+		nodes = append(nodes, u)
+	}
+	if len(nodes) == 0 {
+		return nil, errors.New("elastic: no address of an Elasticsearch node is given")
+	}
+	transport := o.Transport
+	if transport == nil {
+		c.pool = &http.Transport{
+			Proxy:        http.ProxyFromEnvironment,
+			DialContext:  (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			MaxIdleConns: 256, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second,
+			TLSHandshakeTimeout: 5 * time.Second,
+		}
+		transport = c.pool
+	}
+	options := []elastictransport.Option{elastictransport.WithURLs(nodes...), elastictransport.WithTransport(transport), elastictransport.WithDisableRetry()}
+	if o.APIKey != "" {
+		options = append(options, elastictransport.WithAPIKey(o.APIKey))
+	} else if o.Username != "" {
+		options = append(options, elastictransport.WithBasicAuth(o.Username, o.Password))
+	}
+	var err error
+	if c.nodes, err = elastictransport.NewClient(options...); err != nil {
+		return nil, fmt.Errorf("elastic: %w", err)
+	}
+	c.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: "elasticsearch", Timeout: restAfter, MaxRequests: 4,
+		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tripAfter },
+	})
+	return c, nil
+}
+
+// redactURL leaves out a password.
+func redactURL(s string) string {
+	if u, err := url.Parse(s); err == nil {
+		return u.Redacted()
+	}
+	return "(unreadable)"
+}
+
+func (c *client) close() {
+	if c.pool != nil {
+		c.pool.CloseIdleConnections()
+	}
+}
+
+// statusError is an answer that says no.
+type statusError struct {
+	status int
+	kind   string // "index_not_found_exception" ...
+	reason string
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("Elasticsearch answers %d %s: %s", e.status, e.kind, e.reason)
+}
+
+// passing tells whether the same call may be taken a little later.
+func (e *statusError) passing() bool {
+	switch e.status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// errLost: no answer came.
+var errLost = errors.New("no answer of Elasticsearch")
+
+// do sends a request until it is answered, at most c.attempts times, and
+// returns the answer's body. check may find in it that the cluster was not able to
+// answer wholly.
+func (c *client) do(ctx context.Context, request func() esapi.Request, check ...func(body []byte) error) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		body, err := c.once(ctx, request())
+		for i := 0; i < len(check) && err == nil; i++ {
+			err = check[i](body)
+		}
+		if err == nil || attempt >= c.attempts || ctx.Err() != nil || !repeatable(err) {
+			return body, err
+		}
+		wait := time.NewTimer(pause/2 + rand.N(pause/2))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return nil, fmt.Errorf("%w (%w)", ctx.Err(), err)
+		case <-wait.C:
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+func repeatable(err error) bool {
+	var status *statusError
+	if errors.As(err, &status) {
+		return status.passing()
+	}
+	return errors.Is(err, errLost)
+}
+
+func (c *client) once(ctx context.Context, request esapi.Request) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	done, err := c.breaker.Allow()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
+	body, err := c.send(ctx, request)
+	if ctx.Err() != nil && err != nil {
+		done(nil) // the caller went away: that says nothing of the cluster
+		return nil, fmt.Errorf("%w (%w)", ctx.Err(), err)
+	}
+	if repeatable(err) {
+		done(err)
+	} else {
+		done(nil)
+	}
+	return body, err
+}
+
+func (c *client) send(ctx context.Context, request esapi.Request) ([]byte, error) {
+	res, err := request.Do(ctx, c.nodes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
+	if res.Body == nil {
+		return nil, nil
+	}
+	defer res.Body.Close()
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxAnswer+1)); err != nil {
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
+	if body.Len() > maxAnswer {
+		return nil, fmt.Errorf("elastic: an answer of more than %d MiB", maxAnswer>>20)
+	}
+	if res.StatusCode < 300 {
+		return body.Bytes(), nil
+	}
+	return nil, statusOf(res.StatusCode, body.Bytes())
+}
+
+// cause is the error in an answer.
+type cause struct {
+	Type, Reason string
+}
+
+func statusOf(status int, body []byte) error {
+	e := &statusError{status: status}
+	var answer struct{ Error json.RawMessage }
+	var of cause
+	if json.Unmarshal(body, &answer) == nil && json.Unmarshal(answer.Error, &of) == nil {
+		e.kind, e.reason = of.Type, of.Reason
+	}
+	return e
+}
+
+// missing tells whether what was asked for is not there: a document or an index.
+func missing(err error) bool {
+	var status *statusError
+	return errors.As(err, &status) && status.status == http.StatusNotFound
+}
+
+const noIndex = "index_not_found_exception"
+
+// errGone: the generation that was read was dropped.
+var errGone = errors.New("elastic: the index was dropped meanwhile")
+
+func gone(err error) bool {
+	var status *statusError
+	return errors.Is(err, errGone) || errors.As(err, &status) && status.kind == noIndex
+}

@@ -1,0 +1,189 @@
+package s3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
+	"github.com/sony/gobreaker/v2"
+)
+
+// Options of a Store. Endpoint, Bucket, AccessKey and SecretKey are required.
+type Options struct {
+	Endpoint  string // http://HOST:PORT or https://HOST
+	Region    string // default us-east-1
+	Bucket    string
+	Prefix    string // of all names, so that several stores share a bucket; "" or like "one/"
+	AccessKey string
+	SecretKey string
+
+	// SSE asks the store to encrypt at rest, on top of samdok's own sealing: "",
+	// "AES256" (its own keys) or "aws:kms:KEY". An answer without it is an error.
+	SSE string
+	// StorageClass of documents, as STANDARD_IA. "" is the bucket's own.
+	StorageClass string
+	// Retention locks batches and documents for so long against deletion by anybody
+	// (object lock; the bucket must have been made with it). 0: no lock.
+	Retention time.Duration
+	// Governance: those with the right to it may lift the lock. Otherwise nobody
+	// (COMPLIANCE).
+	Governance bool
+
+	Timeout  time.Duration // of one call, and of silence while bytes stream; default 10 s
+	Patience time.Duration // with all retries; default 20 s
+	Failures int           // one after another until calls are refused at once; default 20
+	Pause    time.Duration // for how long; default 1 s
+
+	// Proven leaves out the proof of conditional writes at Open, which costs some
+	// hundred milliseconds: this process has just opened the same store.
+	Proven bool
+	// Transport replaces the connection, for traces and tests.
+	Transport http.RoundTripper
+	// Watch is told of each attempt: what for, how long it took, how it ended.
+	Watch func(op string, took time.Duration, err error)
+	Clock func() time.Time // default time.Now
+	Log   *slog.Logger     // default: nobody
+}
+
+// Store is a bucket. Its methods may be called at the same time.
+type Store struct {
+	Options
+	client  *minio.Core
+	sse     encrypt.ServerSide
+	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
+	idle    func()
+	// versioned: the bucket keeps what is replaced and deleted, so that what must
+	// not be kept is taken away.
+	versioned bool
+	server    atomic.Pointer[string] // what the store calls itself
+}
+
+// Open connects to a bucket, which must exist, and proves that its conditional
+// writes hold when many race.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{Options: o}
+	if err := s.configure(); err != nil {
+		return nil, err
+	}
+	err := s.Ready(ctx)
+	if err == nil {
+		err = s.learnVersioning(ctx)
+	}
+	if err == nil && !o.Proven {
+		err = s.prove(ctx)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) configure() error {
+	s.Region = cmp.Or(s.Region, "us-east-1")
+	s.Timeout, s.Patience = cmp.Or(s.Timeout, 10*time.Second), cmp.Or(s.Patience, 20*time.Second)
+	s.Failures, s.Pause = cmp.Or(s.Failures, 20), cmp.Or(s.Pause, time.Second)
+	if s.Clock == nil {
+		s.Clock = time.Now
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.Watch == nil {
+		s.Watch = func(string, time.Duration, error) {}
+	}
+	u, err := url.Parse(s.Endpoint)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("the S3 endpoint %q is not of the form https://HOST or http://HOST:PORT", s.Endpoint)
+	}
+	if s.Bucket == "" || s.AccessKey == "" || s.SecretKey == "" {
+		return errors.New("S3 needs a bucket, an access key and a secret key")
+	}
+	if s.sse, err = parseSSE(s.SSE); err != nil {
+		return err
+	}
+	w := &wire{next: s.Transport, server: &s.server}
+	if w.next == nil {
+		t := newTransport(s.Timeout)
+		w.next, s.idle = t, t.CloseIdleConnections
+	}
+	s.client, err = minio.NewCore(u.Host, &minio.Options{
+		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: u.Scheme == "https",
+		Region: s.Region, Transport: w, MaxRetries: 1, // retries are ours: call.go
+	})
+	if err != nil {
+		return fmt.Errorf("S3 at %s: %w", s.Endpoint, err)
+	}
+	s.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: "S3", Timeout: s.Pause,
+		ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= s.Failures },
+	})
+	return nil
+}
+
+func (s *Store) learnVersioning(ctx context.Context) error {
+	const op = "s3.Open"
+	return s.fault(op, s.do(ctx, op, func(ctx context.Context) error {
+		v, err := s.client.GetBucketVersioning(ctx, s.Bucket)
+		if c := minio.ToErrorResponse(err).Code; c == "NotImplemented" || c == "VersioningNotConfigured" {
+			return nil // it keeps nothing
+		}
+		s.versioned = v.Status != ""
+		return err
+	}), reads)
+}
+
+func parseSSE(text string) (encrypt.ServerSide, error) {
+	switch key, kms := strings.CutPrefix(text, "aws:kms:"); {
+	case text == "":
+		return nil, nil //nolint:nilnil // nothing is asked for
+	case text == "AES256":
+		return encrypt.NewSSE(), nil
+	case kms && key != "":
+		return encrypt.NewSSEKMS(key, nil)
+	}
+	return nil, fmt.Errorf("server-side encryption %q is not AES256 or aws:kms:KEY", text)
+}
+
+// Close lets go of idle connections.
+func (s *Store) Close() error {
+	if s.idle != nil {
+		s.idle()
+	}
+	return nil
+}
+
+// Ready is nil when the bucket answers; the error says what mends it.
+func (s *Store) Ready(ctx context.Context) error {
+	err := s.do(ctx, "s3.Ready", func(ctx context.Context) error {
+		found, err := s.client.BucketExists(ctx, s.Bucket)
+		if err == nil && !found {
+			err = errNoBucket
+		}
+		return err
+	})
+	return s.fault("s3.Ready", err, reads)
+}
+
+// Doubts are what is not known of this store's promises, for readiness; each is a
+// sentence.
+func (s *Store) Doubts() []string {
+	name := "an unknown server"
+	if p := s.server.Load(); p != nil && *p != "" {
+		name = *p
+	}
+	if s.idle == nil || strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") || strings.HasPrefix(name, "SeaweedFS") {
+		return nil
+	}
+	return []string{fmt.Sprintf("S3 at %s calls itself %s: it is not known whether what it acknowledges survives a loss of power.", s.Endpoint, name)}
+}

@@ -1,0 +1,122 @@
+package s3
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"samdok/fault"
+)
+
+// refusal is an answer of a store that does nothing.
+func refusal(status int, code string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/xml"}},
+		Body: io.NopCloser(strings.NewReader("<Error><Code>" + code + "</Code><Message>no</Message></Error>")), ContentLength: -1,
+	}
+}
+
+func TestOpenProves(t *testing.T) {
+	open(t, func(o *Options) { o.Proven = false })
+}
+
+// A store that ignores a condition is refused.
+func TestOpenRefusesUnproven(t *testing.T) {
+	for _, header := range []string{"If-None-Match", "If-Match"} {
+		o := options(t)
+		o.Proven = false
+		meddle(t, &meddler{after: func(r *http.Request, resp *http.Response) error {
+			if r.Header.Get(header) != "" && resp.StatusCode == http.StatusPreconditionFailed {
+				resp.StatusCode = http.StatusOK
+			}
+			return nil
+		}})(&o)
+		_, err := Open(context.Background(), o)
+		if err == nil || !strings.Contains(err.Error(), "conditions") {
+			t.Errorf("%s ignored: %v", header, err)
+		}
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Options)
+		want   string
+	}{
+		"endpoint":   {func(o *Options) { o.Endpoint = "127.0.0.1:9000" }, "http://HOST:PORT"},
+		"bucket":     {func(o *Options) { o.Bucket = "missing" }, "make it"},
+		"secret key": {func(o *Options) { o.SecretKey = "wrong" }, "SAMDOK_S3_SECRET_KEY"},
+		"no keys":    {func(o *Options) { o.AccessKey = "" }, "access key"},
+		"nobody":     {func(o *Options) { o.Endpoint, o.Patience = "http://127.0.0.1:1", 200*time.Millisecond }, "SAMDOK_S3_ENDPOINT"},
+		"SSE":        {func(o *Options) { o.SSE = "ROT13" }, "AES256"},
+	} {
+		o := options(t)
+		c.change(&o)
+		if _, err := Open(context.Background(), o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// versitygw ignores SSE without a word; the proof notices.
+func TestIgnoredEncryption(t *testing.T) {
+	o := options(t)
+	o.SSE, o.Proven = "AES256", false
+	if _, err := Open(context.Background(), o); err == nil || !strings.Contains(err.Error(), "ignores") {
+		t.Fatal(err)
+	}
+}
+
+// After many failures calls are refused at once, and let through again later.
+func TestBreaker(t *testing.T) {
+	m := &meddler{}
+	s, ctx := open(t, meddle(t, m), func(o *Options) {
+		o.Failures, o.Pause, o.Patience = 5, 200*time.Millisecond, 300*time.Millisecond
+	}), context.Background()
+	m.before = func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNRESET }
+	for range 5 {
+		if err := s.Ready(ctx); fault.KindOf(err) != fault.Busy {
+			t.Fatal(err)
+		}
+	}
+	before := m.calls.Load()
+	for range 100 {
+		if err := s.Ready(ctx); err == nil {
+			t.Fatal("a store that does not answer is ready")
+		}
+	}
+	if n := m.calls.Load() - before; n > 10 {
+		t.Fatalf("%d calls of a store that is left alone", n)
+	}
+	m.before = nil
+	for limit := time.Now().Add(5 * time.Second); s.Ready(ctx) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("never let through again")
+		}
+	}
+}
+
+// A store that takes connections and says nothing ends within the deadline, and a
+// caller who goes away at once.
+func TestSilence(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	o := options(t)
+	o.Endpoint, o.Timeout, o.Patience = "http://"+l.Addr().String(), 100*time.Millisecond, 300*time.Millisecond
+	began := time.Now()
+	if _, err := Open(context.Background(), o); fault.KindOf(err) != fault.Busy || time.Since(began) > 2*time.Second {
+		t.Fatal(err, time.Since(began))
+	}
+	o.Timeout, o.Patience = time.Minute, time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, o); fault.KindOf(err) != fault.Canceled || time.Since(began) > 3*time.Second {
+		t.Fatal(err, time.Since(began))
+	}
+}
