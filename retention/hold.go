@@ -284,10 +284,10 @@ func HeldBy(holds []Hold, objects []storage.Placed) (found []Hold) {
 
 // Refused is the error of an operation that a hold stops.
 func Refused(op string, code fault.Code, held []Hold) error {
-	return fault.New(fault.Conflict, op, code, "Nothing was done: a legal hold stands (%s). Whoever placed it must release it first.", names(held))
+	return fault.New(fault.Conflict, op, code, "Nothing was done: a legal hold stands (%s). Whoever placed it must release it first.", namesOf(held))
 }
 
-func names(held []Hold) string {
+func namesOf(held []Hold) string {
 	text := ""
 	for i, h := range held {
 		if i > 0 {

@@ -26,6 +26,11 @@ type Options struct {
 	Documents storage.Documents
 	List      *List
 	Clock     func() time.Time
+	// Letters is the outbox, from which letters about what is erased go; nil: there
+	// is none.
+	Letters storage.Forgetter
+	// Text is what a letter says, as its sender wrote it; nil: its body.
+	Text func(*storage.Letter) []byte
 	// Step is called between the steps of an erasure, by tests that stop there.
 	Step func(string)
 }
@@ -37,6 +42,8 @@ type Keeper struct {
 	list      *List
 	clock     func() time.Time
 	step      func(string)
+	letters   storage.Forgetter
+	text      func(*storage.Letter) []byte
 
 	mu     sync.Mutex
 	states map[access.Tenant]*state
@@ -47,7 +54,7 @@ func New(o Options) *Keeper {
 	if o.Step == nil {
 		o.Step = func(string) {}
 	}
-	return &Keeper{log: o.Log, documents: o.Documents, list: o.List, clock: o.Clock, step: o.Step, states: map[access.Tenant]*state{}}
+	return &Keeper{log: o.Log, documents: o.Documents, list: o.List, clock: o.Clock, step: o.Step, letters: o.Letters, text: o.Text, states: map[access.Tenant]*state{}}
 }
 
 // attempts is how often something is tried against other writers.
@@ -150,6 +157,10 @@ func (k *Keeper) append(ctx context.Context, p *Plan, o Order) error {
 // destroy ends an erasure whose event is in the log. Every step may be done again.
 func (k *Keeper) destroy(ctx context.Context, p *Plan) (Done, error) {
 	d := Done{ID: p.ID.String(), Tenant: p.Tenant, Whole: p.Whole, Objects: len(p.Objects), Documents: len(p.Documents)}
+	k.step("before letters are forgotten")
+	if err := k.forgetLetters(ctx, p); err != nil {
+		return d, unfinished(err)
+	}
 	for _, s := range p.streams {
 		k.step("before a stream is redacted")
 		objects := s.objects

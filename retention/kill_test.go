@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +102,7 @@ func openFolder(dir string, step func(string)) (f folder, err error) {
 	if f.list, err = retention.OpenList(filepath.Join(dir, "keys"), own); err != nil {
 		return f, err
 	}
-	f.keeper = retention.New(retention.Options{Log: f.db, Documents: f.files, List: f.list, Clock: time.Now, Step: step})
+	f.keeper = retention.New(retention.Options{Log: f.db, Documents: f.files, List: f.list, Clock: time.Now, Step: step, Letters: f.db})
 	return f, nil
 }
 
@@ -144,7 +145,40 @@ func fill(f *folder) (keys []storage.DocumentKey, err error) {
 			return nil, err
 		}
 	}
-	return keys, nil
+	return keys, f.db.Post(context.Background(), waiting())
+}
+
+// waiting are letters: about the document, the patient, and somebody else.
+func waiting() (letters []storage.Letter) {
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	for i, body := range []string{"<Value>('" + theirs().Entries[0].UniqueID + "')</Value>", "<Value>'" + html.EscapeString(string(theirs().Set.PatientID)) + "'</Value>",
+		"<Value>" + others().Entries[0].UniqueID + "</Value>", "<Value>1" + string(theirs().Set.PatientID) + "</Value>"} {
+		letters = append(letters, storage.Letter{ID: metadata.UUID{15: byte(1 + i)}, Tenant: tenant, Queue: storage.QueueAnswers,
+			Body: []byte(body), Created: now, Due: now, Expires: now.Add(time.Hour)})
+	}
+	return letters
+}
+
+// checkLetters: those that speak of what is gone are gone.
+func checkLetters(t *testing.T, f *folder, erased, whole bool) {
+	t.Helper()
+	all := waiting()
+	want := all
+	switch {
+	case erased && whole:
+		want = all[2:]
+	case erased:
+		want = all[1:]
+	}
+	left, err := f.db.Take(context.Background(), storage.QueueAnswers, all[0].Due, 0, 10)
+	if err != nil || len(left) != len(want) {
+		t.Fatalf("%d letters are left of %d, %v", len(left), len(want), err)
+	}
+	for i := range left {
+		if left[i].ID != want[i].ID {
+			t.Fatalf("letter %v is left", left[i].ID)
+		}
+	}
 }
 
 // TestKilledErasure kills a process between every two steps of an erasure. The
@@ -216,6 +250,7 @@ func killedAt(t *testing.T, step int, whole bool) (ended bool) {
 // the rest is as it was.
 func checkErased(t *testing.T, f *folder, keys []storage.DocumentKey, erased, whole bool) {
 	t.Helper()
+	checkLetters(t, f, erased, whole)
 	for i, s := range []*metadata.Submission{theirs(), others()} {
 		for j, d := range s.Entries {
 			gone := erased && i == 0 && (whole || j == 0)

@@ -35,6 +35,17 @@ type Eraser interface {
 	Redact(ctx context.Context, t access.Tenant, s Stream, objects []metadata.ID) (Redacted, error)
 }
 
+// Forgetter is an Outbox that can forget letters before they are settled.
+type Forgetter interface {
+	// Forget drops the letters of a tenant that about tells it to, taken or dead ones
+	// too, so that no copy of them can be read: data keys that they share with others
+	// are destroyed after those were written anew under another key. It asks about one
+	// letter at a time, with its body, and tells how many it dropped. A process that
+	// dies meanwhile leaves all of them or none; an old key that is left is destroyed
+	// at the next start.
+	Forget(ctx context.Context, t access.Tenant, about func(*Letter) bool) (int, error)
+}
+
 // Redacted says what Redact did.
 type Redacted struct {
 	Objects int      // that lost what they said, this time

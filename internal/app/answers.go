@@ -67,6 +67,21 @@ func (s *answers) stop(ctx context.Context) {
 	}
 }
 
+// letterText is what a letter says, for an erasure that looks for somebody in it.
+func letterText(l *storage.Letter) []byte {
+	if l.Queue != storage.QueueAnswers {
+		return l.Body
+	}
+	p, err := async.Decode(l.Body)
+	switch {
+	case err != nil:
+		return l.Body
+	case p.Answer != nil:
+		return p.Answer.Body
+	}
+	return p.Request.Envelope
+}
+
 // destination is the host that a letter goes to.
 func destination(l storage.Letter) string {
 	p, err := async.Decode(l.Body)

@@ -94,7 +94,8 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if d.list, err = retention.OpenList(filepath.Join(dir, keysFolder), d.identity.RepositoryUniqueID); err != nil {
 		return nil, err
 	}
-	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock})
+	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
+		Letters: d.log, Text: letterText})
 	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"samdok/access"
 	"samdok/metadata"
@@ -44,6 +45,10 @@ func TestErasedIsInNoCopy(t *testing.T) {
 	if err := db.Append(ctx, "t", []storage.Change{c}); err != nil {
 		t.Fatal(err)
 	}
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	if err := db.Post(ctx, []storage.Letter{{ID: metadata.NewUUID(), Tenant: "t", Queue: storage.QueueAnswers, Body: []byte(secret), Created: now, Due: now, Expires: now.Add(time.Hour)}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"log.db", "log.db-wal"} {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -64,6 +69,9 @@ func TestErasedIsInNoCopy(t *testing.T) {
 	}
 	if err := db.Append(ctx, "t", []storage.Change{{Stream: c.Stream, Expect: 1, Events: []storage.Event{ev}}}); err != nil {
 		t.Fatal(err)
+	}
+	if n, err := db.Forget(ctx, "t", func(l *storage.Letter) bool { return string(l.Body) == secret }); err != nil || n != 1 {
+		t.Fatalf("%d letters, %v", n, err)
 	}
 	redacted, err := db.Redact(ctx, "t", c.Stream, nil)
 	if err != nil || len(redacted.Keys) != 1 {
@@ -97,6 +105,9 @@ func TestErasedIsInNoCopy(t *testing.T) {
 	}
 	for o, err := range old.Find(ctx, "t", c.Stream, storage.Filter{Documents: &metadata.DocumentFilter{}}, access.Restriction{}) {
 		t.Fatalf("found in an older copy: %T %v", o.Object, err)
+	}
+	if letters, err := old.Take(ctx, storage.QueueAnswers, now, 0, 10); err != nil || len(letters) > 0 {
+		t.Fatalf("%d letters in an older copy, %v", len(letters), err)
 	}
 	for ev, err := range old.Events(ctx, "t", c.Stream, 0) {
 		t.Fatalf("an event in an older copy: %v %v", ev.Kind, err)

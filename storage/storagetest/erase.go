@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -75,6 +76,9 @@ type erasing struct {
 	whole              bool
 }
 
+// erasedWord is in the letter that goes.
+const erasedWord = "a letter about an infarkt"
+
 // eraseWorld is the same in every process.
 func eraseWorld() *erasing {
 	g := metadatatest.New(1905)
@@ -90,6 +94,9 @@ func eraseWorld() *erasing {
 func (w *erasing) fill(t testing.TB, l storage.Log) {
 	t.Helper()
 	appendAll(t, l, w.gone, w.stays, w.other)
+	if o, ok := l.(storage.Outbox); ok {
+		must(t, o.Post(context.Background(), []storage.Letter{letter(erasedWord), letter("of others")}))
+	}
 }
 
 // erased are the objects that go.
@@ -127,6 +134,11 @@ func (w *erasing) erase(l ErasingLog, step func(string)) error {
 		}
 	}
 	step("after the event")
+	if f, ok := l.(storage.Forgetter); ok {
+		if _, err := f.Forget(ctx, tenant, func(l *storage.Letter) bool { return strings.Contains(string(l.Body), erasedWord) }); err != nil {
+			return err
+		}
+	}
 	objects := w.erased()
 	if w.whole {
 		objects = nil
@@ -216,6 +228,16 @@ func (w *erasing) check(t testing.TB, l LogIndex) {
 
 func (w *erasing) verify(l LogIndex) error {
 	ctx := context.Background()
+	if o, ok := l.(storage.Outbox); ok {
+		b, err := o.Count(ctx, storage.QueueAnswers)
+		if err != nil || b.Waiting != 1 || b.Dead != 0 {
+			return fmt.Errorf("%+v wait in the outbox, %w", b, err)
+		}
+		letters, err := o.Take(ctx, storage.QueueAnswers, noon, 0, 10)
+		if err != nil || len(letters) != 1 || string(letters[0].Body) != "of others" {
+			return fmt.Errorf("the letter of others is not there, %w", err)
+		}
+	}
 	gone := refsOf(w.gone)
 	gone.WithRemoved = true
 	st, err := l.Lookup(ctx, tenant, gone)

@@ -37,6 +37,7 @@ func RunOutbox(t *testing.T, e OutboxEngine) {
 	t.Run("dead letters", e.deadLetters)
 	t.Run("takers", e.takers)
 	t.Run("days", e.days)
+	t.Run("forget", e.forget)
 	t.Run("feed", e.feed)
 	t.Run("feed while writing", e.feedWhileWriting)
 	t.Run("advance", e.advance)
