@@ -173,7 +173,7 @@ func (l *line) commit(subs []*submission) {
 	ctx := l.log.ctx
 	for {
 		again, err := r.try(ctx)
-		if err != nil {
+		if err != nil && !again {
 			fail(r.subs, nothing(err))
 			return
 		}
@@ -230,7 +230,7 @@ func (r *round) try(ctx context.Context) (again bool, err error) {
 	r.at, r.over, r.next = r.line.at, r.recent, r.line.next
 	r.mu.Unlock()
 	if r.answer, err = r.log.index.At(ctx, r.tenant, r.at, r.q); err != nil {
-		return false, err
+		return r.turned(ctx), err
 	}
 	for {
 		done, err := r.write(ctx)
@@ -241,6 +241,17 @@ func (r *round) try(ctx context.Context) (again bool, err error) {
 			return true, nil
 		}
 	}
+}
+
+// turned tells, after an error, whether the generation that was asked is not the one
+// that is read any more.
+func (r *round) turned(ctx context.Context) bool {
+	if r.refresh(ctx) != nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.line.at.Generation != r.at.Generation
 }
 
 // write checks against everything that is known and creates the next batch. done:
