@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"samdok/fault"
+	"samdok/storage"
 	"samdok/storage/elastic"
 	"samdok/storage/keyring"
 	"samdok/storage/s3"
@@ -195,14 +197,20 @@ func nothing(err error) error {
 
 // ask gathers what must be known.
 func (r *round) ask() {
-	streams := map[reference]bool{}
+	known := map[reference]bool{}
+	stream := func(ref reference, s storage.Stream) {
+		if !known[ref] {
+			known[ref] = true
+			r.refs, r.q.Streams = append(r.refs, ref), append(r.q.Streams, s)
+		}
+	}
 	for _, sub := range r.subs {
+		for _, g := range sub.guards {
+			stream(g.ref, g.stream)
+		}
 		for i := range sub.changes {
 			p := &sub.changes[i]
-			if !streams[p.ref] {
-				streams[p.ref] = true
-				r.refs, r.q.Streams = append(r.refs, p.ref), append(r.q.Streams, p.stream)
-			}
+			stream(p.ref, p.stream)
 			r.q.Claims = append(r.q.Claims, p.claims...)
 		}
 		r.q.Refs.IDs = append(r.q.Refs.IDs, sub.refs.IDs...)
@@ -258,11 +266,12 @@ func (r *round) turned(ctx context.Context) bool {
 // all are answered, or will be by the projector.
 func (r *round) write(ctx context.Context) (done bool, err error) {
 	accepted, refused, v := r.decide()
-	if len(refused) > 0 && !r.fresh {
+	empty := !slices.ContainsFunc(accepted, func(sub *submission) bool { return len(sub.changes) > 0 })
+	if (len(refused) > 0 || empty) && !r.fresh {
 		return false, r.freshen(ctx)
 	}
-	if len(accepted) == 0 {
-		r.refuse(refused, r.next-1)
+	if empty { // but for guards
+		r.refuse(append(refused, accepted...), r.next-1)
 		return true, nil
 	}
 	b, d, err := r.make(ctx, accepted, v)
