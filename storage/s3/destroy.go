@@ -118,7 +118,7 @@ func (k *Keys) replacePage(ctx context.Context, number uint64, change func(*page
 
 // purge takes away the former versions of a page, which hold what was destroyed.
 func (k *Keys) purge(ctx context.Context, op string, number uint64) error {
-	if !k.versioned {
+	if !k.s.versioned {
 		return nil
 	}
 	return k.s.purge(ctx, op, pageName(number), false)

@@ -95,7 +95,7 @@ func (d *Documents) finish(ctx context.Context, p *place) error {
 
 // removeAll deletes an object with its former versions, unless they are locked.
 func (d *Documents) removeAll(ctx context.Context, op, name string) error {
-	if err := d.s.remove(ctx, op, name); err != nil || d.keys == nil || !d.keys.versioned || d.s.Retention > 0 {
+	if err := d.s.remove(ctx, op, name); err != nil || !d.s.versioned || d.s.Retention > 0 {
 		return err
 	}
 	return d.s.purge(ctx, op, name, true)

@@ -80,6 +80,9 @@ func child() {
 	}
 	b := enginetest.Bucket{Endpoint: os.Getenv(childEndpoint), Region: "us-east-1", Name: os.Getenv(childBucket),
 		AccessKey: os.Getenv("SAMDOK_S3_CHILD_KEY"), SecretKey: os.Getenv("SAMDOK_S3_CHILD_SECRET")}
+	storagetest.OutboxChild(func(dir string) (storagetest.Mailroom, func() error, error) {
+		return openMailroom(optionsOf(b, dir), dir, true, childStale)
+	})
 	storagetest.DocumentsChild(func(dir string) (storage.Documents, error) {
 		d, _, err := openDocuments(optionsOf(b, dir), true)
 		return d, err

@@ -33,8 +33,6 @@ const (
 type Keys struct {
 	s       *Store
 	masters []keyring.Master // the first one wraps what is written
-	// versioned: the bucket keeps what is replaced, so that it must be taken away.
-	versioned bool
 
 	mu      sync.Mutex
 	ready   []numberedKey
@@ -88,23 +86,15 @@ func (s *Store) OpenKeys(ctx context.Context, master keyring.Master, former ...k
 	return k, nil
 }
 
-// checkBucket finds out what the bucket does with objects that are replaced.
+// checkBucket refuses a bucket that keeps what is to be destroyed.
 func (k *Keys) checkBucket(ctx context.Context) error {
 	const op = "s3.OpenKeys"
 	s := k.s
-	err := s.do(ctx, op, func(ctx context.Context) error {
-		v, err := s.client.GetBucketVersioning(ctx, s.Bucket)
-		if c := minio.ToErrorResponse(err).Code; c == "NotImplemented" || c == "VersioningNotConfigured" {
-			return nil // it keeps nothing
-		}
-		k.versioned = v.Status != ""
-		return err
-	})
-	if err != nil || !k.versioned {
-		return s.fault(op, err, reads)
+	if !s.versioned {
+		return nil
 	}
 	var mode *minio.RetentionMode
-	err = s.do(ctx, op, func(ctx context.Context) (err error) {
+	err := s.do(ctx, op, func(ctx context.Context) (err error) {
 		_, mode, _, _, err = s.client.GetObjectLockConfig(ctx, s.Bucket)
 		if c := minio.ToErrorResponse(err).Code; c == "ObjectLockConfigurationNotFoundError" || c == "NotImplemented" {
 			return nil

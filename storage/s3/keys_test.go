@@ -209,7 +209,7 @@ func TestDestroyVersions(t *testing.T) {
 	s := open(t, func(o *Options) { o.Bucket = b.Name })
 	k := openKeys(t, s)
 	all := newKeys(t, k, 3)
-	if !k.versioned {
+	if !s.versioned {
 		t.Fatal("the bucket does not keep versions")
 	}
 	for id := range all {

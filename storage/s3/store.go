@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -63,7 +62,10 @@ type Store struct {
 	sse     encrypt.ServerSide
 	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
 	idle    func()
-	server  atomic.Pointer[string] // what the store calls itself
+	// versioned: the bucket keeps what is replaced and deleted, so that what must
+	// not be kept is taken away.
+	versioned bool
+	server    atomic.Pointer[string] // what the store calls itself
 }
 
 // Open connects to a bucket, which must exist, and proves that its conditional
@@ -74,6 +76,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	err := s.Ready(ctx)
+	if err == nil {
+		err = s.learnVersioning(ctx)
+	}
 	if err == nil && !o.Proven {
 		err = s.prove(ctx)
 	}
@@ -126,6 +131,18 @@ func (s *Store) configure() error {
 	return nil
 }
 
+func (s *Store) learnVersioning(ctx context.Context) error {
+	const op = "s3.Open"
+	return s.fault(op, s.do(ctx, op, func(ctx context.Context) error {
+		v, err := s.client.GetBucketVersioning(ctx, s.Bucket)
+		if c := minio.ToErrorResponse(err).Code; c == "NotImplemented" || c == "VersioningNotConfigured" {
+			return nil // it keeps nothing
+		}
+		s.versioned = v.Status != ""
+		return err
+	}), reads)
+}
+
 func parseSSE(text string) (encrypt.ServerSide, error) {
 	switch key, kms := strings.CutPrefix(text, "aws:kms:"); {
 	case text == "":
@@ -169,34 +186,4 @@ func (s *Store) Doubts() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("S3 at %s calls itself %s: it is not known whether what it acknowledges survives a loss of power.", s.Endpoint, name)}
-}
-
-// errUnsealed: the store took a write without the encryption that was asked for.
-var errUnsealed = errors.New("the store ignores the server-side encryption that was asked for; configure its keys, or do not ask for it")
-
-// wire sees every request and answer.
-type wire struct {
-	next   http.RoundTripper
-	server *atomic.Pointer[string]
-}
-
-const sseHeader = "X-Amz-Server-Side-Encryption"
-
-// RoundTrip implements http.RoundTripper.
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := w.next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	if name := resp.Header.Get("Server"); name != "" {
-		if old := w.server.Load(); old == nil || *old != name {
-			w.server.Store(&name)
-		}
-	}
-	if want := r.Header.Get(sseHeader); want != "" && resp.StatusCode/100 == 2 && resp.Header.Get(sseHeader) != want {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // the connection can be used again
-		resp.Body.Close()
-		return nil, errUnsealed
-	}
-	return resp, nil
 }

@@ -2,10 +2,12 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,4 +39,34 @@ func (c conn) ReadFrom(r io.Reader) (int64, error) {
 	buf := sending.Get().(*[32 << 10]byte)
 	defer sending.Put(buf)
 	return io.CopyBuffer(struct{ io.Writer }{c.Conn}, r, buf[:])
+}
+
+// errUnsealed: the store took a write without the encryption that was asked for.
+var errUnsealed = errors.New("the store ignores the server-side encryption that was asked for; configure its keys, or do not ask for it")
+
+// wire sees every request and answer.
+type wire struct {
+	next   http.RoundTripper
+	server *atomic.Pointer[string]
+}
+
+const sseHeader = "X-Amz-Server-Side-Encryption"
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := w.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if name := resp.Header.Get("Server"); name != "" {
+		if old := w.server.Load(); old == nil || *old != name {
+			w.server.Store(&name)
+		}
+	}
+	if want := r.Header.Get(sseHeader); want != "" && resp.StatusCode/100 == 2 && resp.Header.Get(sseHeader) != want {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // the connection can be used again
+		resp.Body.Close()
+		return nil, errUnsealed
+	}
+	return resp, nil
 }
