@@ -20,11 +20,11 @@ import (
 // callers submit at the same time.
 const callers = 32
 
-// BenchmarkAppend: submissions of one document by 32 callers, for 1,000 patients.
+// BenchmarkAppend: submissions of one document by 32 callers, for 1,024 patients.
 func BenchmarkAppend(b *testing.B) {
 	l := open(b, newPlace(b))
 	g := metadatatest.New(1)
-	patients := make([]metadatatest.Patient, 1000)
+	patients := make([]metadatatest.Patient, 1024)
 	for i := range patients {
 		patients[i] = g.Patient()
 	}

@@ -144,7 +144,7 @@ func (p place) open(options func(*scaled.Options)) (_ *scaled.Log, _ func() erro
 // engine opens one node in the part of a new place that a folder stands for.
 func engine(t *testing.T) storagetest.LogEngine {
 	p := newPlace(t)
-	return storagetest.LogEngine{Open: func(tb testing.TB, dir string) (storagetest.LogIndex, func() error) {
+	return storagetest.LogEngine{Pace: 10, Open: func(tb testing.TB, dir string) (storagetest.LogIndex, func() error) {
 		tb.Helper()
 		l, done, err := p.in(dir).open(nil)
 		if err != nil {
