@@ -438,7 +438,7 @@ func (x *locating) watch(gauge func(name, help string, value func() float64) err
 // Restate has the server on a data folder state again, to its own locator and to
 // locator.url, all that its log says.
 func Restate(ctx context.Context, c *config.Config) error {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return err
 	}
 	conn, err := dialControl(ctx, c.Data)

@@ -298,6 +298,9 @@ func (l *loader) checkLocator() {
 	c := l.config
 	o := c.Locator
 	switch {
+	case o.On && c.Scaled():
+		// What others stated lies in a file of one node.
+		l.fail("locator.on", c.from["locator.on"], "needs storage embedded: run the locator on a server of its own, and name it by locator.url")
 	case o.Gateway == "own" && !o.On:
 		l.fail("locator.gateway", c.from["locator.gateway"], "own needs locator.on")
 	case o.Gateway == "remote" && o.URL == "":
