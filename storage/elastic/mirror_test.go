@@ -315,6 +315,11 @@ func engine(tb testing.TB) storagetest.LogEngine {
 	}}
 }
 
-func TestLogIndex(t *testing.T) { storagetest.RunLogIndex(t, engine(t)) }
+// storage/scaled runs the suite always.
+func TestLogIndex(t *testing.T) {
+	if storagetest.Long() {
+		storagetest.RunLogIndex(t, engine(t))
+	}
+}
 
 func TestErase(t *testing.T) { storagetest.RunErase(t, engine(t)) }

@@ -98,6 +98,9 @@ func withCodes(c []object, field string, any []metadata.CodeRef) []object {
 	}
 	var terms []string
 	for _, ref := range any {
+		if ref == (metadata.CodeRef{}) {
+			return c // also what has no such code: left to the exact filter
+		}
 		terms = append(terms, codeTerm(ref))
 	}
 	return append(c, object{"terms": object{field: terms}})
