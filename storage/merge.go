@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,4 +110,34 @@ func ShowPatient(o metadata.Object, id metadata.CX) {
 	case *metadata.Folder:
 		o.PatientID = id
 	}
+}
+
+// ErrMerge: an event about a merge does not fit the others of its Append.
+var ErrMerge = errors.New("storage: a stream that is merged into another ends with that event, and the other one's event belongs to the same Append")
+
+// CheckMerges holds that a merge is told of on both sides, and of one only.
+func CheckMerges(changes []Change) error {
+	into := map[Stream]Stream{}
+	for i := range changes {
+		events := changes[i].Events
+		for j := range events {
+			streams, err := events[j].Merged()
+			if err != nil {
+				return err
+			}
+			if events[j].Kind != EventMergedInto {
+				continue
+			}
+			if j < len(events)-1 {
+				return ErrMerge
+			}
+			into[changes[i].Stream] = streams[0]
+		}
+	}
+	for s, to := range into {
+		if _, also := into[to]; also || to == s || !slices.ContainsFunc(changes, func(c Change) bool { return c.Stream == to }) {
+			return ErrMerge
+		}
+	}
+	return nil
 }

@@ -16,6 +16,7 @@
 //
 //	0000000000000001.segment   header and records; its header is a leaf too
 //	0000000000000001.index     derived: where records of a patient, person ... are
+//	...0001-...0008.index      derived: the same of several segments, merged
 //	0000000000000001.dropped   signed note in the place of a segment dropped by law
 //	tree                       all hashes of the tree in tlog's order; derived as
 //	                           long as all segments are there

@@ -90,9 +90,6 @@ func (l *Ledger) Drop(ctx context.Context, n uint64, reason string) (Dropped, er
 	}
 	l.index.mu.Lock() // no index may be made of it now
 	defer l.index.mu.Unlock()
-	errs := []error{l.FS.Remove(filepath.Join(l.dir, fileName(n, segmentSuffix)))}
-	if x, err := openSegmentIndex(l.FS, l.dir, n); err == nil {
-		errs = append(errs, x.close(), l.FS.Remove(filepath.Join(l.dir, fileName(n, indexSuffix))))
-	}
-	return d, errors.Join(append(errs, l.FS.SyncDir(l.dir))...)
+	errs := []error{l.FS.Remove(filepath.Join(l.dir, fileName(n, segmentSuffix))), l.FS.SyncDir(l.dir)}
+	return d, errors.Join(append(errs, l.pruneIndexes(ctx))...)
 }

@@ -91,9 +91,10 @@ type Ledger struct {
 	checkpoints *notes
 	last        Checkpoint
 
-	kick    chan struct{}
+	kick    chan struct{} // for work
+	full    chan struct{} // for workOnIndexes
 	stop    context.CancelFunc
-	stopped chan struct{}
+	workers sync.WaitGroup
 	index   indexer
 }
 
@@ -354,7 +355,7 @@ func (l *Ledger) Close() error {
 	err := l.mend()
 	l.mu.Unlock()
 	l.stop()
-	<-l.stopped
+	l.workers.Wait()
 	_, cerr := l.Checkpoint()
 	return errors.Join(err, cerr, l.closeFiles())
 }

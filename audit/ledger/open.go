@@ -20,7 +20,7 @@ import (
 // truth.
 func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	o.defaults()
-	l := &Ledger{Options: o, dir: dir, next: 1, kick: make(chan struct{}, 1), stopped: make(chan struct{})}
+	l := &Ledger{Options: o, dir: dir, next: 1, kick: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("the ledger in %s cannot be opened: %w", dir, errors.Join(err, l.closeFiles()))
@@ -51,7 +51,8 @@ func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(context.WithoutCancel(ctx))
-	go l.work(ctx)
+	l.workers.Go(func() { l.work(ctx) })
+	l.workers.Go(func() { l.workOnIndexes(ctx) })
 	l.wake()
 	return l, nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"samdok/internal/disk"
 	"samdok/metadata"
 )
 
@@ -64,113 +65,175 @@ func has[T comparable](all iter.Seq[T], want T) bool {
 // read whole. An Unreadable stands for what cannot be read; the search goes on.
 func (l *Ledger) Find(ctx context.Context, q Search) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		numbers, err := segments(l.FS, l.dir, segmentSuffix)
+		f, err := l.finder(ctx, &q)
 		if err != nil {
 			yield(Record{}, fmt.Errorf("ledger: %w", err))
 			return
 		}
-		for _, n := range slices.Backward(numbers) {
-			if ctx.Err() != nil {
-				yield(Record{}, context.Cause(ctx))
-				return
-			}
-			found, err := l.findIn(ctx, n, &q)
-			if errors.Is(err, errHeader) && n == numbers[len(numbers)-1] {
-				continue // being made just now
-			}
-			for _, r := range slices.Backward(found) {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if err != nil && !yield(Record{}, err) {
-				return
-			}
+		f.run(yield)
+		if err := f.close(); err != nil {
+			l.Log.Error("files of a search in the ledger could not be closed", "error", err)
 		}
 	}
 }
 
-// findIn finds the records of one segment, by its index when it has one.
-func (l *Ledger) findIn(ctx context.Context, n uint64, q *Search) ([]Record, error) {
-	places, indexed, err := l.places(n, q)
-	if err != nil || indexed && len(places) == 0 {
+// finder is one search.
+type finder struct {
+	l       *Ledger
+	ctx     context.Context
+	q       *Search
+	numbers []uint64
+	all     []*index
+	of      map[uint64]*index // by segment
+	// The segment that records were read from last.
+	s    *segmentReader
+	file disk.File
+}
+
+func (l *Ledger) finder(ctx context.Context, q *Search) (*finder, error) {
+	f := &finder{l: l, ctx: ctx, q: q, of: map[uint64]*index{}}
+	var err error
+	if f.all, _, err = l.openIndexes(); err != nil {
 		return nil, err
 	}
-	var all []Record
+	// After the indexes: they say nothing of a segment that is begun meanwhile.
+	if f.numbers, err = segments(l.FS, l.dir, segmentSuffix); err != nil {
+		return nil, errors.Join(err, f.close())
+	}
+	for _, x := range f.all {
+		for _, s := range x.table {
+			f.of[s.number] = x
+		}
+	}
+	return f, nil
+}
+
+func (f *finder) close() error { return errors.Join(f.leave(), closeIndexes(f.all)) }
+
+func (f *finder) run(yield func(Record, error) bool) {
+	done := map[*index]bool{}
+	for i, n := range slices.Backward(f.numbers) {
+		if f.ctx.Err() != nil {
+			yield(Record{}, context.Cause(f.ctx))
+			return
+		}
+		x := f.of[n]
+		if x != nil && done[x] {
+			continue
+		}
+		more := false
+		if terms := f.terms(x); terms != nil {
+			done[x] = true
+			more = f.byIndex(x, terms, yield)
+		} else {
+			more = f.whole(n, x, i == len(f.numbers)-1, yield)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// terms are what to look up in an index; nil when the segment must be read.
+func (f *finder) terms(x *index) []term {
+	if x == nil {
+		return nil
+	}
+	key := f.l.index.key
+	if x.keyID != f.l.index.keyID {
+		var err error
+		if key, err = f.l.Ring.Key(x.keyID); err != nil {
+			return nil
+		}
+	}
+	return f.q.terms(newHasher(key))
+}
+
+// outside tells whether no record of a segment can be of the time wanted.
+func (f *finder) outside(s indexed) bool {
+	return !f.q.Since.IsZero() && s.last.Before(f.q.Since) || !f.q.Until.IsZero() && !s.first.Before(f.q.Until)
+}
+
+// byIndex finds the records of all segments of an index.
+func (f *finder) byIndex(x *index, terms []term, yield func(Record, error) bool) bool {
+	skip := func(s indexed) bool {
+		_, there := slices.BinarySearch(f.numbers, s.number)
+		return !there || f.outside(s)
+	}
+	for e, err := range x.both(terms, skip) {
+		if err == nil {
+			err = context.Cause(f.ctx)
+		}
+		if err != nil {
+			return yield(Record{}, fmt.Errorf("the search index %s (samdok reindex makes it anew): %w", x.name, err)) && f.ctx.Err() == nil
+		}
+		r, err := f.at(x.table[e.segment].number, &e)
+		if err == nil && !f.q.matches(&r) {
+			continue
+		}
+		if !yield(r, err) {
+			return false
+		}
+	}
+	return true
+}
+
+// at reads the record of an entry.
+func (f *finder) at(n uint64, e *entry) (Record, error) {
+	if f.s == nil || f.s.number != n {
+		err := f.leave()
+		if err == nil {
+			f.s, f.file, err = openHead(f.l.dir, n, &f.l.Options)
+		}
+		if err != nil {
+			return Record{}, err
+		}
+	}
+	return f.s.at(f.file, recordAt{n, int64(e.off), int64(e.ord)})
+}
+
+// leave closes the segment that records were read from.
+func (f *finder) leave() (err error) {
+	if f.file != nil {
+		err = f.file.Close()
+	}
+	f.s, f.file = nil, nil
+	return err
+}
+
+// whole reads a segment from its beginning to its end.
+func (f *finder) whole(n uint64, x *index, last bool, yield func(Record, error) bool) bool {
+	if x != nil {
+		if i := slices.IndexFunc(x.table, func(s indexed) bool { return s.number == n }); f.outside(x.table[i]) {
+			return true
+		}
+	}
+	s, err := openSegment(f.l.dir, n, &f.l.Options)
+	if errors.Is(err, errHeader) && last {
+		return true // being made just now
+	} else if err != nil {
+		return yield(Record{}, err)
+	}
+	var found []Record
 	var errs []error
-	keep := func(r Record, err error) {
+	for r, err := range s.records(f.ctx) {
 		if err != nil {
 			errs = append(errs, err)
-		} else if q.matches(&r) {
-			all = append(all, r)
+		} else if f.q.matches(&r) {
+			found = append(found, r)
 		}
 	}
-	if indexed {
-		s, f, err := openHead(l.dir, n, &l.Options)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range places {
-			keep(s.at(f, p))
-		}
-		return all, errors.Join(errors.Join(errs...), f.Close())
-	}
-	s, err := openSegment(l.dir, n, &l.Options)
-	if err != nil {
-		return nil, err
-	}
-	for r, err := range s.records(ctx) {
-		keep(r, err)
-	}
-	return all, errors.Join(errs...)
-}
-
-// places asks the index of a segment. indexed is false when the segment must be
-// read whole.
-func (l *Ledger) places(n uint64, q *Search) (places []recordAt, indexed bool, err error) {
-	if l.isActive(n) {
-		return nil, false, nil
-	}
-	x, err := openSegmentIndex(l.FS, l.dir, n)
-	if errors.Is(err, errIndex) {
-		return nil, false, nil
-	} else if err != nil {
-		return nil, false, err
-	}
-	defer func() { err = errors.Join(err, x.close()) }()
-	if x.entries > 0 && (!q.Since.IsZero() && x.last.Before(q.Since) || !q.Until.IsZero() && !x.first.Before(q.Until)) {
-		return nil, true, nil
-	}
-	key := l.index.key
-	if x.keyID != l.index.keyID {
-		if key, err = l.Ring.Key(x.keyID); err != nil {
-			return nil, false, nil
+	for _, r := range slices.Backward(found) {
+		if !yield(r, nil) {
+			return false
 		}
 	}
-	terms := q.terms(newHasher(key))
-	if len(terms) == 0 {
-		return nil, false, nil
-	}
-	for i, t := range terms {
-		found, err := x.find(t)
-		if err != nil {
-			return nil, false, err
-		}
-		had := map[recordAt]bool{}
-		for _, p := range places {
-			had[p] = true
-		}
-		places = places[:0]
-		for _, e := range found {
-			if p := (recordAt{n, int64(e.off), int64(e.ord)}); i == 0 || had[p] {
-				places = append(places, p)
-			}
-		}
-		if len(places) == 0 {
-			break
+	for _, err := range errs {
+		if !yield(Record{}, err) {
+			return false
 		}
 	}
-	return places, true, nil
+	return true
 }
 
 // records is each as an iterator that knows no end under way.

@@ -66,7 +66,7 @@ func TestSearches(t *testing.T) {
 			}
 		}
 	}
-	if err := l.makeIndexes(context.Background()); err != nil {
+	if err := l.tend(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	have, err := segments(l.FS, dir, indexSuffix)
@@ -125,7 +125,7 @@ func TestIndexGatheredIsIndexRead(t *testing.T) {
 		}
 		return all
 	}
-	if err := l.makeIndexes(context.Background()); err != nil {
+	if err := l.tend(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	gathered := read()

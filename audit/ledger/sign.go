@@ -10,10 +10,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// work runs behind the records: it signs checkpoints, writes hashes and makes
-// indexes of full segments.
+// work runs behind the records: it signs checkpoints and writes hashes.
 func (l *Ledger) work(ctx context.Context) {
-	defer close(l.stopped)
 	var tick <-chan time.Time
 	if l.CheckpointEvery > 0 {
 		t := time.NewTicker(l.CheckpointEvery)
@@ -30,17 +28,31 @@ func (l *Ledger) work(ctx context.Context) {
 		if _, err := l.Checkpoint(); err != nil {
 			l.Log.Error("no checkpoint of the ledger could be signed; records are taken nevertheless and the next one will cover them", "error", err)
 		}
-		if err := l.makeIndexes(ctx); err != nil && ctx.Err() == nil {
+	}
+}
+
+// workOnIndexes runs beside it, since merging indexes may take longer than a
+// checkpoint can wait.
+func (l *Ledger) workOnIndexes(ctx context.Context) {
+	for {
+		if err := l.tend(ctx); err != nil && ctx.Err() == nil {
 			l.Log.Error("the ledger's search index could not be written; searches read the records themselves meanwhile", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.full:
 		}
 	}
 }
 
-// wake lets work run now.
+// wake lets both run now.
 func (l *Ledger) wake() {
-	select {
-	case l.kick <- struct{}{}:
-	default:
+	for _, c := range []chan struct{}{l.kick, l.full} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 

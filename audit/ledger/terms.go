@@ -1,8 +1,6 @@
 package ledger
 
 import (
-	"bytes"
-	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -30,9 +28,10 @@ type term [8]byte
 
 // entry is a term and where the record is.
 type entry struct {
-	term term
-	off  uint32
-	ord  uint32 // the record's number in its segment, from 1
+	term    term
+	segment uint32 // place in the index's table
+	off     uint32
+	ord     uint32 // the record's number in its segment, from 1
 }
 
 // indexer makes keyed hashes. The key is made by the keyring when the first index
@@ -102,7 +101,7 @@ func (t *segmentTerms) add(terms []term, off, ord int64, made time.Time) {
 		t.last = made
 	}
 	for _, term := range terms {
-		t.entries = append(t.entries, entry{term, uint32(off), uint32(ord)})
+		t.entries = append(t.entries, entry{term, 0, uint32(off), uint32(ord)})
 	}
 }
 
@@ -114,12 +113,7 @@ func (t *segmentTerms) cut(end int64) {
 }
 
 func (t *segmentTerms) sort() {
-	slices.SortFunc(t.entries, func(a, b entry) int {
-		if c := bytes.Compare(a.term[:], b.term[:]); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.off, b.off)
-	})
+	slices.SortFunc(t.entries, func(a, b entry) int { return compare(&a, &b) })
 }
 
 // hasher makes terms. It serves one goroutine at a time. Callers and organisations

@@ -35,6 +35,7 @@ var rules = map[string][]string{
 	"storage/encoding":                {"storage", "metadata"},
 	"storage/body":                    {"storage", "storage/keyring", "access"},
 	"storage/keyring":                 {"fault", "internal/groupsync", "internal/disk"},
+	"storage/scaled":                  {"storage", "storage/encoding", "storage/keyring", "storage/s3", "storage/elastic", "access", "fault", "metadata"},
 	"storage/sqlite":                  {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata", "internal/disk"},
 	"storage/elastic":                 {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata"},
 	"storage/files":                   {"storage", "storage/body", "storage/keyring", "internal/groupsync", "internal/disk", "access", "fault"},

@@ -18,6 +18,10 @@ type Keys interface {
 type Batch struct {
 	Seq     uint64 // 1 for the first one of a journal
 	Records []Record
+	// Settle, if there is one, is called by Project once the batch's documents are
+	// there, and before the watermark moves to it: what must have happened before the
+	// batch counts. It may be called again, by this node or another.
+	Settle func(context.Context) error
 }
 
 // Record is one change of a batch. A change whose text cannot be opened any more

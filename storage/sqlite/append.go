@@ -63,11 +63,11 @@ func (db *DB) Append(ctx context.Context, t access.Tenant, changes []storage.Cha
 	if db.broken.Load() {
 		return wrap(op, errProjection, nothingWritten)
 	}
-	sub := &submission{tenant: t, done: make(chan error, 1)}
-	if err := db.prepare(ctx, sub, changes); err != nil {
+	if err := storage.CheckMerges(changes); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
-	if err := checkMerge(sub); err != nil {
+	sub := &submission{tenant: t, done: make(chan error, 1)}
+	if err := db.prepare(ctx, sub, changes); err != nil {
 		return wrap(op, err, nothingWritten)
 	}
 	return db.writer.submit(ctx, op, sub)
@@ -97,7 +97,7 @@ func (w *writer) submit(ctx context.Context, op string, sub *submission) error {
 
 // prepare finds the streams, makes data keys of new ones and encodes.
 func (db *DB) prepare(ctx context.Context, sub *submission, changes []storage.Change) error {
-	if conflicting(changes) {
+	if storage.Conflicting(changes) {
 		return storage.ErrConflict
 	}
 	enc := db.encoders.Get().(*encoding.Encoder)
@@ -166,32 +166,4 @@ func (db *DB) streamFor(ctx context.Context, n name, earlier []prepared, expect 
 	}
 	of.box, err = newBox(id, key)
 	return of, err
-}
-
-// conflicting tells whether claims of one Append exclude each other.
-func conflicting(changes []storage.Change) bool {
-	held := map[string]storage.Claim{}
-	for i := range changes {
-		for _, c := range changes[i].Claims {
-			h, ok := held[c.ID]
-			if ok && collide(h, c) {
-				return true
-			}
-			if !ok {
-				held[c.ID] = c
-			}
-		}
-	}
-	return false
-}
-
-// collide tells whether a new claim is refused because of a held one.
-func collide(held, wanted storage.Claim) bool {
-	switch {
-	case wanted.Exclusive:
-		return true
-	case held.Exclusive:
-		return false
-	}
-	return held.Value != wanted.Value && held.Value != "" && wanted.Value != ""
 }

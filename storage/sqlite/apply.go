@@ -194,7 +194,7 @@ func (w *writer) claim(sub *submission, c *hashedClaim) error {
 			return false, err
 		}
 		for _, h := range held {
-			if h.ID != c.ID || !collide(h, c.Claim) {
+			if h.ID != c.ID || !c.Refused(h) {
 				continue
 			}
 			if free, err := w.released(p.at, c.ID); !free || err != nil {

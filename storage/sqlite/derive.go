@@ -81,7 +81,7 @@ func (d *derived) identity(events []storage.Event) error {
 		}
 		if events[i].Kind == storage.EventMergedInto {
 			if i < len(events)-1 {
-				return errMerge
+				return storage.ErrMerge
 			}
 			d.into = streams[0]
 		}

@@ -2,16 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"samdok/access"
 	"samdok/metadata"
 	"samdok/storage"
 )
-
-// errMerge: an event about a merge does not fit the others of its Append.
-var errMerge = errors.New("sqlite: a stream that is merged into another ends with that event, and the other one's event belongs to the same Append")
 
 // merges tells which streams were merged into which, by key and in both
 // directions. All of them are held in memory, whatever the size of the cache: a
@@ -261,26 +257,6 @@ func mergeTarget(t access.Tenant, changes []prepared, into storage.Stream) *prep
 	for i := range changes {
 		if p := &changes[i]; p.of.name == (name{t, into}) {
 			return p
-		}
-	}
-	return nil
-}
-
-// checkMerge holds that a merge is told of on both sides, and of one only.
-func checkMerge(sub *submission) error {
-	for i := range sub.changes {
-		p := &sub.changes[i]
-		if p.into == (storage.Stream{}) {
-			continue
-		}
-		to := mergeTarget(sub.tenant, sub.changes, p.into)
-		if to == nil || to.of == p.of {
-			return errMerge
-		}
-		for j := range sub.changes { // also in another change of the stream
-			if sub.changes[j].of == to.of && sub.changes[j].into != (storage.Stream{}) {
-				return errMerge
-			}
 		}
 	}
 	return nil
