@@ -69,11 +69,15 @@ const (
 	ActionLocate
 	ActionLocateOwn
 	ActionStateHoldings
+	// ActionDiscover: another community asks who a patient is (ITI-55);
+	// ActionLocatePatient: where a patient has data (ITI-56).
+	ActionDiscover
+	ActionLocatePatient
 )
 
 var actionNames = [...]string{"unknown", "provide", "register", "find", "retrieve", "update", "remove", "remove-documents",
 	"feed-patient", "merge-patients", "register-on-demand", "find-across", "receive", "erase", "hold", "subscribe", "notify",
-	"locate", "locate-own", "state-holdings"}
+	"locate", "locate-own", "state-holdings", "discover-patient", "locate-patient"}
 
 func (a Action) String() string {
 	if int(a) < len(actionNames) {

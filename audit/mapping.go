@@ -45,6 +45,8 @@ func Mappings() []Mapping {
 		{KindUse, access.ActionLocate, "", "somebody asked who holds data about a patient", dcm("110112", "Query"), Coded{}, "E", "patient; the holdings shown stay in the ledger"},
 		{KindUse, access.ActionLocateOwn, "", "patients were told who holds data about them", dcm("110112", "Query"), Coded{}, "E", "patient; the holdings shown stay in the ledger"},
 		{KindUse, access.ActionStateHoldings, "", "a source said what it holds, or no longer holds, about patients", dcm("110110", "Patient Record"), Coded{}, "U", "patients, each holding"},
+		{KindUse, access.ActionDiscover, "ITI-55", "another community asked who a patient is", dcm("110112", "Query"), iti("ITI-55", "Cross Gateway Patient Discovery"), "E", "each patient told of, query"},
+		{KindUse, access.ActionLocatePatient, "ITI-56", "another community asked where a patient has data", dcm("110112", "Query"), iti("ITI-56", "Patient Location Query"), "E", "patient"},
 		{KindStart, 0, "", "the server started, with its settings", dcm("110100", "Application Activity"), dcm("110120", "Application Start"), "E", "none"},
 		{KindStop, 0, "", "the server stopped", dcm("110100", "Application Activity"), dcm("110121", "Application Stop"), "E", "none"},
 		{KindConfig, 0, "", "settings differ from those of the last start", dcm("110113", "Security Alert"), dcm("110131", "Software Configuration"), "U", "each setting"},

@@ -79,8 +79,8 @@ func (in *Inbox) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// Ask sends a transaction that wants its answer in the inbox, ITI-41 and ITI-43 as
-// MTOM. It expects HTTP 202 without a body and returns the answer that was posted,
+// Ask sends a transaction that wants its answer in the inbox, ITI-39, ITI-41 and
+// ITI-43 as MTOM. It expects HTTP 202 without a body and returns the answer that was posted,
 // whose WS-Addressing headers it checks.
 func (in *Inbox) Ask(action, body string, parts ...Part) *Answer {
 	id := NewUUID()
@@ -89,12 +89,20 @@ func (in *Inbox) Ask(action, body string, parts ...Part) *Answer {
 	a := in.next()
 	in.t.Check(len(bytes.TrimSpace(here.Raw)) == 0, "HTTP 202 has a body of %d octets", len(here.Raw))
 	in.t.Check(a.RootErr == nil && a.Root != nil, "the answer that was posted cannot be read: %v", a.RootErr)
-	for name, want := range map[string]string{"RelatesTo": id, "To": in.Address, "Action": action + "Response"} {
+	for name, want := range map[string]string{"RelatesTo": id, "To": in.Address, "Action": answerOf(action)} {
 		h := Find(a.Root, nsWSA, name)
 		in.t.Check(h != nil, "the answer that was posted has no wsa:%s", name)
 		in.t.Check(text(h) == want, "wsa:%s of the answer is %q, expected %q", name, text(h), want)
 	}
 	return a
+}
+
+// answerOf is the action of an answer.
+func answerOf(action string) string {
+	if action == ActionDiscover {
+		return ActionDiscoverAnswer
+	}
+	return action + "Response"
 }
 
 // AskAt sends a query whose answer is to go to any address, and returns what is
@@ -106,9 +114,17 @@ func (t *T) AskAt(replyTo, body string) *Answer {
 func (t *T) askAt(replyTo, id, action, body string, parts []Part) *Answer {
 	envelope := strings.Replace(Envelope(action, id, "", body), Anonymous, esc(replyTo), 1)
 	address, contentType, message := t.target.Registry, soapType, []byte(envelope)
-	if action == ActionProvide || action == ActionRetrieve {
+	switch action {
+	case ActionProvide, ActionRetrieve:
 		address = t.target.Repository
 		contentType, message = MTOM(envelope, parts, 0)
+	case ActionCrossQuery:
+		address = t.gateway()
+	case ActionCrossRetrieve:
+		address = t.gateway()
+		contentType, message = MTOM(envelope, parts, 0)
+	case ActionDiscover:
+		address = t.discovery()
 	}
 	a := t.Post(address, contentType, message)
 	if a.Root != nil && Find(a.Root, nsSOAP, "Fault") != nil && bytes.Contains(a.Raw, []byte("OnlyAnonymousAddressSupported")) {

@@ -16,10 +16,11 @@ import (
 // Communities are those that the kit plays for an initiating gateway under test: each
 // is a responding gateway (ITI-38, ITI-39) at a path of its own of one listener.
 type Communities struct {
-	// One and Two answer as they should; Odd answers as a case tells it to.
-	One, Two, Odd *Community
-	t             *T
-	ended         chan struct{} // closed when the case is over
+	// One and Two answer as they should; Odd answers as a case tells it to. Far has ids
+	// of its own for patients, which it tells by ITI-55.
+	One, Two, Odd, Far *Community
+	t                  *T
+	ended              chan struct{} // closed when the case is over
 }
 
 // Community is one community of the kit.
@@ -39,11 +40,12 @@ func newCommunities() *Communities {
 		One: &Community{Home: "urn:oid:2.25.7001", Name: "Kit One", path: "/one"},
 		Two: &Community{Home: "urn:oid:2.25.7002", Name: "Kit Two", path: "/two"},
 		Odd: &Community{Home: "urn:oid:2.25.7003", Name: "Kit Odd", path: "/odd"},
+		Far: &Community{Home: "urn:oid:2.25.7004", Name: "Kit Far", path: "/far"},
 	}
 }
 
 // All are the communities in the order of the directory.
-func (k *Communities) All() []*Community { return []*Community{k.One, k.Two, k.Odd} }
+func (k *Communities) All() []*Community { return []*Community{k.One, k.Two, k.Odd, k.Far} }
 
 // PrintCommunities writes how a gateway under test must be set up: as a file of
 // communities for samdok, whose comments say the same to anybody. address is the
@@ -55,9 +57,13 @@ func PrintCommunities(w io.Writer, address string, deadline time.Duration) error
 	for _, c := range newCommunities().All() {
 		fmt.Fprintf(&b, "#   homeCommunityId %s   http://%s%s\n", c.Home, address, c.path)
 	}
+	b.WriteString("# The last one has patient ids of its own and tells them by ITI-55, at the same address. Leave it\n# out, and its cases (XCA-55) are skipped, if the gateway has no Cross Gateway Patient Discovery.\n")
 	b.WriteString("# The same as a file for samdok (gateway.communities):\ncommunities:\n")
 	for _, c := range newCommunities().All() {
 		fmt.Fprintf(&b, "  - home: %s\n    name: %s\n    query: http://%s%s\n    deadline: %s\n    stall: %s\n    failures: 1000 # the cases let it fail more often than a real one\n", c.Home, c.Name, address, c.path, deadline, deadline)
+		if c.path == "/far" {
+			fmt.Fprintf(&b, "    discover: http://%s%s\n", address, c.path)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -234,6 +240,8 @@ func (q *Asked) Right() {
 		q.Query("", list.String())
 	case ActionCrossRetrieve:
 		q.documents(docs)
+	case ActionDiscover:
+		q.Discovered(q.DiscoverXML("AA", "", ""), "")
 	default:
 		q.Reply(http.StatusBadRequest, soapType, FaultXML("ActionNotSupported"))
 	}

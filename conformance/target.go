@@ -50,6 +50,9 @@ type Target struct {
 	// XCA is the URL of ITI-38 and ITI-39, with {iti} as above; "" when the server is no
 	// responding gateway. It answers for the documents of Registry and Repository.
 	XCA string
+	// XCPD is the URL of ITI-55 and ITI-56, with {iti} as above; "" when the server answers
+	// no questions about patients.
+	XCPD string
 	// Initiating is the URL of ITI-18 and ITI-43 of an initiating gateway, with {iti} as
 	// above; "" when there is none. Communities is the HOST:PORT where the kit plays the
 	// communities that the gateway asks, and Deadline how long it waits for one of them
@@ -97,7 +100,7 @@ type Answer struct {
 // endpoint fills {iti} in by the action that the message names.
 func endpoint(address string, body []byte) string {
 	iti := "iti18"
-	for action, name := range map[string]string{ActionRegister: "iti42", ActionProvide: "iti41", ActionRetrieve: "iti43", ActionCrossQuery: "iti38", ActionCrossRetrieve: "iti39"} {
+	for action, name := range map[string]string{ActionRegister: "iti42", ActionProvide: "iti41", ActionRetrieve: "iti43", ActionCrossQuery: "iti38", ActionCrossRetrieve: "iti39", ActionDiscover: "iti55", ActionLocate: "iti56"} {
 		if bytes.Contains(body, []byte(action)) {
 			iti = name
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/discovery"
 	"samdok/fault"
 	"samdok/metadata"
 )
@@ -67,6 +68,9 @@ type Member struct {
 	// Authority replaces the assigning authority of patient ids in requests to this
 	// community; "" leaves them as they are.
 	Authority string
+	// Discover asks the community who a patient is (ITI-55), and how long the answer
+	// may be kept. nil: the patient's id is the same everywhere.
+	Discover  func(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error)
 	Limits    Limits
 	Community Community
 }

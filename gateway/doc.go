@@ -8,7 +8,7 @@
 // nobody else's answer: each has a deadline, a number of requests at a time, a
 // breaker and a quota for what it may send.
 //
-// It imports access, fault, metadata and metadata/ebrim (what waits is kept in the
+// It imports access, discovery, fault, metadata and metadata/ebrim (what waits is kept in the
 // form in which it leaves) and internal/spool. sharing calls it, under the guard;
 // soap/xds makes remote communities look local.
 package gateway

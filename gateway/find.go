@@ -80,7 +80,7 @@ func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQ
 		for sent := 1; ; sent++ {
 			a.close()
 			a.hold, check.lost, check.foreign = g.newHold(m.limits.Quota), nil, nil
-			a.problems, err = m.find(within, c, q, &check, a.hold)
+			a.problems, err = g.find(within, c, m, q, &check, a.hold)
 			if !m.retry(within, err, sent) {
 				return err
 			}
@@ -134,10 +134,6 @@ func (g *Gateway) queryOwn(ctx context.Context, c access.Caller, q metadata.Stor
 
 // find sends the query and keeps what belongs to the community.
 func (m *member) find(ctx context.Context, c access.Caller, q metadata.StoredQuery, check *homes, h *hold) ([]fault.Problem, error) {
-	q, err := m.translate(q)
-	if err != nil {
-		return nil, err
-	}
 	problems, err := m.Community.Find(ctx, c, q, func(o metadata.Object) error {
 		if !check.ok(o) {
 			return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/discovery"
 	"samdok/fault"
 	"samdok/metadata"
 )
@@ -20,6 +21,13 @@ type Options struct {
 	// Locate names the communities that hold something about a patient. sure is
 	// false when that is not known: then all are asked. nil: all are always asked.
 	Locate func(ctx context.Context, c access.Caller, patient metadata.PatientID) (homes []string, sure bool)
+	// Person tells what is known of a patient, for communities that must be asked who
+	// that is there; nil: nothing but the id.
+	Person func(ctx context.Context, patient metadata.PatientID) (discovery.Person, error)
+	// Correlations is how many ids of patients in other communities are remembered, and
+	// CorrelationTime how long at most. Defaults 100,000 and 24 h.
+	Correlations    int
+	CorrelationTime time.Duration
 	// TempDir holds what waits beyond memory, encrypted; "" means the system's.
 	TempDir string
 	// Observe is told of each request to a community; nil: nobody is. objects is
@@ -31,6 +39,7 @@ type Options struct {
 type Gateway struct {
 	o       Options
 	members atomic.Pointer[directory]
+	ids     *discovery.Correlations
 
 	mu    sync.Mutex // of Replace
 	stats map[string]*stats
@@ -44,7 +53,9 @@ type directory struct {
 
 // New makes a Gateway. The error names a member that is wrong.
 func New(o Options, members []Member) (*Gateway, error) {
-	g := &Gateway{o: o, stats: map[string]*stats{}}
+	setDefault(&o.Correlations, 100_000)
+	setDefault(&o.CorrelationTime, 24*time.Hour)
+	g := &Gateway{o: o, stats: map[string]*stats{}, ids: discovery.NewCorrelations(o.Correlations, o.CorrelationTime, o.Clock)}
 	return g, g.Replace(members)
 }
 

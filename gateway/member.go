@@ -11,7 +11,6 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"samdok/fault"
-	"samdok/metadata"
 )
 
 // member is a Member with its state.
@@ -138,19 +137,4 @@ func (m *member) retry(ctx context.Context, err error, sent int) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// translate is the query with the patient id as this community knows it.
-func (m *member) translate(q metadata.StoredQuery) (metadata.StoredQuery, error) {
-	cx := patientOf(q.Query)
-	if m.Authority == "" || cx == nil {
-		return q, nil
-	}
-	id, err := cx.Patient()
-	if err != nil {
-		return q, err
-	}
-	id.Authority = m.Authority
-	q.Query = withPatient(q.Query, id.CX())
-	return q, nil
 }

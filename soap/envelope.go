@@ -18,6 +18,9 @@ type Header struct {
 	ReplyTo   string // the address
 	FaultTo   string
 	RelatesTo string
+	// Correlation is xcpd:CorrelationTimeToLive, an xs:duration: how long an answer of
+	// XCPD may be kept (ITI TF-2 3.55.4.2.2.7).
+	Correlation string
 	// WithParameters: ReplyTo or FaultTo has reference parameters.
 	WithParameters bool
 	// Security is the wsse:Security header; nil when there is none. It lies in the
@@ -157,6 +160,9 @@ func readHeaders(sc *xmlscan.Scanner, h *Header, seen *uint16, unknown *[]Name) 
 			err = readAddressing(sc, h, seen)
 		case sc.Is(xmlscan.WSSE, "Security"):
 			err = readSecurity(sc, h, seen)
+		case sc.Is(xmlscan.XCPD, "CorrelationTimeToLive"):
+			h.Correlation, err = sc.ElementText()
+			h.Correlation = strings.TrimSpace(h.Correlation)
 		case mustUnderstand(sc) && len(*unknown) < 20:
 			*unknown = append(*unknown, Name{sc.URI(sc.NS()), string(sc.Local())})
 		}

@@ -28,6 +28,10 @@ func appendHeaders(b []byte, h Header) []byte {
 	b = appendHeader(b, "MessageID", h.MessageID)
 	b = appendHeader(b, "RelatesTo", h.RelatesTo)
 	b = appendHeader(b, "To", h.To)
+	if h.Correlation != "" {
+		b = append(b, `<x:CorrelationTimeToLive xmlns:x="urn:ihe:iti:xcpd:2009">`...)
+		b = append(xmlscan.AppendText(b, h.Correlation), `</x:CorrelationTimeToLive>`...)
+	}
 	b = appendReference(b, "ReplyTo", h.ReplyTo)
 	return appendReference(b, "FaultTo", h.FaultTo)
 }

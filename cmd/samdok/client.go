@@ -23,6 +23,7 @@ const defaultURL = "http://127.0.0.1:8080"
 type serverFlags struct {
 	url, registry, repository string
 	identity                  string // of patient commands only
+	gateway                   bool   // over all communities: its initiating gateway instead of registry and repository
 	wait                      time.Duration
 	tls                       tlsFlags
 }
@@ -41,9 +42,13 @@ func (c *cli) serverFlags(f *pflag.FlagSet) *serverFlags {
 // client connects nowhere yet. parallel is how many connections are kept open.
 func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 	base := strings.TrimRight(first(s.url, c.getenv("SAMDOK_URL"), defaultURL), "/")
+	registry, repository := base+"/services/registry", base+"/services/repository"
+	if s.gateway {
+		registry, repository = base+"/services/gateway", base+"/services/gateway"
+	}
 	o := xds.Options{
-		RegistryURL:   first(s.registry, c.getenv("SAMDOK_REGISTRY"), base+"/services/registry"),
-		RepositoryURL: first(s.repository, c.getenv("SAMDOK_REPOSITORY"), base+"/services/repository"),
+		RegistryURL:   first(s.registry, c.getenv("SAMDOK_REGISTRY"), registry),
+		RepositoryURL: first(s.repository, c.getenv("SAMDOK_REPOSITORY"), repository),
 		IdentityURL:   first(s.identity, c.getenv("SAMDOK_IDENTITY"), base+"/services/patient-identity"),
 	}
 	for _, u := range []string{o.RegistryURL, o.RepositoryURL, o.IdentityURL} {
@@ -154,13 +159,18 @@ func isBusy(err error) bool {
 
 // getDocuments asks for entries by entryUUID or, when id is none, by uniqueId.
 func getDocuments(ctx context.Context, client *xds.Client, id string) ([]*metadata.DocumentEntry, error) {
+	return getDocumentsOf(ctx, client, "", id)
+}
+
+// getDocumentsOf asks a gateway for documents of the community home; "" asks a registry.
+func getDocumentsOf(ctx context.Context, client *xds.Client, home, id string) ([]*metadata.DocumentEntry, error) {
 	q := &metadata.GetDocuments{}
 	if uuid, ok := entryUUID(id); ok {
 		q.Documents.IDs = []metadata.ID{uuid}
 	} else {
 		q.Documents.UniqueIDs = []string{id}
 	}
-	answer, err := client.Find(ctx, metadata.StoredQuery{Query: q})
+	answer, err := client.Find(ctx, metadata.StoredQuery{Home: home, Query: q})
 	if err != nil {
 		return nil, err
 	}

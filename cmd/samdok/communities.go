@@ -42,6 +42,7 @@ fred en stund.`),
 	cmd.Args = cobra.NoArgs
 	c.settingFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, c.tr("print JSON", "skriv JSON"))
+	cmd.AddCommand(c.importCommunitiesCommand())
 	return cmd
 }
 

@@ -71,6 +71,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.Identity, "identity", "", c.tr("URL of the patient identity feed (ITI-44)", "adressen til strømmen av pasientidentiteter (ITI-44)"))
 	fl.StringVar(&f.target.Subscription, "subscription", "", c.tr("URL of the notification broker (ITI-52, ITI-54)", "adressen til varslingstjenesten (ITI-52, ITI-54)"))
 	fl.StringVar(&f.target.XCA, "xca", "", c.tr("URL of the responding gateway (ITI-38, ITI-39)", "adressen til gatewayen som svarer andre fellesskap (ITI-38, ITI-39)"))
+	fl.StringVar(&f.target.XCPD, "xcpd", "", c.tr("URL of its patient discovery (ITI-55, ITI-56)", "adressen til pasientoppslaget der (ITI-55, ITI-56)"))
 	fl.StringVar(&f.target.Initiating, "initiating", "", c.tr("URL of an initiating gateway (ITI-18, ITI-43) that asks the kit's communities", "adressen til en gateway (ITI-18, ITI-43) som spør prøvens fellesskap"))
 	fl.StringVar(&f.target.Communities, "communities", "127.0.0.1:9380", c.tr("`HOST:PORT` where the kit plays communities, as the gateway sees it", "`VERT:PORT` der prøven spiller fellesskap, slik gatewayen ser det"))
 	fl.DurationVar(&f.target.Deadline, "deadline", 10*time.Second, c.tr("how long the gateway waits for a community", "hvor lenge gatewayen venter på et fellesskap"))

@@ -19,35 +19,45 @@ import (
 )
 
 func (c *cli) getCommand() *cobra.Command {
-	var output string
+	var output, home string
 	var force bool
 	var server *serverFlags
 	cmd := c.command("get ID", c.tr("Open a document (ITI-43)", "Åpne et dokument (ITI-43)"),
 		c.tr(`Finds a document by its entryUUID or uniqueId and writes its bytes to a file. Size and
 hash are checked against the registry; a file that does not fit is not left behind. A
-document that was replaced can still be opened.`,
+document that was replaced can still be opened.
+
+--home opens a document of another community through the server's gateway.`,
 			`Finner et dokument med entryUUID eller uniqueId og skriver innholdet til en fil.
 Størrelse og hash kontrolleres mot registeret; en fil som ikke stemmer, blir ikke
-liggende. Et dokument som er erstattet, kan fortsatt åpnes.`),
+liggende. Et dokument som er erstattet, kan fortsatt åpnes.
+
+--home åpner et dokument i et annet fellesskap gjennom tjenerens gateway.`),
 		`  samdok get urn:uuid:6f2c... -o epikrise.pdf
-  samdok get 2.25.3298... -o - | less`,
+  samdok get 2.25.3298... -o - | less
+  samdok get 2.25.3298... --home urn:oid:2.16.578.1.12.4.5.100.1`,
 		func(cmd *cobra.Command, args []string) error {
+			server.gateway = home != ""
+			if home != "" && !strings.HasPrefix(home, "urn:oid:") {
+				home = "urn:oid:" + home
+			}
 			client, err := c.client(server, 1)
 			if err != nil {
 				return err
 			}
-			return c.get(cmd.Context(), client, args[0], output, force)
+			return c.get(cmd.Context(), client, home, args[0], output, force)
 		})
 	cmd.Args = cobra.ExactArgs(1)
 	f := cmd.Flags()
 	f.StringVarP(&output, "output", "o", "", c.tr("`FILE` to write, - for standard output (default: made from the uniqueId)", "`FIL` som skrives, - for standard ut (ellers laget av uniqueId)"))
 	f.BoolVar(&force, "force", false, c.tr("overwrite a file that exists", "skriv over en fil som finnes"))
+	f.StringVar(&home, "home", "", c.tr("homeCommunityId of the community that has the document", "homeCommunityId for fellesskapet som har dokumentet"))
 	server = c.serverFlags(f)
 	return cmd
 }
 
-func (c *cli) get(ctx context.Context, client *xds.Client, id, output string, force bool) error {
-	entries, err := getDocuments(ctx, client, strings.TrimSpace(id))
+func (c *cli) get(ctx context.Context, client *xds.Client, home, id, output string, force bool) error {
+	entries, err := getDocumentsOf(ctx, client, home, strings.TrimSpace(id))
 	if err != nil {
 		return c.explain(ctx, err)
 	}

@@ -2,6 +2,8 @@ package cases_test
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +16,12 @@ import (
 
 func target(t *testing.T, args ...string) conformance.Target {
 	replyTo := freePort(t)
-	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--async-answers", "on", "--limits-query-leafclass", "60")...)
-	return conformance.Target{Registry: s.Registry, Repository: s.Repository, XDR: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP, Subscription: s.Subscription, XCA: s.XCA, ReplyTo: replyTo, QueryLimit: 60}
+	nobody := filepath.Join(t.TempDir(), "communities.yaml") // a locator that knows of itself only
+	if err := os.WriteFile(nobody, []byte("communities: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := servertest.Start(t, t.TempDir(), append(args, "--multi-patient-queries", "on", "--on-demand-snapshots", "on", "--recipient-mailboxes", "974749025", "--mllp-listen", "127.0.0.1:0", "--dsub-broker", "on", "--outward-allow", "loopback", "--gateway-respond", "on", "--gateway-communities", nobody, "--gateway-discovery", "names", "--async-answers", "on", "--limits-query-leafclass", "60")...)
+	return conformance.Target{Registry: s.Registry, Repository: s.Repository, XDR: s.Recipient, Mailbox: "974749025", Home: s.HomeCommunityID, Identity: s.PatientIdentity, MLLP: s.MLLP, Subscription: s.Subscription, XCA: s.XCA, XCPD: s.XCPD, ReplyTo: replyTo, QueryLimit: 60}
 }
 
 // freePort is an address that nobody listens on and that no connection goes out

@@ -295,6 +295,19 @@ func CrossQuery() []conformance.Case {
 				t.Check(a.Type == "application/soap+xml", "Content-Type is %q", a.Type)
 			},
 		},
+		{
+			ID: "ITI-38/posted", Title: "An answer is posted to a wsa:ReplyTo", Section: "ITI TF-2 3.38.5", Mutant: mutant.Delivered(mutant.Answers(homeOnObject, "")),
+			Run: func(t *conformance.T) {
+				s := across(t, 2)
+				t.WithInbox(func(in *conformance.Inbox) {
+					a := in.Ask(conformance.ActionCrossQuery, conformance.CrossQueryBody("", "LeafClass", findDocuments, findParams(s.Patient)...))
+					o := t.ObjectsOf(a)
+					t.Check(len(o.Entries) == 2, "found %s, expected 2 entries", o)
+					hasHome(t, o.Entries)
+					t.Check(a.Type == "application/soap+xml", "Content-Type is %q", a.Type)
+				})
+			},
+		},
 	}
 }
 

@@ -61,6 +61,18 @@ func CrossRetrieve() []conformance.Case {
 			},
 		},
 		{
+			ID: "ITI-39/posted", Title: "A document is posted to a wsa:ReplyTo, as multipart/related", Section: "ITI TF-2 3.39.5", Mutant: mutant.Delivered(mutant.Answers("dokument 2", "dokument 3")),
+			Run: func(t *conformance.T) {
+				s, gets := acrossProvided(t, 1)
+				t.WithInbox(func(in *conformance.Inbox) {
+					a := t.Success(in.Ask(conformance.ActionCrossRetrieve, conformance.RetrieveBody(gets...)))
+					d := documents(t, a)
+					t.Check(len(d) == 1 && bytes.Equal(d[0].bytes, s.Docs[0].Bytes), "the document did not come as it was provided")
+					t.Check(a.Type == "multipart/related", "Content-Type is %q", a.Type)
+				})
+			},
+		},
+		{
 			ID: "ITI-39/echo", Title: "The answer names repository, document and mime type", Section: tf39, Mutant: onRetrieve(mutant.Answers("text/plain", "text/html")),
 			Run: func(t *conformance.T) {
 				_, gets := acrossProvided(t, 1)

@@ -16,11 +16,11 @@ func All() []conformance.Case {
 	return slices.Concat(SOAP(), Headers(), Register(), Wording(), Objects(), Relationships(), Memberships(),
 		Query(), QueryForms(), QueryGet(), QueryEach(), Provide(), Packages(), Retrieve(), RetrieveForms(),
 		Updates(), Removals(), OnDemand(), OnDemandRetrieve(), MultiPatient(), QueryLimit(), Recipient(), Identity(), Subscriptions(),
-		CrossQuery(), CrossRetrieve(), Asynchronous())
+		CrossQuery(), CrossRetrieve(), Discovery(), Asynchronous())
 }
 
 // Initiating are the cases of an initiating gateway, in front of the kit's own
 // communities.
 func Initiating() []conformance.Case {
-	return slices.Concat(InitiatingQuery(), InitiatingTrouble(), InitiatingRetrieve())
+	return slices.Concat(InitiatingQuery(), InitiatingTrouble(), InitiatingRetrieve(), InitiatingDiscovery())
 }

@@ -81,6 +81,9 @@ func (p *Proxy) Target() conformance.Target {
 	if t.XCA != "" {
 		t.XCA = p.URL + "/xca"
 	}
+	if t.XCPD != "" {
+		t.XCPD = p.URL + "/xcpd"
+	}
 	if t.Initiating != "" {
 		t.Initiating = p.URL + initiatingPath
 	}
@@ -135,6 +138,8 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 		address = p.target.Subscription
 	case "/xca":
 		address = p.target.XCA
+	case "/xcpd":
+		address = p.target.XCPD
 	case initiatingPath:
 		address = p.target.Initiating
 	}
@@ -217,7 +222,7 @@ func Ignores(parameter string) conformance.Mutant {
 
 // OnPath applies a mutant only to answers and requests of one endpoint
 // ("/registry", "/repository", "/identity", "/subscription", "/xca",
-// "/initiating" or "/mllp") whose request contains a text.
+// "/xcpd", "/initiating" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

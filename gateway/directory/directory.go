@@ -28,6 +28,9 @@ type Community struct {
 	Bridge   bool     `yaml:"bridge"`
 	// Authority replaces the assigning authority of patient ids; an OID.
 	Authority string `yaml:"assigning-authority"`
+	// Discover takes ITI-55: the community has ids of its own for patients; "": ids are
+	// the same there.
+	Discover string `yaml:"discover"`
 
 	Deadline   Duration `yaml:"deadline"`
 	Stall      Duration `yaml:"stall"`
@@ -140,13 +143,19 @@ func (c *Community) check() error {
 	if c.Retrieve == "" {
 		c.Retrieve = c.Query
 	}
-	for what, address := range map[string]string{"query": c.Query, "retrieve": c.Retrieve} {
+	for what, address := range map[string]string{"query": c.Query, "retrieve": c.Retrieve, "discover": c.Discover} {
+		if address == "" && what == "discover" {
+			continue
+		}
 		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
 			wrong("%s %q is not an address that begins with https:// or http://", what, address)
 		}
 	}
 	if c.Authority != "" && (!oid.MatchString(c.Authority) || c.Authority[0] == 'u') {
 		wrong("assigning-authority %q is not an OID", c.Authority)
+	}
+	if c.Authority != "" && c.Discover != "" {
+		wrong("a community has patient ids of its own (discover) or ids of another authority (assigning-authority), not both")
 	}
 	if (c.TLS.Cert == "") != (c.TLS.Key == "") {
 		wrong("tls.cert and tls.key belong together")

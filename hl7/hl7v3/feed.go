@@ -89,8 +89,8 @@ const maxIDs = 100
 // it can be answered; other errors are those of the scanner.
 func Decode(sc *xmlscan.Scanner) (*Feed, error) {
 	f := &Feed{Kind: KindOf(string(sc.Local()))}
-	d := decoder{sc: sc, f: f, depth: sc.Depth(), path: make([]string, 0, 16)}
-	if err := d.read(); err != nil {
+	d := decoder{walker: newWalker(sc), f: f}
+	if err := d.walk(d.element); err != nil {
 		return nil, err
 	}
 	switch {
@@ -114,12 +114,9 @@ func Decode(sc *xmlscan.Scanner) (*Feed, error) {
 	return f, nil
 }
 
-// decoder keeps the path from the message's element down.
 type decoder struct {
-	sc          *xmlscan.Scanner
+	walker
 	f           *Feed
-	depth       int
-	path        []string
 	interaction string
 	events      int
 	replaced    int
@@ -133,41 +130,7 @@ const (
 	prior   = event + "/replacementOf/priorRegistration/subject1/priorRegisteredRole"
 )
 
-func (d *decoder) read() error {
-	for {
-		k, err := d.sc.Next()
-		if err != nil {
-			return err
-		}
-		switch {
-		case k == xmlscan.End && d.sc.Depth() < d.depth, k == xmlscan.EOF:
-			return nil
-		case k == xmlscan.End:
-			d.path = d.path[:len(d.path)-1]
-		case k == xmlscan.Start:
-			name := ""
-			if d.sc.NS() == xmlscan.HL7V3 {
-				name = string(d.sc.Local())
-			}
-			d.path = append(d.path, name)
-			d.element(name)
-		}
-	}
-}
-
-// at tells whether the path is exactly this one.
-func (d *decoder) at(want string) bool {
-	for i, name := range d.path {
-		first, rest, more := strings.Cut(want, "/")
-		if name != first || more != (i < len(d.path)-1) {
-			return false
-		}
-		want = rest
-	}
-	return true
-}
-
-func (d *decoder) element(name string) {
+func (d *decoder) element(name string) error {
 	switch name {
 	case "id":
 		d.id()
@@ -189,6 +152,7 @@ func (d *decoder) element(name string) {
 			d.replaced++
 		}
 	}
+	return nil
 }
 
 func (d *decoder) id() {
@@ -221,10 +185,4 @@ func (d *decoder) add(to *[]II) {
 	default:
 		*to = append(*to, id)
 	}
-}
-
-func (d *decoder) ii() II {
-	root, _ := d.sc.Attr("root")
-	extension, _ := d.sc.Attr("extension")
-	return II{strings.TrimSpace(root), strings.TrimSpace(extension)}
 }

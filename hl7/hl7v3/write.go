@@ -56,6 +56,8 @@ type Acknowledgement struct {
 	Target   II // id of the message that is acknowledged
 	// Err is what was wrong; nil accepts (CA).
 	Err *Error
+	// TypeCode replaces the code that Err means; "": CA, CE or CR.
+	TypeCode string
 }
 
 // Append appends the acknowledgement's element.
@@ -69,6 +71,9 @@ func (a *Acknowledgement) Append(b []byte) []byte {
 		if code = "CE"; a.Err.Reject {
 			code = "CR"
 		}
+	}
+	if a.TypeCode != "" {
+		code = a.TypeCode
 	}
 	w.raw(`<acknowledgement><typeCode code="` + code + `"/><targetMessage>`)
 	w.id(a.Target)
@@ -88,36 +93,27 @@ func ReadAcknowledgement(sc *xmlscan.Scanner) (code string, target II, text stri
 	if !sc.Is(xmlscan.HL7V3, Acknowledging) {
 		return "", II{}, "", errors.New("the answer is not " + Acknowledging)
 	}
-	d := decoder{sc: sc, f: &Feed{}, depth: sc.Depth()}
-	for {
-		k, err := sc.Next()
+	d := newWalker(sc)
+	err = d.walk(func(string) error {
 		switch {
-		case err != nil:
-			return "", II{}, "", err
-		case k == xmlscan.End && sc.Depth() < d.depth, k == xmlscan.EOF:
-			if code == "" {
-				return "", II{}, "", errors.New("the acknowledgement has no typeCode")
-			}
-			return code, target, text, nil
-		case k == xmlscan.End:
-			d.path = d.path[:len(d.path)-1]
-		case k == xmlscan.Start:
-			d.path = append(d.path, string(sc.Local()))
-			switch {
-			case d.at("acknowledgement/typeCode"):
-				code, _ = sc.Attr("code")
-			case d.at("acknowledgement/targetMessage/id"):
-				target = d.ii()
-			case d.at("acknowledgement/acknowledgementDetail/text"):
-				one, err := sc.ElementText()
-				if err != nil {
-					return "", II{}, "", err
-				}
-				d.path = d.path[:len(d.path)-1]
-				text = strings.TrimSpace(text + " " + strings.TrimSpace(one))
-			}
+		case d.at("acknowledgement/typeCode"):
+			code = d.attr("code")
+		case d.at("acknowledgement/targetMessage/id"):
+			target = d.ii()
+		case d.at("acknowledgement/acknowledgementDetail/text"):
+			one, err := d.text()
+			text = strings.TrimSpace(text + " " + one)
+			return err
 		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return "", II{}, "", err
+	case code == "":
+		return "", II{}, "", errors.New("the acknowledgement has no typeCode")
 	}
+	return code, target, text, nil
 }
 
 type writer struct{ b []byte }

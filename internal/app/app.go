@@ -92,6 +92,7 @@ type Info struct {
 	PatientIdentity    string `json:"patient_identity"`
 	Gateway            string `json:"gateway,omitempty"` // initiating: ITI-18 and ITI-43 over all communities
 	XCA                string `json:"xca,omitempty"`     // responding: ITI-38 and ITI-39
+	XCPD               string `json:"xcpd,omitempty"`    // ITI-55 and ITI-56
 	Subscription       string `json:"subscription,omitempty"`
 	Internal           string `json:"internal,omitempty"`
 	MLLP               string `json:"mllp,omitempty"`
@@ -186,7 +187,7 @@ func (a *App) useCases() error {
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,
 	})
-	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier), all
+	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier, a.forget), all
 	if err := a.useGateways(all, g); err != nil {
 		return err
 	}
@@ -376,6 +377,9 @@ func (a *App) Info() Info {
 	if a.gateways.responding != nil {
 		i.XCA = base + respondingPath
 	}
+	if a.gateways.discovery != nil {
+		i.XCPD = base + discoveryPath
+	}
 	if !a.Config.HasRegistry() {
 		i.Registry, i.PatientIdentity = a.Config.Registry.URL, ""
 	}
@@ -431,6 +435,9 @@ func (a *App) work() []jobs.Job {
 	all := []jobs.Job{a.sweep}
 	if a.gateways.reload != nil {
 		all = append(all, *a.gateways.reload)
+	}
+	if a.gateways.follow != nil {
+		all = append(all, *a.gateways.follow)
 	}
 	if a.settle != nil {
 		all = append(all, *a.settle)

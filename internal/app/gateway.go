@@ -14,11 +14,13 @@ import (
 
 	"samdok/access"
 	"samdok/access/guard"
+	"samdok/discovery"
 	"samdok/gateway"
 	"samdok/gateway/directory"
 	"samdok/internal/config"
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
+	"samdok/metadata"
 	"samdok/sharing"
 	"samdok/soap/mtom"
 	"samdok/soap/xds"
@@ -27,26 +29,39 @@ import (
 const (
 	initiatingPath = "/services/gateway"
 	respondingPath = "/services/xca"
+	discoveryPath  = "/services/xcpd"
+	// followEvery is how often the index of names is brought up to the log; a query does
+	// it too.
+	followEvery = time.Minute
 	// reloadEvery is how soon a changed file of communities is noticed.
 	reloadEvery = 5 * time.Second
 )
 
 // gateways are the roles towards other communities; the zero value has none.
 type gateways struct {
-	others     *gateway.Gateway // nil: no other communities
-	initiating sharing.Reader   // nil: off
-	responding sharing.Reader   // nil: off
-	reload     *jobs.Job        // nil: nothing to reload
+	others     *gateway.Gateway   // nil: no other communities
+	initiating sharing.Reader     // nil: off
+	responding sharing.Reader     // nil: off
+	discovery  sharing.Discoverer // nil: off
+	reload     *jobs.Job          // nil: nothing to reload
+	follow     *jobs.Job          // nil: there is no index of names
 	closeIdle  []func()
 }
 
 // useGateways builds the roles that the configuration turns on.
 func (a *App) useGateways(own *sharing.Sharing, g *guard.Guard) error {
 	c := a.Config.Gateway
-	if c.Communities == "" && !c.Respond {
+	if c.Communities == "" && !c.Respond && c.Discovery == "off" {
 		return nil
 	}
-	options := gateway.Options{Clock: a.Clock, TempDir: filepath.Join(a.data.dir, spoolName), Observe: a.observeCommunity}
+	people := sharing.NewDiscovery(sharing.DiscoveryOptions{Own: own, Log: a.data.log, Names: c.Discovery == "names", Elsewhere: a.elsewhereOf()})
+	if c.Discovery != "off" {
+		a.gateways.discovery = &watchedDiscoverer{people, a.Clock, a.metrics.Transaction("ITI-55"), a.metrics.Transaction("ITI-56")}
+	}
+	if c.Discovery == "names" {
+		a.gateways.follow = &jobs.Job{Name: "names", Every: followEvery, Do: people.Follow}
+	}
+	options := gateway.Options{Clock: a.Clock, TempDir: filepath.Join(a.data.dir, spoolName), Observe: a.observeCommunity, Person: people.Person}
 	federate := func(to *gateway.Gateway, responding bool) sharing.Reader {
 		find, retrieve := "ITI-18 gateway", "ITI-43 gateway"
 		if responding {
@@ -82,6 +97,21 @@ func (a *App) useGateways(own *sharing.Sharing, g *guard.Guard) error {
 	}
 	a.gateways.responding = federate(to, true)
 	return nil
+}
+
+// elsewhereOf tells which other communities have a patient; nil when there are none.
+func (a *App) elsewhereOf() func(metadata.PatientID) []discovery.Location {
+	if a.Config.Gateway.Communities == "" {
+		return nil
+	}
+	return func(p metadata.PatientID) []discovery.Location { return a.gateways.others.Elsewhere(p) }
+}
+
+// forget drops what other communities said of patients who were merged.
+func (a *App) forget(patients ...metadata.PatientID) {
+	if a.gateways.others != nil {
+		a.gateways.others.Forget(patients...)
+	}
 }
 
 func (a *App) observeCommunity(home string, query bool, _ int, took time.Duration, err error) {
@@ -172,14 +202,16 @@ func (a *App) member(c *directory.Community, dir string) (gateway.Member, error)
 		}
 	}
 	l := a.Config.Limits
-	return gateway.Member{
-		Home: c.Home, Name: c.Name, Others: c.Others, Bridge: c.Bridge, Authority: c.Authority, Limits: limits,
-		Community: xds.NewCommunity(xds.CommunityOptions{
-			Plain: c.Kind == "xds", Home: c.Home,
-			Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
-				Limits: mtom.Limits{HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
-		}),
-	}, nil
+	community := xds.NewCommunity(xds.CommunityOptions{
+		Plain: c.Kind == "xds", Home: c.Home, From: own,
+		Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, DiscoverURL: c.Discover, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
+			Limits: mtom.Limits{HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
+	})
+	m := gateway.Member{Home: c.Home, Name: c.Name, Others: c.Others, Bridge: c.Bridge, Authority: c.Authority, Limits: limits, Community: community}
+	if c.Discover != "" {
+		m.Discover = community.Discover
+	}
+	return m, nil
 }
 
 // clientFor connects to one community only, under an identity for it.
@@ -232,6 +264,10 @@ func (a *App) gatewayEndpoints(o xds.DoorOptions, doors map[string]xds.Door) (li
 	if r := a.gateways.responding; r != nil {
 		doors[xds.RespondingDoor] = xds.RespondingHandler(r, a.data.identity.HomeCommunityID, o)
 		list = append(list, httpd.Endpoint{Path: respondingPath, Name: "Responding Gateway", Transactions: xds.RespondingTransactions(), Handler: doors[xds.RespondingDoor]})
+	}
+	if d := a.gateways.discovery; d != nil {
+		doors[xds.DiscoveryDoor] = xds.DiscoveryHandler(d, xds.DiscoveryOptions{Home: a.data.identity.HomeCommunityID, Keep: a.Config.Gateway.DiscoveryKeep}, o)
+		list = append(list, httpd.Endpoint{Path: discoveryPath, Name: "Patient discovery", Transactions: xds.DiscoveryTransactions(), Handler: doors[xds.DiscoveryDoor]})
 	}
 	return list
 }

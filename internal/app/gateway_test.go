@@ -17,10 +17,12 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/discovery"
 	"samdok/fault"
 	"samdok/metadata"
 	"samdok/metadata/ebrim"
 	"samdok/metadata/metadatatest"
+	"samdok/sharing"
 	"samdok/soap/xds"
 )
 
@@ -326,5 +328,44 @@ func TestDocumentsStreamThrough(t *testing.T) {
 	})
 	if want := sha256.Sum256(large); err != nil || !bytes.Equal(sum.Sum(nil), want[:]) {
 		t.Errorf("it arrived altered: %v", err)
+	}
+}
+
+// A community with patient ids of its own is asked by ITI-55 who the patient is; a merge
+// there and here is followed.
+func TestDiscoveryBetweenCommunities(t *testing.T) {
+	patient, other := metadatatest.New(8).Patient(), metadatatest.New(9).Patient()
+	far := newRegion(t, 1, patient, "gateway-discovery", "names")
+	stranger := newRegion(t, 2, other, "gateway-discovery", "ids")
+	line := func(r *region) string { return r.line(", discover: '" + r.app.Info().XCPD + "'") }
+	near := newRegion(t, 3, patient, "gateway-communities", communitiesFile(t, line(far), line(stranger)), "gateway-discovery", "ids")
+
+	found := findAll(t, gatewayClient(near.app), patient, metadata.LeafClass)
+	if len(found.Objects) != 2 || len(found.Problems) != 0 {
+		t.Fatalf("%d objects, %s", len(found.Objects), codes(found.Problems))
+	}
+	// Who has the patient is known now, to those who ask where there is something.
+	client := xds.NewClient(xds.Options{DiscoverURL: near.app.Info().XCPD})
+	all, err := client.Locate(t.Context(), patient.ID())
+	if err != nil || len(all) != 2 || all[1].Home != far.app.Info().HomeCommunityID || all[1].ID != patient.ID() {
+		t.Errorf("%+v %v", all, err)
+	}
+	if _, err := client.Locate(t.Context(), other.ID()); err == nil {
+		t.Error("a patient of nobody is located")
+	}
+	// The number changes here: what others said of the old one is forgotten.
+	now := metadatatest.New(10).Patient().ID()
+	for _, f := range []sharing.PatientFeed{{Kind: sharing.PatientAdded, Patient: patient.ID()}, {Kind: sharing.PatientAdded, Patient: now},
+		{Kind: sharing.PatientsMerged, Patient: now, Subsumed: []metadata.PatientID{patient.ID()}}} {
+		if err := near.app.sharing.Feed(t.Context(), access.Caller{Loopback: true}, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if e := near.app.gateways.others.Elsewhere(patient.ID()); len(e) != 0 {
+		t.Errorf("remembered after a merge: %+v", e)
+	}
+	answer, _, err := client.Discover(t.Context(), "urn:oid:1.2", discovery.Query{IDs: []metadata.PatientID{patient.ID()}})
+	if err != nil || len(answer.Candidates) != 1 || answer.Candidates[0].ID != now || !answer.Candidates[0].Locator {
+		t.Errorf("%+v %v", answer, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/discovery"
 	"samdok/fault"
 	"samdok/internal/telemetry"
 	"samdok/mailbox"
@@ -19,6 +20,7 @@ type watched struct {
 	watchedReader
 	next                       sharing.Service
 	notifier                   *notifier // learns of what changes the log; nil: nobody does
+	merged                     func(...metadata.PatientID)
 	provide, register          *telemetry.Transaction
 	update, restricted         *telemetry.Transaction
 	remove, destroy, onDemand  *telemetry.Transaction
@@ -27,8 +29,8 @@ type watched struct {
 	mail, readMail             *telemetry.Transaction
 }
 
-func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier) sharing.Service {
-	return &watched{next: next, watchedReader: watchedReader{next, clock, m.Transaction("ITI-18"), m.Transaction("ITI-43"), m.Transaction("ITI-51")}, notifier: n,
+func watch(next sharing.Service, m *telemetry.Metrics, clock func() time.Time, n *notifier, merged func(...metadata.PatientID)) sharing.Service {
+	return &watched{next: next, merged: merged, watchedReader: watchedReader{next, clock, m.Transaction("ITI-18"), m.Transaction("ITI-43"), m.Transaction("ITI-51")}, notifier: n,
 		provide: m.Transaction("ITI-41"), register: m.Transaction("ITI-42"), mail: m.Transaction("ITI-41 recipient"), readMail: m.Transaction("mailbox"),
 		update: m.Transaction("ITI-57"), restricted: m.Transaction("ITI-92"), remove: m.Transaction("ITI-62"), destroy: m.Transaction("ITI-86"),
 		onDemand: m.Transaction("ITI-61"), feedV2: m.Transaction("ITI-8"), feedV3: m.Transaction("ITI-44"),
@@ -146,8 +148,32 @@ func (w *watched) Feed(ctx context.Context, c access.Caller, f sharing.PatientFe
 		count = w.feedV2
 	}
 	err := w.next.Feed(ctx, c, f)
+	if err == nil && f.Kind == sharing.PatientsMerged {
+		w.merged(append(f.Subsumed, f.Patient)...)
+	}
 	count.Done(outcome(err, nil, 0), w.clock().Sub(start))
 	return err
+}
+
+// watchedDiscoverer counts what other communities ask of patients.
+type watchedDiscoverer struct {
+	next             sharing.Discoverer
+	clock            func() time.Time
+	discover, locate *telemetry.Transaction
+}
+
+func (w *watchedDiscoverer) Discover(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, error) {
+	start := w.clock()
+	a, err := w.next.Discover(ctx, c, q)
+	w.discover.Done(outcome(err, nil, len(a.Candidates)), w.clock().Sub(start))
+	return a, err
+}
+
+func (w *watchedDiscoverer) LocatePatient(ctx context.Context, c access.Caller, patient metadata.PatientID) ([]discovery.Location, error) {
+	start := w.clock()
+	all, err := w.next.LocatePatient(ctx, c, patient)
+	w.locate.Done(outcome(err, nil, len(all)), w.clock().Sub(start))
+	return all, err
 }
 
 func (w *watched) Subscribe(ctx context.Context, c access.Caller, q sharing.Subscribe) (subscription.Subscription, error) {

@@ -221,6 +221,9 @@ type Gateway struct {
 	Respond     bool   // answer other communities' gateways
 	Scope       string // of their questions: local, communities
 	Kinds       string // of objects answered: all, documents
+	Discovery   string // whether others may ask who a patient is: off, ids, names
+	// DiscoveryKeep is how long others may remember an answer; 0: not at all.
+	DiscoveryKeep time.Duration
 }
 
 // Sweep removes documents that no submission ever registered.

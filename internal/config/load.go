@@ -288,8 +288,8 @@ func (l *loader) checkGateway() {
 	if c.Gateway.Scope == "communities" && (c.Gateway.Communities == "" || !c.Gateway.Respond) {
 		l.fail("gateway.respond-scope", c.from["gateway.respond-scope"], "communities needs gateway.communities and gateway.respond on")
 	}
-	if (c.Gateway.Communities != "" || c.Gateway.Respond) && !(c.HasRegistry() && c.HasRepository()) {
-		l.fail("roles", c.from["roles"], "gateway.communities and gateway.respond need both the registry and the repository")
+	if (c.Gateway.Communities != "" || c.Gateway.Respond || c.Gateway.Discovery != "off") && !(c.HasRegistry() && c.HasRepository()) {
+		l.fail("roles", c.from["roles"], "gateway.communities, gateway.respond and gateway.discovery need both the registry and the repository")
 	}
 }
 

@@ -420,6 +420,14 @@ func (t *table) gateway() {
 	t.add("gateway.respond-kinds", "all|documents", "all",
 		"What other gateways get: everything, or documents only, so that questions about submission sets, folders and associations find nothing, as the Norwegian profile allows.",
 		"Hva andre gatewayer får: alt, eller bare dokumenter, slik at spørsmål om innsendinger, mapper og koblinger ikke finner noe, som den norske profilen tillater.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Gateway.Discovery }, "off", "ids", "names")
+	t.add("gateway.discovery", "off|ids|names", "off",
+		"Lets other communities ask who a patient is (XCPD): /services/xcpd answers ITI-55 and ITI-56. ids: of patient ids only; names: also by name and day of birth, which keeps an index of all patients in memory (about 200 octets each).",
+		"Lar andre fellesskap spørre hvem en pasient er (XCPD): /services/xcpd svarer på ITI-55 og ITI-56. ids: bare for pasient-id-er; names: også på navn og fødselsdato, som holder en indeks over alle pasienter i minnet (om lag 200 byte hver).", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.Gateway.DiscoveryKeep }, 0)
+	t.add("gateway.discovery-keep", "DURATION", "24h",
+		"How long other communities may remember which id a patient has here (CorrelationTimeToLive of ITI-55). 0s lets them remember nothing.",
+		"Hvor lenge andre fellesskap kan huske hvilken id en pasient har her (CorrelationTimeToLive i ITI-55). 0s lar dem ikke huske noe.", set, get)
 }
 
 func (t *table) outward() {

@@ -23,6 +23,7 @@ type Announcement struct {
 	Subscription       string `json:"subscription"`
 	XCA                string `json:"xca"`     // "" unless started with --gateway-respond on
 	Gateway            string `json:"gateway"` // "" unless started with --gateway-communities
+	XCPD               string `json:"xcpd"`    // "" unless started with --gateway-discovery
 	Internal           string `json:"internal"`
 	MLLP               string `json:"mllp"` // "" unless started with --mllp-listen
 	HomeCommunityID    string `json:"home_community_id"`

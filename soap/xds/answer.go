@@ -32,6 +32,9 @@ func answerAction(request string) string {
 	if feedKind(request) != 0 {
 		return answerOfFeed
 	}
+	if request == actionDiscover || request == actionDeferred {
+		return answerOfDiscover
+	}
 	if name, ok := strings.CutSuffix(request, "Request"); ok && strings.HasPrefix(request, wsnt.Actions) {
 		return name + response
 	}

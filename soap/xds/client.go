@@ -23,8 +23,8 @@ type Options struct {
 	// for both kinds of update.
 	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
 	OnDemandURL                                    string
-	// IdentityURL takes ITI-44.
-	IdentityURL                              string
+	// IdentityURL takes ITI-44, DiscoverURL ITI-55 and ITI-56.
+	IdentityURL, DiscoverURL                 string
 	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
@@ -211,6 +211,8 @@ type call struct {
 	feed  int64
 	hops  int    // gateways that the request has passed
 	trace string // traceparent
+
+	correlation string // xcpd:CorrelationTimeToLive of the answer
 }
 
 func (c *Client) call(action, url string) *call {

@@ -216,6 +216,7 @@ func (c *call) open(r *reply) error {
 	if err := soap.ReadEnvelope(&r.scan, &h); err != nil {
 		return wrong("its envelope", err)
 	}
+	c.correlation = h.Correlation
 	return c.check(&r.scan, &h, r.resp.StatusCode)
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"samdok/access"
+	"samdok/discovery"
 	"samdok/fault"
 	"samdok/gateway"
 	"samdok/internal/spool"
@@ -21,6 +23,8 @@ type CommunityOptions struct {
 	// Client says where to ask: QueryURL and RetrieveURL are those of the responding
 	// gateway.
 	Client Options
+	// From is the own homeCommunityId, in whose name it is asked who a patient is.
+	From string
 	// Plain is for a community without a gateway: a registry and a repository that
 	// know ITI-18 and ITI-43 only. What they answer gets Home.
 	Plain bool
@@ -74,6 +78,12 @@ func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.Stored
 		return nil, refusedBy("xds.Community.Find", answer.Problems)
 	}
 	return append(answer.Problems, answer.Defects...), nil
+}
+
+// Discover asks by ITI-55 who a patient is in the community, and how long the answer may
+// be kept.
+func (k *Community) Discover(ctx context.Context, _ access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error) {
+	return k.c.Discover(ctx, k.o.From, q)
 }
 
 // mark gives objects of a community without a gateway their home.

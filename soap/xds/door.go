@@ -22,12 +22,14 @@ type door struct {
 	read       sharing.Reader // svc, or a gateway
 	o          DoorOptions
 	repository bool
-	recipient  bool          // of documents sent to somebody (XDR); repository is set too
-	gateway    string        // a gateway's name in messages; "" for the others
-	actions    [2]string     // of a gateway: query and retrieve
-	home       string        // of a responding gateway: the location of errors that have none
-	identity   bool          // neither registry nor repository
-	broker     func() string // of subscriptions: its address; nil: another actor
+	recipient  bool               // of documents sent to somebody (XDR); repository is set too
+	gateway    string             // a gateway's name in messages; "" for the others
+	actions    [2]string          // of a gateway: query and retrieve
+	home       string             // of a responding gateway: the location of errors that have none
+	identity   bool               // neither registry nor repository
+	broker     func() string      // of subscriptions: its address; nil: another actor
+	discover   sharing.Discoverer // of patients; nil: another actor
+	discovery  DiscoveryOptions
 	memory     budget
 	whole      int64 // how much of an envelope is read before it is scanned
 }
@@ -116,6 +118,9 @@ func (d *door) name() string {
 	}
 	if d.identity {
 		return "patient identity endpoint's (" + strings.Join(IdentityTransactions(), ", ") + ")"
+	}
+	if d.discover != nil {
+		return "patient discovery endpoint's (" + strings.Join(DiscoveryTransactions(), ", ") + ")"
 	}
 	if d.recipient {
 		return "Document Recipient's (" + strings.Join(RecipientTransactions(), ", ") + ")"
@@ -221,6 +226,8 @@ func (x *exchange) transaction() func(*exchange) error {
 		if feedKind(a) != 0 {
 			return (*exchange).feed
 		}
+	case x.d.discover != nil:
+		return x.discoveryTransaction()
 	case x.d.broker != nil:
 		return x.brokerTransaction()
 	case a == actionQuery && !x.d.repository:

@@ -38,6 +38,7 @@ const (
 	RecipientDoor  = "recipient"
 	InitiatingDoor = "initiating-gateway"
 	RespondingDoor = "responding-gateway"
+	DiscoveryDoor  = "discovery"
 )
 
 const (
@@ -63,6 +64,8 @@ func (d *door) actor() string {
 		return InitiatingDoor
 	case d.identity:
 		return IdentityDoor
+	case d.discover != nil:
+		return DiscoveryDoor
 	case d.recipient:
 		return RecipientDoor
 	case d.repository:
@@ -100,7 +103,7 @@ func (x *exchange) later(do func(*exchange) error) (err error) {
 // reads tells whether the transaction changes nothing.
 func (x *exchange) reads() bool {
 	switch x.header.Action {
-	case actionQuery, actionAcross, actionRetrieve, actionCrossQuery, actionCrossRetrieve:
+	case actionQuery, actionAcross, actionRetrieve, actionCrossQuery, actionCrossRetrieve, actionDiscover, actionDeferred, actionLocation:
 		return true
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 
 	"samdok/access"
 	"samdok/hl7/identity"
@@ -73,7 +74,8 @@ func (l Limits) withDefaults() Limits {
 
 // AnonymousCaller is a caller about whom only the connection is known.
 func AnonymousCaller(r *http.Request, h soap.Header) access.Caller {
-	c := access.Caller{Door: "soap", MessageID: h.MessageID, TraceParent: r.Header.Get("Traceparent"), Hops: hops(r)}
+	c := access.Caller{Door: "soap", MessageID: correlation(h.MessageID), Hops: hops(r),
+		TraceParent: correlation(r.Header.Get("Traceparent")), EventID: correlation(r.Header.Get("Nhn-Event-Id"))}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -81,6 +83,17 @@ func AnonymousCaller(r *http.Request, h soap.Header) access.Caller {
 	c.Remote = host
 	c.Loopback = isLoopback(host)
 	return c
+}
+
+// maxCorrelation bounds what a caller may add to its record by an id of its own
+// choice, octets.
+const maxCorrelation = 256
+
+func correlation(id string) string {
+	if len(id) <= maxCorrelation {
+		return id
+	}
+	return strings.ToValidUTF8(id[:maxCorrelation], "")
 }
 
 func isLoopback(host string) bool {

@@ -160,8 +160,8 @@ func drawRefs(t *rapid.T, label string, least int) (list []metadata.CodeRef) {
 
 func drawObject(t *rapid.T) metadata.Object {
 	status := metadata.Status(rapid.IntRange(1, 2).Draw(t, "status"))
-	switch rapid.IntRange(0, 3).Draw(t, "class") {
-	case 0:
+	switch rapid.IntRange(0, 5).Draw(t, "class") {
+	case 0, 4, 5:
 		d := arbitrary.Entry(arbitrary.Plain()).Draw(t, "entry")
 		d.Status, d.UniqueID, d.Kind = status, "1.2.3", metadata.EntryKind(rapid.IntRange(1, 2).Draw(t, "kind"))
 		d.ClassCode, d.Facility, d.Confidential, d.EventCodes = drawCode(t), drawCode(t), drawCodes(t), drawCodes(t)
@@ -190,6 +190,11 @@ func drawRange(t *rapid.T) metadata.TimeRange {
 }
 
 func drawFilter(t *rapid.T) (f storage.Filter) {
+	if rapid.Bool().Draw(t, "by time only") {
+		kinds := []metadata.EntryKind{metadata.Stable, metadata.OnDemand}
+		f.Documents = &metadata.DocumentFilter{Kinds: kinds, Creation: drawRange(t), ServiceStart: drawRange(t)}
+		return f
+	}
 	if rapid.Bool().Draw(t, "documents") {
 		f.Documents = &metadata.DocumentFilter{
 			Status: drawStatus(t), ClassCode: drawRefs(t, "class", 0), Facility: drawRefs(t, "facility", 0),
@@ -284,6 +289,9 @@ func TestFold(t *testing.T) {
 	var all []touch
 	for i := range uint64(2 * mostTouches) {
 		x := touch{n: int(i % 2), seq: i + 1, said: said{status: metadata.Status(1 + i/2%2), updated: metadata.DTM(fmt.Sprint(20050101000000 + i))}}
+		if i >= 8 { // said once, long ago
+			x.updated = ""
+		}
 		all = append(all, x)
 		d.part.touch(x)
 		if err := d.settle(); err != nil {

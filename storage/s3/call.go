@@ -59,10 +59,15 @@ const (
 // f must be safe to repeat. Its error is nil, errMissing, errCondition or a
 // *failure.
 func (s *Store) do(ctx context.Context, op string, f func(context.Context) error) error {
+	return s.doWithin(ctx, op, s.Timeout, f)
+}
+
+// doWithin is do with another deadline for each call.
+func (s *Store) doWithin(ctx context.Context, op string, timeout time.Duration, f func(context.Context) error) error {
 	unsettled := false
 	limit := time.Now().Add(s.Patience)
 	for wait, n := firstWait, 0; ; n++ {
-		err := s.attempt(ctx, op, f)
+		err := s.attempt(ctx, op, timeout, f)
 		if errors.Is(err, errPaused) && n == 0 {
 			return &failure{refused, false, err}
 		}
@@ -88,8 +93,13 @@ func (s *Store) do(ctx context.Context, op string, f func(context.Context) error
 	}
 }
 
+// timeoutFor gives large objects more time: they move at 1 MiB/s at least.
+func (s *Store) timeoutFor(size int) time.Duration {
+	return s.Timeout + time.Duration(size>>20)*time.Second
+}
+
 // attempt is one call within its deadline, if the breaker lets it.
-func (s *Store) attempt(ctx context.Context, op string, f func(context.Context) error) error {
+func (s *Store) attempt(ctx context.Context, op string, timeout time.Duration, f func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -97,7 +107,7 @@ func (s *Store) attempt(ctx context.Context, op string, f func(context.Context) 
 	if err != nil {
 		return errPaused
 	}
-	within, cancel := context.WithTimeout(ctx, s.Timeout)
+	within, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	began := time.Now()
 	err = f(within)

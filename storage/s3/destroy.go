@@ -156,7 +156,8 @@ func (k *Keys) Rewrap(ctx context.Context, progress func(pages int64)) (keys int
 	var (
 		all     sync.WaitGroup
 		wrapped atomic.Int64
-		done    atomic.Int64
+		mu      sync.Mutex
+		done    int64
 		numbers = make(chan uint64)
 	)
 	for range rewrapAtOnce {
@@ -166,9 +167,11 @@ func (k *Keys) Rewrap(ctx context.Context, progress func(pages int64)) (keys int
 					cancel(err)
 					return
 				}
-				if now := done.Add(1); progress != nil {
-					progress(now)
+				mu.Lock()
+				if done++; progress != nil {
+					progress(done)
 				}
+				mu.Unlock()
 			}
 		})
 	}

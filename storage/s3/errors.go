@@ -81,7 +81,7 @@ func cause(err error) string {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return "it did not answer within the deadline of a call"
 	}
 	return err.Error()

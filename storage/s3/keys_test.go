@@ -100,14 +100,15 @@ func TestDestroy(t *testing.T) {
 			continue
 		}
 		dead[id] = true
+		node := nodes[n%2]
 		wg.Go(func() {
-			if err := nodes[n%2].Destroy(ctx, id); err != nil {
+			if err := node.Destroy(ctx, id); err != nil {
 				t.Error(err)
 			}
-			if err := nodes[n%2].Destroy(ctx, id, id); err != nil {
+			if err := node.Destroy(ctx, id, id); err != nil {
 				t.Error(err)
 			}
-			if _, err := nodes[n%2].Key(ctx, id); !errors.Is(err, keyring.ErrDestroyed) {
+			if _, err := node.Key(ctx, id); !errors.Is(err, keyring.ErrDestroyed) {
 				t.Errorf("on the node that destroyed it: %v", err)
 			}
 		})

@@ -47,7 +47,9 @@ type Options struct {
 	// Proven leaves out the proof of conditional writes at Open, which costs some
 	// hundred milliseconds: this process has just opened the same store.
 	Proven bool
-	// Transport replaces the connection, for traces and tests.
+	// Wrap sees every call, for traces.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// Transport replaces the connection, for tests.
 	Transport http.RoundTripper
 	// Watch is told of each attempt: what for, how long it took, how it ended.
 	Watch func(op string, took time.Duration, err error)
@@ -75,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
-	err := s.Ready(ctx)
+	err := s.fault("s3.Open", s.do(ctx, "s3.Open", s.exists), reads)
 	if err == nil {
 		err = s.learnVersioning(ctx)
 	}
@@ -116,6 +118,9 @@ func (s *Store) configure() error {
 	if w.next == nil {
 		t := newTransport(s.Timeout)
 		w.next, s.idle = t, t.CloseIdleConnections
+	}
+	if s.Wrap != nil {
+		w.next = s.Wrap(w.next)
 	}
 	s.client, err = minio.NewCore(u.Host, &minio.Options{
 		Creds: credentials.NewStaticV4(s.AccessKey, s.SecretKey, ""), Secure: u.Scheme == "https",
@@ -163,16 +168,22 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Ready is nil when the bucket answers; the error says what mends it.
+// Ready is nil when the bucket answers, with one call; the error says what mends it.
 func (s *Store) Ready(ctx context.Context) error {
-	err := s.do(ctx, "s3.Ready", func(ctx context.Context) error {
-		found, err := s.client.BucketExists(ctx, s.Bucket)
-		if err == nil && !found {
-			err = errNoBucket
-		}
-		return err
-	})
-	return s.fault("s3.Ready", err, reads)
+	const op = "s3.Ready"
+	err := s.attempt(ctx, op, s.Timeout, s.exists)
+	if c := classify(ctx, err); c != answered {
+		err = &failure{class: c, err: err}
+	}
+	return s.fault(op, err, reads)
+}
+
+func (s *Store) exists(ctx context.Context) error {
+	found, err := s.client.BucketExists(ctx, s.Bucket)
+	if err == nil && !found {
+		err = errNoBucket
+	}
+	return err
 }
 
 // Doubts are what is not known of this store's promises, for readiness; each is a
@@ -182,7 +193,7 @@ func (s *Store) Doubts() []string {
 	if p := s.server.Load(); p != nil && *p != "" {
 		name = *p
 	}
-	if s.idle == nil || strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") || strings.HasPrefix(name, "SeaweedFS") {
+	if strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") || strings.HasPrefix(name, "SeaweedFS") {
 		return nil
 	}
 	return []string{fmt.Sprintf("S3 at %s calls itself %s: it is not known whether what it acknowledges survives a loss of power.", s.Endpoint, name)}

@@ -22,7 +22,10 @@ func refusal(status int, code string) *http.Response {
 }
 
 func TestOpenProves(t *testing.T) {
-	open(t, func(o *Options) { o.Proven = false })
+	s := open(t, func(o *Options) { o.Proven = false })
+	if d := s.Doubts(); len(d) != 1 || !strings.Contains(d[0], "loss of power") {
+		t.Fatal(d) // versitygw never syncs
+	}
 }
 
 // A store that ignores a condition is refused.

@@ -1,0 +1,247 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"samdok/internal/servertest"
+	"samdok/metadata"
+	"samdok/metadata/ebrim"
+	"samdok/metadata/metadatatest"
+	"samdok/soap"
+	"samdok/soap/xds"
+)
+
+const (
+	benchDeadline = 300 * time.Millisecond
+	benchEntries  = 10
+	benchRate     = 20 // queries a second
+)
+
+var benchMessageID = regexp.MustCompile(`MessageID>([^<]+)<`)
+
+// played answers each query with entries of its own after a delay; a negative one
+// answers never.
+func played(b *testing.B, home string, patient metadatatest.Patient, delay time.Duration) string {
+	body := ebrim.AppendQueryResponseHead(nil, ebrim.Success, nil)
+	for _, e := range metadatatest.New(7).Metadata(patient, benchEntries).Entries {
+		e.ID, e.Home, e.Status = metadata.ID(metadata.NewUUID().String()), home, metadata.Approved
+		body = ebrim.AppendObject(body, e)
+	}
+	body = ebrim.AppendQueryResponseTail(body)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		request, err := io.ReadAll(r.Body)
+		id := benchMessageID.FindSubmatch(request)
+		if err != nil || id == nil || delay < 0 {
+			<-r.Context().Done()
+			return
+		}
+		time.Sleep(delay)
+		answer := soap.AppendOpen(nil, soap.Header{Action: "urn:ihe:iti:2007:CrossGatewayQueryResponse", RelatesTo: string(id[1])})
+		w.Header().Set("Content-Type", soap.ContentType)
+		_, _ = w.Write(soap.AppendClose(append(answer, body...))) // the gateway may have given up
+	}))
+	b.Cleanup(s.Close)
+	return s.URL
+}
+
+// fanOut is a gateway of its own process in front of played communities.
+func fanOut(b *testing.B, patient metadatatest.Patient, delays []time.Duration) *servertest.Server {
+	file := "communities:\n"
+	for i, d := range delays {
+		home := fmt.Sprintf("urn:oid:2.25.8%03d", i)
+		file += fmt.Sprintf("  - {home: %s, query: '%s', deadline: %s, failures: 1000000}\n", home, played(b, home, patient, d), benchDeadline)
+	}
+	path := filepath.Join(b.TempDir(), "communities.yaml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return servertest.Start(b, b.TempDir(), "--gateway-communities", path)
+}
+
+// cpuOf is the processor time of a process so far.
+func cpuOf(b *testing.B, pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	user, err1 := strconv.Atoi(f[11])
+	system, err2 := strconv.Atoi(f[12])
+	if err1 != nil || err2 != nil {
+		b.Fatal(err1, err2)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// peakOf is the largest resident memory of a process so far, in octets.
+func peakOf(b *testing.B, pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kib << 10
+}
+
+// ask sends queries at the rate for a while and reports the latencies and the gateway's
+// processor time for each answer of a community.
+func (r *fanning) ask(b *testing.B, answering int) {
+	one := func() (time.Duration, int) {
+		start := time.Now()
+		found, err := r.client.Find(context.Background(), r.query)
+		var refused *xds.RefusedError // nobody answered in time: no entries
+		if err != nil && !errors.As(err, &refused) {
+			b.Error(err)
+			return 0, 0
+		}
+		return time.Since(start), len(found.Objects)
+	}
+	for range 40 { // connections, caches
+		one()
+	}
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var took []time.Duration
+	var objects atomic.Int64
+	before, ticks := cpuOf(b, r.server.PID), time.NewTicker(time.Second/benchRate)
+	defer ticks.Stop()
+	b.ResetTimer()
+	n := b.N * benchRate
+	for range n {
+		<-ticks.C
+		wait.Go(func() {
+			d, count := one()
+			objects.Add(int64(count))
+			mu.Lock()
+			took = append(took, d)
+			mu.Unlock()
+		})
+	}
+	wait.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	b.ReportMetric(ms(took[len(took)/2]), "p50-ms")
+	b.ReportMetric(ms(took[len(took)*99/100]), "p99-ms")
+	b.ReportMetric(float64(cpuOf(b, r.server.PID)-before)/float64(time.Microsecond)/float64(n*answering), "cpu-µs/answer")
+	b.ReportMetric(float64(objects.Load())/float64(n), "entries/query")
+}
+
+type fanning struct {
+	server *servertest.Server
+	client *xds.Client
+	query  metadata.StoredQuery
+}
+
+func newFanning(b *testing.B, delays []time.Duration) *fanning {
+	patient := metadatatest.New(6).Patient()
+	s := fanOut(b, patient, delays)
+	return &fanning{s, xds.NewClient(xds.Options{RegistryURL: s.Gateway}), metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: patient.ID().CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}}
+}
+
+// BenchmarkGatewayFanOut asks 20 communities, 20 times a second; an iteration is one
+// second. Healthy: each answers after 50 ms. Mixed: 5 to 200 ms, and one is silent until
+// its deadline of 300 ms.
+func BenchmarkGatewayFanOut(b *testing.B) {
+	healthy, mixed := make([]time.Duration, 20), make([]time.Duration, 20)
+	for i := range healthy {
+		healthy[i], mixed[i] = 50*time.Millisecond, time.Duration(5+i*195/18)*time.Millisecond
+	}
+	mixed[19] = -1
+	b.Run("healthy", func(b *testing.B) { newFanning(b, healthy).ask(b, 20) })
+	b.Run("mixed", func(b *testing.B) { newFanning(b, mixed).ask(b, 19) })
+}
+
+// BenchmarkGatewayRetrieve streams a document through two gateways, and the same one
+// directly. SAMDOK_BENCH_MIB is its size, 256 when it is not set.
+func BenchmarkGatewayRetrieve(b *testing.B) {
+	size := int64(256) << 20
+	if v, err := strconv.ParseInt(os.Getenv("SAMDOK_BENCH_MIB"), 10, 64); err == nil {
+		size = v << 20
+	}
+	line := func(s *servertest.Server, more string) string {
+		path := filepath.Join(b.TempDir(), "communities.yaml")
+		if err := os.WriteFile(path, []byte(fmt.Sprintf("communities:\n  - {home: %s, query: '%s'%s}\n", s.HomeCommunityID, s.XCA, more)), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		return path
+	}
+	far := servertest.Start(b, b.TempDir(), "--gateway-respond", "on")
+	middle := servertest.Start(b, b.TempDir(), "--gateway-respond", "on", "--gateway-respond-scope", "communities", "--gateway-communities", line(far, ""))
+	near := servertest.Start(b, b.TempDir(), "--gateway-communities", line(middle, ", bridge: true"))
+
+	g := metadatatest.New(77)
+	patient := g.Patient()
+	d := g.Document(patient, metadatatest.Kinds()[0])
+	d.Entry.Hash, d.Entry.Size = "", metadata.Size{}
+	direct := xds.NewClient(xds.Options{RepositoryURL: far.Repository})
+	attachment := xds.Attachment{EntryID: d.Entry.ID, MimeType: d.Entry.MimeType, Size: size, Open: func() (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(letters{}, size)), nil }}
+	if _, err := direct.Provide(context.Background(), g.Submission(patient, d), []xds.Attachment{attachment}); err != nil {
+		b.Fatal(err)
+	}
+	request := []metadata.DocumentRequest{{Home: far.HomeCommunityID, RepositoryID: far.RepositoryUniqueID, UniqueID: d.Entry.UniqueID}}
+	open := func(c *xds.Client) (first, whole time.Duration) {
+		start := time.Now()
+		_, err := c.Retrieve(context.Background(), request, func(doc xds.Document) error {
+			if _, err := io.ReadFull(doc.Body, make([]byte, 1)); err != nil {
+				return err
+			}
+			first = time.Since(start)
+			n, err := io.Copy(io.Discard, doc.Body)
+			if n+1 != size {
+				b.Errorf("%d octets", n+1)
+			}
+			return err
+		})
+		if err != nil {
+			b.Error(err)
+		}
+		return first, time.Since(start)
+	}
+	through := xds.NewClient(xds.Options{RepositoryURL: near.Gateway})
+	small := []int64{peakOf(b, middle.PID), peakOf(b, near.PID)}
+	var first, near2, near0 time.Duration
+	b.ResetTimer()
+	for range b.N {
+		_, one := open(direct)
+		f, two := open(through)
+		first, near0, near2 = first+f, near0+one, near2+two
+	}
+	b.StopTimer()
+	mib := float64(size>>20) * float64(b.N)
+	b.ReportMetric(mib/near0.Seconds(), "direct-MiB/s")
+	b.ReportMetric(mib/near2.Seconds(), "through-MiB/s")
+	b.ReportMetric(near0.Seconds()/near2.Seconds(), "ratio")
+	b.ReportMetric(float64(first)/float64(time.Millisecond)/float64(b.N), "first-byte-ms")
+	b.ReportMetric(float64(peakOf(b, middle.PID)-small[0])/(1<<20), "middle-growth-MiB")
+	b.ReportMetric(float64(peakOf(b, near.PID)-small[1])/(1<<20), "near-growth-MiB")
+}
+
+// letters reads without end.
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte('a' + i%26)
+	}
+	return len(p), nil
+}
