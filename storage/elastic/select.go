@@ -70,8 +70,8 @@ func (s *sought) entries(f *metadata.DocumentFilter) (c []object) {
 	c = within(c, "created", f.Creation)
 	c = within(c, "started", f.ServiceStart)
 	c = within(c, "stopped", f.ServiceStop)
-	if len(s.without) > 0 {
-		hidden := append(withCodes(nil, "confidentiality", s.without), object{"term": object{"solo": true}})
+	if hidden := withCodes(nil, "confidentiality", s.without); len(hidden) > 0 {
+		hidden = append(hidden, object{"term": object{"solo": true}})
 		c = append(c, object{"bool": object{"must_not": all(hidden...)}})
 	}
 	return c
