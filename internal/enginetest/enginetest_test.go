@@ -60,3 +60,18 @@ func TestEngineThatEnds(t *testing.T) {
 }
 
 var errNever = errors.New("never")
+
+func TestProxy(t *testing.T) {
+	x := Elasticsearch(t)
+	p := NewProxy(t, x.URL)
+	for _, open := range []bool{true, false, true} {
+		if open {
+			p.Open()
+		} else {
+			p.Shut()
+		}
+		if _, err := call("GET", p.URL); (err == nil) != open {
+			t.Errorf("open %v: %v", open, err)
+		}
+	}
+}

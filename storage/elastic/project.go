@@ -20,6 +20,13 @@ func (x *Index) Project(ctx context.Context, t access.Tenant, at Watermark, batc
 	if err := x.project(ctx, t, at, batches, true); err != nil {
 		return at, wrap(op, err)
 	}
+	for i := range batches {
+		if settle := batches[i].Settle; settle != nil {
+			if err := settle(ctx); err != nil {
+				return at, wrap(op, err)
+			}
+		}
+	}
 	to := Watermark{Seq: batches[len(batches)-1].Seq, Generation: at.Generation}
 	if err := x.writeState(ctx, x.hash.tenant(t).id(), to); err != nil {
 		return at, wrap(op, err)

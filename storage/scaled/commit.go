@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
 	"samdok/fault"
+	"samdok/storage"
 	"samdok/storage/elastic"
 	"samdok/storage/keyring"
 	"samdok/storage/s3"
@@ -173,7 +175,7 @@ func (l *line) commit(subs []*submission) {
 	ctx := l.log.ctx
 	for {
 		again, err := r.try(ctx)
-		if err != nil {
+		if err != nil && !again {
 			fail(r.subs, nothing(err))
 			return
 		}
@@ -195,14 +197,20 @@ func nothing(err error) error {
 
 // ask gathers what must be known.
 func (r *round) ask() {
-	streams := map[reference]bool{}
+	known := map[reference]bool{}
+	stream := func(ref reference, s storage.Stream) {
+		if !known[ref] {
+			known[ref] = true
+			r.refs, r.q.Streams = append(r.refs, ref), append(r.q.Streams, s)
+		}
+	}
 	for _, sub := range r.subs {
+		for _, g := range sub.guards {
+			stream(g.ref, g.stream)
+		}
 		for i := range sub.changes {
 			p := &sub.changes[i]
-			if !streams[p.ref] {
-				streams[p.ref] = true
-				r.refs, r.q.Streams = append(r.refs, p.ref), append(r.q.Streams, p.stream)
-			}
+			stream(p.ref, p.stream)
 			r.q.Claims = append(r.q.Claims, p.claims...)
 		}
 		r.q.Refs.IDs = append(r.q.Refs.IDs, sub.refs.IDs...)
@@ -230,7 +238,7 @@ func (r *round) try(ctx context.Context) (again bool, err error) {
 	r.at, r.over, r.next = r.line.at, r.recent, r.line.next
 	r.mu.Unlock()
 	if r.answer, err = r.log.index.At(ctx, r.tenant, r.at, r.q); err != nil {
-		return false, err
+		return r.turned(ctx), err
 	}
 	for {
 		done, err := r.write(ctx)
@@ -243,15 +251,27 @@ func (r *round) try(ctx context.Context) (again bool, err error) {
 	}
 }
 
+// turned tells, after an error, whether the generation that was asked is not the one
+// that is read any more.
+func (r *round) turned(ctx context.Context) bool {
+	if r.refresh(ctx) != nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.line.at.Generation != r.at.Generation
+}
+
 // write checks against everything that is known and creates the next batch. done:
 // all are answered, or will be by the projector.
 func (r *round) write(ctx context.Context) (done bool, err error) {
 	accepted, refused, v := r.decide()
-	if len(refused) > 0 && !r.fresh {
+	empty := !slices.ContainsFunc(accepted, func(sub *submission) bool { return len(sub.changes) > 0 })
+	if (len(refused) > 0 || empty) && !r.fresh {
 		return false, r.freshen(ctx)
 	}
-	if len(accepted) == 0 {
-		r.refuse(refused, r.next-1)
+	if empty { // but for guards
+		r.refuse(append(refused, accepted...), r.next-1)
 		return true, nil
 	}
 	b, d, err := r.make(ctx, accepted, v)

@@ -65,6 +65,7 @@ func (l *line) work(ctx context.Context) {
 		}
 		l.log.o.Log.Warn("a batch could not be projected", "seq", todo[0].seq, "error", err)
 		l.answerLate(err)
+		_ = l.refresh(ctx) // another generation may be read by now; work goes on in any case
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -87,6 +88,7 @@ func (l *line) step(ctx context.Context, at elastic.Watermark, todo []*batch) (e
 		}
 		return at, nil
 	}
+	l.log.o.Step("before a batch is projected")
 	if first.generation != 0 {
 		return l.turn(ctx, at, first)
 	}

@@ -46,21 +46,50 @@ func (l *Log) changes(ctx context.Context, t access.Tenant, s storage.Stream, fr
 			yield(change{}, err)
 			return
 		}
-		p := places{line: one}
+		var groups []group
 		for r, err := range l.index.Changes(ctx, t, at, s, max(from, 1)) {
-			var c change
-			if err == nil {
-				c, err = p.change(ctx, s, r)
-			}
 			if err != nil {
 				yield(change{}, err)
 				return
 			}
-			if !c.gone && !yield(c, nil) {
+			if n := len(groups); n == 0 || groups[n-1].seq != r.Seq {
+				groups = append(groups, group{seq: r.Seq})
+			}
+			g := &groups[len(groups)-1]
+			g.versions = append(g.versions, r.Version)
+		}
+		for some, err := range inOrder(ctx, 1, uint64(len(groups)), func(ctx context.Context, n uint64) ([]change, error) {
+			return one.group(ctx, s, groups[n-1])
+		}) {
+			if err != nil {
+				yield(change{}, err)
 				return
+			}
+			for _, c := range some {
+				if !c.gone && !yield(c, nil) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// group are changes of one stream that follow one another in a batch.
+type group struct {
+	seq      uint64
+	versions []storage.Version
+}
+
+func (l *line) group(ctx context.Context, s storage.Stream, g group) ([]change, error) {
+	p := places{line: l}
+	some := make([]change, len(g.versions))
+	for i, v := range g.versions {
+		var err error
+		if some[i], err = p.change(ctx, s, elastic.Range{Version: v, Seq: g.seq}); err != nil {
+			return nil, err
+		}
+	}
+	return some, nil
 }
 
 // places reads changes where they lie; it keeps the last batch.
@@ -166,10 +195,12 @@ func (l *Log) feed(ctx context.Context, t access.Tenant, after storage.Position,
 		return storage.ErrPosition
 	}
 	p := places{line: one}
-	for n := max(seq, 1); n <= last.Seq; n++ {
-		if p.raw, err = one.read(ctx, n); err != nil {
+	for raw, err := range inOrder(ctx, max(seq, 1), last.Seq, one.read) {
+		if err != nil {
 			return err
 		}
+		n := raw.seq
+		p.raw = raw
 		if n == seq && (place >= len(p.raw.records) || p.raw.records[place].kind != recordChange) {
 			return storage.ErrPosition
 		}

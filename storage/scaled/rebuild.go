@@ -357,6 +357,12 @@ func (r *rebuild) dropOld(ctx context.Context) error {
 			oldest = at.Generation
 		}
 	}
+	if oldest == 0 {
+		return nil // there are no tenants
+	}
+	if err := r.index.Serve(ctx, oldest); err != nil { // to tenants who come now
+		return err
+	}
 	for _, g := range all {
 		if g < oldest {
 			if err := r.index.Drop(ctx, g); err != nil {

@@ -13,6 +13,7 @@ import (
 // submission is one Append on its way through a line.
 type submission struct {
 	changes []prepared
+	guards  []guarded
 	refs    storage.Refs // what must be known of objects to check it
 	size    int          // of its texts, bytes
 	// alone runs instead, when no batch is on its way.
@@ -39,6 +40,14 @@ type prepared struct {
 	events []storage.Event
 	claims []storage.Claim
 	links
+}
+
+// guarded is a stream that must be at a version, before the Append, and stays there:
+// a change without events.
+type guarded struct {
+	ref    reference
+	stream storage.Stream
+	expect storage.Version
 }
 
 // links are the objects that a change leads to.
@@ -87,11 +96,16 @@ const maxText = 32 << 20
 // prepare encodes the changes. What it keeps is its own: the caller may do what he
 // likes with the events afterwards.
 func (l *line) prepare(changes []storage.Change) (*submission, error) {
-	sub := &submission{changes: make([]prepared, len(changes)), done: make(chan error, 1)}
+	sub := &submission{done: make(chan error, 1)}
 	enc := l.log.encoders.Get().(*encoding.Encoder)
 	defer l.log.encoders.Put(enc)
 	for i := range changes {
-		c, p := &changes[i], &sub.changes[i]
+		c := &changes[i]
+		ref := l.log.index.Reference(l.tenant, c.Stream)
+		if len(c.Events)+len(c.Claims) == 0 {
+			sub.guards = append(sub.guards, guarded{ref, c.Stream, c.Expect})
+			continue
+		}
 		text, err := appendText(nil, enc, c.Stream, c.Events, c.Claims)
 		if err != nil {
 			return nil, err
@@ -103,8 +117,9 @@ func (l *line) prepare(changes []storage.Change) (*submission, error) {
 		if err != nil {
 			return nil, err
 		}
-		*p = prepared{ref: l.log.index.Reference(l.tenant, c.Stream), stream: c.Stream, expect: c.Expect,
+		p := prepared{ref: ref, stream: c.Stream, expect: c.Expect,
 			text: text, events: said.events, claims: said.claims, links: linksOf(said.events)}
+		sub.changes = append(sub.changes, p)
 		sub.refs.IDs = append(append(append(sub.refs.IDs, p.ends...), p.touched...), p.removed...)
 		sub.refs.AssociationsOf = append(sub.refs.AssociationsOf, p.removed...)
 	}

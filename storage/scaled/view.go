@@ -108,6 +108,11 @@ func (v *view) check(sub *submission) error {
 }
 
 func (v *view) versions(sub *submission) error {
+	for _, g := range sub.guards {
+		if v.heads[g.ref].Version != g.expect {
+			return storage.ErrConflict
+		}
+	}
 	more, closed := map[reference]storage.Version{}, map[reference]bool{}
 	for i := range sub.changes {
 		p := &sub.changes[i]

@@ -17,6 +17,9 @@ type LogEngine struct {
 	// Open opens the engine in dir, anew each time it is called. The returned
 	// function closes it.
 	Open func(tb testing.TB, dir string) (LogIndex, func() error)
+	// Pace is how much longer than in one process on a local disk an Append takes, for
+	// tests that kill after some time; 0 is 1.
+	Pace int
 }
 
 // RunLogIndex runs the suite for storage.Log and storage.Index (promises P1 to

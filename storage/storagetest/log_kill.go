@@ -222,7 +222,7 @@ func RunLogKill(t *testing.T, e LogEngine, rounds int) {
 	var acked []metadata.ID
 	acks := 0
 	for round := range rounds {
-		fresh := killedLog(t, dir, round, time.Duration(20+rand.IntN(230))*time.Millisecond)
+		fresh := killedLog(t, dir, round, time.Duration(max(1, e.Pace)*(20+rand.IntN(230)))*time.Millisecond)
 		for _, line := range fresh {
 			acked = append(acked, line...)
 		}

@@ -1,0 +1,77 @@
+package interop
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"samdok/internal/servertest"
+	"samdok/metadata"
+	"samdok/metadata/ebrim"
+	"samdok/metadata/metadatatest"
+	"samdok/soap/xds"
+)
+
+// IPF's registry and repository are one community behind our initiating gateway, beside
+// the own one: a document that was provided to each is found and opened through it.
+func TestIPFBehindGateway(t *testing.T) {
+	const far = "urn:oid:2.25.9001"
+	base, end := peer(t)
+	file := filepath.Join(t.TempDir(), "communities.yaml")
+	if err := os.WriteFile(file, []byte(fmt.Sprintf("communities:\n  - {home: %s, name: IPF, kind: xds, query: '%s/iti18', retrieve: '%s/iti43'}\n", far, base, base)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := servertest.Start(t, t.TempDir(), "--gateway-communities", file)
+	g := metadatatest.New(rand.Uint64())
+	patient := g.Patient()
+	provide := func(c *xds.Client, n int) metadatatest.Document {
+		t.Helper()
+		d := g.Document(patient, metadatatest.Kinds()[n])
+		if _, err := c.Provide(t.Context(), g.Submission(patient, d), []xds.Attachment{xds.BytesAttachment(d.Entry.ID, d.Entry.MimeType, d.Bytes)}); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	there := provide(xds.NewClient(xds.Options{ProvideURL: base + "/iti41"}), 0)
+	here := provide(xds.NewClient(xds.Options{RepositoryURL: s.Repository}), 1)
+
+	c := xds.NewClient(xds.Options{RegistryURL: s.Gateway, RepositoryURL: s.Gateway})
+	query := metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: patient.ID().CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}
+	found, err := c.Find(t.Context(), query)
+	if err != nil || found.Status != ebrim.Success || len(found.Objects) != 2 {
+		t.Fatalf("%+v %v", found, err)
+	}
+	wanted := map[string]metadatatest.Document{there.Entry.UniqueID + far: there, here.Entry.UniqueID + s.HomeCommunityID: here}
+	var requests []metadata.DocumentRequest
+	for _, o := range found.Objects {
+		e := o.(*metadata.DocumentEntry)
+		if e.Home == far && e.RepositoryID == "" {
+			e.RepositoryID = "1.2.3.4" // the peer does not say which it is, and takes any
+		}
+		requests = append(requests, metadata.DocumentRequest{Home: e.Home, RepositoryID: e.RepositoryID, UniqueID: e.UniqueID})
+	}
+	opened := 0
+	if _, err := c.Retrieve(t.Context(), requests, func(d xds.Document) error {
+		b, err := io.ReadAll(d.Body)
+		if want := wanted[d.Request.UniqueID+d.Request.Home]; string(b) != string(want.Bytes) {
+			t.Errorf("%+v came with %d octets, expected %d", d.Request, len(b), len(want.Bytes))
+		}
+		opened++
+		return err
+	}); err != nil || opened != 2 {
+		t.Errorf("%d documents, %v", opened, err)
+	}
+	byID := metadata.StoredQuery{Home: far, Query: &metadata.GetDocuments{Documents: metadata.Target{UniqueIDs: []string{there.Entry.UniqueID}}}}
+	if got, err := c.Find(t.Context(), byID); err != nil || len(got.Objects) != 1 {
+		t.Errorf("by id: %+v %v", got, err)
+	}
+
+	// The peer ends: the own document comes, and who is missing is named.
+	end()
+	if found, err = c.Find(t.Context(), query); err != nil || found.Status != ebrim.PartialSuccess || len(found.Objects) != 1 || len(found.Problems) != 1 || found.Problems[0].Location != far {
+		t.Errorf("%+v %v", found, err)
+	}
+}

@@ -1,0 +1,77 @@
+package scaled_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"samdok/metadata/metadatatest"
+	"samdok/storage/scaled"
+	"samdok/storage/storagetest"
+)
+
+func differences(t testing.TB, l *scaled.Log) (all []string) {
+	t.Helper()
+	must(t, l.Verify(context.Background(), nil, func(d scaled.Difference) { all = append(all, d.Stream+" "+d.What) }))
+	return all
+}
+
+// What is in order has no difference; what was taken out of the index or the journal
+// is named, without telling whose it is.
+func TestVerify(t *testing.T) {
+	p := newPlace(t)
+	l := open(t, p)
+	g := metadatatest.New(9)
+	patients := []metadatatest.Patient{g.Patient(), g.Patient()}
+	for _, patient := range append(patients, patients...) {
+		must(t, persist(l, storagetest.NewChange(g.Metadata(patient, 1), 0)))
+	}
+	if all := differences(t, l); len(all) > 0 {
+		t.Fatalf("%q", all)
+	}
+	send(t, p.Index.URL+"/"+p.Index.Prefix+"changes-000001/_delete_by_query?refresh=true", `{"query":{"term":{"version":2}}}`)
+	all := differences(t, l)
+	if len(all) == 0 || !strings.Contains(strings.Join(all, "\n"), "leads to 1 changes") {
+		t.Errorf("after a part of the index was deleted: %q", all)
+	}
+	alter(t, p)
+	all = append(all, differences(t, l)...)
+	text := strings.Join(all, "\n")
+	if !strings.Contains(text, "batch 2") || !strings.Contains(text, "batch 3 does not follow") {
+		t.Errorf("after a batch was altered: %q", all)
+	}
+	for _, patient := range patients {
+		if strings.Contains(text, patient.ID().ID) {
+			t.Error("a difference tells whose it is")
+		}
+	}
+}
+
+// alter puts an older batch in the place of batch 2.
+func alter(t testing.TB, p place) {
+	t.Helper()
+	u, err := url.Parse(p.Bucket.Endpoint)
+	must(t, err)
+	transport := &http.Transport{DisableKeepAlives: true}
+	c, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4(p.Bucket.AccessKey, p.Bucket.SecretKey, ""), Transport: transport})
+	must(t, err)
+	src := minio.CopySrcOptions{Bucket: p.Bucket.Name, Object: "journal/test/0000000000000001"}
+	_, err = c.CopyObject(context.Background(), minio.CopyDestOptions{Bucket: p.Bucket.Name, Object: "journal/test/0000000000000002"}, src)
+	must(t, err)
+}
+
+func send(t testing.TB, url, body string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Post(url, "application/json", strings.NewReader(body))
+	must(t, err)
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", url, res.Status)
+	}
+}
