@@ -110,34 +110,62 @@ type write struct {
 	index, id, routing string
 	version            uint64
 	source             any
+	// first: it must be there before the next one, and goes with it in one call.
+	first bool
 }
 
-// bulkBytes is about how much one call writes.
-const bulkBytes = 4 << 20
+// bulkBytes is about how much one call writes, bulkCalls how many run at a time.
+const (
+	bulkBytes = 4 << 20
+	bulkCalls = 4
+)
 
-// bulk writes documents, all of them or an error. old tells whether some were
-// there already. show lets searches see them.
+// bulk writes documents, all of them or an error. old tells whether the caller
+// must refresh to let searches see them: some were there already, or they took
+// more than one call. show: they are seen without that otherwise.
 func (x *Index) bulk(ctx context.Context, list []write, show bool) (old bool, err error) {
-	if len(list) == 0 {
-		return false, nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type result struct {
+		old bool
+		err error
 	}
-	for from := 0; from < len(list); {
+	results, running := make(chan result, bulkCalls), 0
+	take := func() {
+		r := <-results
+		running--
+		old = old || r.old
+		if r.err != nil {
+			cancel()
+		}
+		if err == nil {
+			err = r.err
+		}
+	}
+	for from := 0; from < len(list) && err == nil; {
 		var b []byte
 		to := from
-		for ; to < len(list) && len(b) < bulkBytes; to++ {
-			if b, err = list[to].append(b); err != nil {
-				return false, err
-			}
+		for ; to < len(list) && (len(b) < bulkBytes || list[to-1].first) && err == nil; to++ {
+			b, err = list[to].append(b)
+		}
+		if err != nil {
+			break
 		}
 		whole := from == 0 && to == len(list)
-		some, err := x.bulkSome(ctx, list[from:to], b, show && whole)
-		if err != nil {
-			return false, err
+		if running == bulkCalls {
+			take()
 		}
-		old = old || some || show && !whole // the caller refreshes
+		running++
+		go func(part []write) {
+			some, err := x.bulkSome(ctx, part, b, show && whole)
+			results <- result{some || show && !whole, err}
+		}(list[from:to])
 		from = to
 	}
-	return old, nil
+	for running > 0 {
+		take()
+	}
+	return old, err
 }
 
 func (w *write) append(b []byte) ([]byte, error) {

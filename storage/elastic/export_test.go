@@ -1,4 +1,16 @@
 package elastic
 
+import (
+	"context"
+
+	"samdok/access"
+	"samdok/storage"
+)
+
 // Prefix of the names of its indexes.
 func (x *Index) Prefix() string { return x.options.Prefix }
+
+// FindAt is Find as of a batch.
+func (x *Index) FindAt(ctx context.Context, t access.Tenant, at Watermark, s storage.Stream, f storage.Filter, yield func(storage.Placed, error) bool) error {
+	return x.find(ctx, t, at, s, seek(f, access.Restriction{}), yield)
+}

@@ -31,7 +31,8 @@ type Options struct {
 	Secret [32]byte
 	// Keys opens data keys; nil: nothing is sealed.
 	Keys Keys
-	// Shards of the indexes of a new generation: 1. Replicas of each: 0 means one as
+	// Shards of the largest index of a new generation: 1; the others have a quarter
+	// and a sixteenth of them. Replicas of each: 0 means one as
 	// soon as there are two nodes, a negative number none.
 	Shards, Replicas int
 	// Timeout of a call with its repetitions: 30 s. Attempts of one: 6.

@@ -87,11 +87,15 @@ func (x *Index) definition(k kind, name string) ([]byte, error) {
 	switch k {
 	case stateIndex:
 		settings["number_of_shards"] = 1
+	case idsIndex: // a quarter of the bytes; the fewer, the fewer calls between nodes
+		settings["number_of_shards"] = max(1, x.options.Shards/4)
+		body["aliases"] = object{writing(name): object{}}
+	case streamsIndex:
+		settings["number_of_shards"] = max(1, x.options.Shards/16)
+		body["aliases"] = object{writing(name): object{}}
 	case changesIndex:
 		// A patient's changes lie side by side: a search reads one place of the disk.
 		settings["sort"] = object{"field": []string{"stream", "version", "part"}}
-		fallthrough
-	default:
 		body["aliases"] = object{writing(name): object{}}
 	}
 	return json.Marshal(body)

@@ -91,7 +91,11 @@ func (s *selection) gather(added []storage.Added) {
 			addCodes(&s.Practice, o.Practice)
 			addCodes(&s.Confidentiality, o.Confidential...)
 			addCodes(&s.Event, o.EventCodes...)
-			add(&s.Created, moment(o.CreationTime))
+			if o.Kind == metadata.OnDemand {
+				add(&s.Created, noMoment) // every range finds it, whatever it says
+			} else {
+				add(&s.Created, moment(o.CreationTime))
+			}
 			add(&s.Started, moment(o.ServiceStart))
 			add(&s.Stopped, moment(o.ServiceStop))
 		case *metadata.SubmissionSet:

@@ -105,11 +105,11 @@ func (w *working) writes() (changes, others []write, err error) {
 		if err := d.settle(); err != nil {
 			return nil, nil, err
 		}
-		changes = append(changes, write{parts, d.place.id(), d.Stream, d.dirty, &d.part})
+		changes = append(changes, write{index: parts, id: d.place.id(), routing: d.Stream, version: d.dirty, source: &d.part})
 	}
 	for h, d := range w.streams {
 		if d.dirty > 0 {
-			others = append(others, write{streams, h.id(), "", d.dirty, &d.stream})
+			others = append(others, write{index: streams, id: h.id(), version: d.dirty, source: &d.stream})
 		}
 	}
 	for h, d := range w.ids {
@@ -118,10 +118,10 @@ func (w *working) writes() (changes, others []write, err error) {
 		}
 		stay, page := d.turn(d.holders)
 		if len(page) > 0 {
-			others = append(others, write{ids, pageID(h, d.Pages), h.id(), d.dirty, &identifier{Holders: encodeHolders(page)}})
+			others = append(others, write{index: ids, id: pageID(h, d.Pages), routing: h.id(), version: d.dirty, source: &identifier{Holders: encodeHolders(page)}, first: true})
 		}
 		d.Holders = encodeHolders(stay)
-		others = append(others, write{ids, h.id(), h.id(), d.dirty, &d.identifier})
+		others = append(others, write{index: ids, id: h.id(), version: d.dirty, source: &d.identifier})
 	}
 	return changes, others, nil
 }

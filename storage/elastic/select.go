@@ -70,8 +70,8 @@ func (s *sought) entries(f *metadata.DocumentFilter) (c []object) {
 	c = within(c, "created", f.Creation)
 	c = within(c, "started", f.ServiceStart)
 	c = within(c, "stopped", f.ServiceStop)
-	if len(s.without) > 0 {
-		hidden := append(withCodes(nil, "confidentiality", s.without), object{"term": object{"solo": true}})
+	if hidden := withCodes(nil, "confidentiality", s.without); len(hidden) > 0 {
+		hidden = append(hidden, object{"term": object{"solo": true}})
 		c = append(c, object{"bool": object{"must_not": all(hidden...)}})
 	}
 	return c
@@ -98,6 +98,9 @@ func withCodes(c []object, field string, any []metadata.CodeRef) []object {
 	}
 	var terms []string
 	for _, ref := range any {
+		if ref == (metadata.CodeRef{}) {
+			return c // also what has no such code: left to the exact filter
+		}
 		terms = append(terms, codeTerm(ref))
 	}
 	return append(c, object{"terms": object{field: terms}})
