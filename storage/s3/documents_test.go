@@ -60,6 +60,7 @@ func documentsEngine(t *testing.T, sealed bool) storagetest.DocumentsEngine {
 			must(tb, err)
 			return d, done
 		},
+		Idle:  func(d storage.Documents) { d.(*Documents).s.idle() },
 		Edges: []int64{threshold, body.BlockSize, 5 * body.BlockSize, partSize},
 		Large: sealed, Allocate: 32 << 20,
 		Damage: func(t *testing.T, dir string, key storage.DocumentKey, check func(string)) {
@@ -155,6 +156,15 @@ func damage(t *testing.T, o Options, key storage.DocumentKey, check func(string)
 		copy(bad[pkg:], good[:pkg])
 		try("blocks swapped", bad)
 		try("a block cut out", append(bytes.Clone(good[:pkg]), good[2*pkg:]...))
+	}
+	if p.keyID == 0 { // a sound document that has another key
+		q := p
+		q.random[0]++
+		was, err := parseTail(good, &p, int64(len(good)))
+		must(t, err)
+		end, _, err := q.end(keyring.Key{}, &storage.DocumentInfo{Size: was.size})
+		must(t, err)
+		try("another document", append(bytes.Clone(good[:was.stored]), end...))
 	}
 	if p.keyID != 0 { // a sound document that nobody has sealed
 		q := p

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -79,8 +80,9 @@ func letters(n int) (all []storage.Letter) {
 // after they were settled.
 func TestCarriersAreHealed(t *testing.T) {
 	dead := false
+	var spread atomic.Int32 // letters that came through before the writer died
 	m := &meddler{before: func(r *http.Request) (*http.Response, error) {
-		if dead && r.Method == http.MethodPut && !strings.Contains(r.URL.Path, carriersDir) {
+		if dead && r.Method == http.MethodPut && !strings.Contains(r.URL.Path, carriersDir) && spread.Add(1) != 1 {
 			return nil, syscall.ECONNRESET
 		}
 		return nil, nil
@@ -101,6 +103,7 @@ func TestCarriersAreHealed(t *testing.T) {
 		"advanced": func(o *Outbox, l []storage.Letter) error { return o.Advance(ctx, "a", "", "1", l) },
 	} {
 		dead = true
+		spread.Store(0)
 		must(t, write(box(), letters(3)))
 		dead = false
 		others := []*Outbox{box(), box(), box()}

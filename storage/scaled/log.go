@@ -229,7 +229,7 @@ func (l *Log) usable(ctx context.Context, t access.Tenant) (*line, error) {
 }
 
 // healing is how long a caller waits for a projection that is behind.
-const healing = 3 * time.Second
+const healing = 10 * time.Second
 
 // Waiting is how many submissions wait, for metrics.
 func (l *Log) Waiting() (n int) {

@@ -28,6 +28,9 @@ type DocumentsEngine struct {
 	// that is stored and read; default 16 MiB. An engine across a network has
 	// requests to make.
 	Allocate uint64
+	// Idle lets go of connections that are kept for later, which are no leak; nil for
+	// an engine without any.
+	Idle func(storage.Documents)
 	// Damage alters, cuts or swaps stored bytes of a key in every way the engine
 	// can think of, one after another; after each it calls check and puts the
 	// bytes back.

@@ -161,6 +161,9 @@ func (e *DocumentsEngine) concurrent(t *testing.T) {
 		t.Fatalf("%d keys, want %d", n, 8*40)
 	}
 	for range 100 {
+		if e.Idle != nil {
+			e.Idle(d)
+		}
 		if runtime.NumGoroutine() <= before {
 			return
 		}
