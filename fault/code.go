@@ -56,6 +56,7 @@ const (
 	MetadataUpdateError     Code = "XDSMetadataUpdateError"
 	MetadataUpdateOperation Code = "XDSMetadataUpdateOperationError"
 	MetadataVersionError    Code = "XDSMetadataVersionError"
+	ObjectTypeError         Code = "XDSObjectTypeError"
 	PatientIDReconciliation Code = "XDSPatientIDReconciliationError"
 	ReferencesExist         Code = "ReferencesExistException"
 	RemoveDocumentsError    Code = "XDSRemoveDocumentsError"

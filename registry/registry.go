@@ -26,7 +26,10 @@ type Options struct {
 	// UnknownLogicalID is the error of an update (ITI-57) of what nothing is
 	// registered for; "" is UnresolvedReferenceException.
 	UnknownLogicalID fault.Code
-	Limits           Limits
+	// ObjectTypeError: a restricted update (ITI-92) that changes the objectType is
+	// answered XDSObjectTypeError instead of UnmodifiableMetadataError.
+	ObjectTypeError bool
+	Limits          Limits
 }
 
 // Limits of one request. Zero values mean the defaults.
@@ -74,6 +77,7 @@ type Registry struct {
 	// knownOnly: Options.KnownPatients.
 	knownOnly bool
 	unknownID fault.Code // Options.UnknownLogicalID
+	otherType fault.Code // of an ITI-92 with another objectType
 }
 
 // Ready is nil: a registry of its own answers for itself when it is asked.
@@ -81,9 +85,13 @@ func (r *Registry) Ready(context.Context) error { return nil }
 
 // New makes a Registry.
 func New(o Options) *Registry {
-	return &Registry{
+	r := &Registry{
 		log: o.Log, index: o.Index, profile: o.Profile, clock: o.Clock,
 		knownOnly: o.KnownPatients, home: o.Home, limits: o.Limits.withDefaults(),
-		unknownID: cmp.Or(o.UnknownLogicalID, fault.UnresolvedReference),
+		unknownID: cmp.Or(o.UnknownLogicalID, fault.UnresolvedReference), otherType: fault.UnmodifiableMetadata,
 	}
+	if o.ObjectTypeError {
+		r.otherType = fault.ObjectTypeError
+	}
+	return r
 }

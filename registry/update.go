@@ -125,7 +125,7 @@ func (r *Registry) tryUpdate(ctx context.Context, t access.Tenant, u *update) (R
 	if err != nil {
 		return Receipt{}, err
 	}
-	c := &updateCheck{update: u, view: v, problems: u.before[:len(u.before):len(u.before)], unknown: r.unknownPatient(v.standings[u.stream]), unknownID: r.unknownID}
+	c := &updateCheck{update: u, view: v, problems: u.before[:len(u.before):len(u.before)], unknown: r.unknownPatient(v.standings[u.stream]), unknownID: r.unknownID, otherType: r.otherType, home: r.home}
 	plan := c.run()
 	if err := fault.Of("registry.Update", c.problems); err != nil {
 		return Receipt{}, err

@@ -16,8 +16,10 @@ type updateCheck struct {
 	*view
 	problems []fault.Problem
 	unknown  bool // the patient is not known, or was merged into another one
-	// unknownID is the error of an ITI-57 under an unknown logical id.
-	unknownID fault.Code
+	// unknownID is the error of an ITI-57 under an unknown logical id, otherType of an
+	// ITI-92 with another objectType.
+	unknownID, otherType fault.Code
+	home                 string
 }
 
 func (c *updateCheck) report(id metadata.ID, code fault.Code, format string, args ...any) {
@@ -84,6 +86,10 @@ func (c *updateCheck) revision(rev *revision) {
 		c.report(id, fault.PatientIDReconciliation, "%s '%s': the patientId is not that of the submission set; one request is about one patient.", className(rev.object), c.name(id))
 	}
 	previous, ok := c.newest(lid, nil)
+	if home := metadata.HomeOf(rev.object); c.restricted && home != "" && home != c.home && (!ok || home != metadata.HomeOf(previous.Object)) {
+		c.report(id, fault.UnknownCommunity, "%s '%s': its homeCommunityId %s is not this community's, and updates are not forwarded to others.", className(rev.object), c.name(id), home)
+		return
+	}
 	if !ok {
 		code := c.unknownID
 		if c.restricted {
@@ -140,11 +146,13 @@ func (c *updateCheck) unmodifiable(rev *revision, old, e *metadata.DocumentEntry
 	if c.stream != rev.previous.Stream || old.PatientID != e.PatientID {
 		report(fault.PatientIDReconciliation, "the patientId changes; a restricted update keeps it.")
 	}
+	if old.Kind != e.Kind {
+		report(c.otherType, "objectType changes; a restricted update keeps it.")
+	}
 	for _, a := range []struct {
 		name string
 		same bool
 	}{
-		{"objectType", old.Kind == e.Kind},
 		{"availabilityStatus", rev.stated == metadata.StatusUnknown || rev.stated == old.Status},
 		{"documentAvailability", old.Availability == e.Availability},
 		{"repositoryUniqueId", old.RepositoryID == e.RepositoryID},

@@ -314,6 +314,40 @@ func TestUnknownLogicalIDIsAChoice(t *testing.T) {
 	}
 }
 
+// The error of a changed objectType has two names, and an entry of another community
+// is nobody's here.
+func TestRestrictedUpdateChoices(t *testing.T) {
+	for chosen, want := range map[bool]fault.Code{false: fault.UnmodifiableMetadata, true: fault.ObjectTypeError} {
+		w := newWorld(t, newMemory(), func(o *registry.Options) { o.ObjectTypeError = chosen })
+		doc, sub := w.registered(), w.set()
+		w.revise(sub, doc.ID, func(o metadata.Object) {
+			e := o.(*metadata.DocumentEntry)
+			e.Kind, e.Hash, e.Size, e.CreationTime = metadata.OnDemand, "", metadata.Size{}, ""
+		})
+		_, err := w.update(sub, true)
+		w.wantRefused(err, want)
+	}
+	for home, want := range map[string]fault.Code{"urn:oid:1.2.3": "", "": "", "urn:oid:1.2.4": fault.UnknownCommunity} {
+		w := newWorld(t, newMemory(), func(o *registry.Options) { o.Home = "urn:oid:1.2.3" })
+		doc, sub := w.registered(), w.set()
+		w.revise(sub, doc.ID, func(o metadata.Object) { o.(*metadata.DocumentEntry).Home = home })
+		if want == "" {
+			if _, err := w.update(sub, true); err != nil {
+				t.Errorf("home %q: %v", home, fault.ProblemsOf(err))
+			}
+			continue
+		}
+		_, err := w.update(sub, true)
+		w.wantRefused(err, want)
+		sub = w.set()
+		w.revise(sub, doc.ID, func(o metadata.Object) {
+			o.(*metadata.DocumentEntry).Home, o.(*metadata.DocumentEntry).LogicalID = home, metadata.NewUUID().ID()
+		})
+		_, err = w.update(sub, true)
+		w.wantRefused(err, want)
+	}
+}
+
 // Every way to be wrong, with the code and the place that the standard wants.
 func TestUpdateRefusals(t *testing.T) {
 	type s = *metadata.Submission

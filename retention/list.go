@@ -48,16 +48,27 @@ type Part struct {
 	Objects []metadata.ID `json:"objects,omitempty"`
 }
 
-// List is the append-only file of erasures: a line of JSON each. It is durable
-// before anything is destroyed. Use Open. Its methods may be called at the same
-// time.
+// Lines is where a list is kept: lines in their order, durable once they are
+// appended.
+type Lines interface {
+	// Read returns the lines from the n-th on; 0 is the first.
+	Read(n int) ([][]byte, error)
+	// Append makes the n-th line durable. ErrTaken: another node wrote one.
+	Append(n int, line []byte) error
+	Close() error
+}
+
+// ErrTaken: there is such a line already.
+var ErrTaken = errors.New("retention: another node has written that line of the list")
+
+// List is the append-only list of erasures: a line of JSON each, durable before
+// anything is destroyed. Its methods may be called at the same time.
 type List struct {
-	path string
-	mu   sync.Mutex
-	f    disk.File
-	end  int64
-	all  []Erasure // by their order, in their last state
-	at   map[string]int
+	mu    sync.Mutex
+	lines Lines
+	n     int       // of lines that are read
+	all   []Erasure // by their order, in their last state
+	at    map[string]int
 }
 
 type listHead struct {
@@ -69,52 +80,77 @@ type listHead struct {
 // when there is none. repository is the repositoryUniqueId of the data, so that a
 // list cannot be used on the data of others.
 func OpenList(dir, repository string) (*List, error) {
-	l := &List{path: filepath.Join(dir, ListName), at: map[string]int{}}
-	fsys := disk.OS{}
-	if err := fsys.MkdirAll(dir); err != nil {
-		return nil, fmt.Errorf("list of erasures: %w", err)
-	}
-	f, err := fsys.Open(l.path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openFile(dir)
 	if err != nil {
-		return nil, fmt.Errorf("list of erasures: %w", err)
+		return nil, err
 	}
-	l.f = f
+	return OpenListOn(f, repository)
+}
+
+// OpenListOn opens a list that is kept elsewhere, which it closes.
+func OpenListOn(lines Lines, repository string) (*List, error) {
+	l := &List{lines: lines, at: map[string]int{}}
 	if err := l.load(repository); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, lines.Close())
 	}
-	return l, errors.Join(fsys.SyncDir(dir))
+	return l, nil
 }
 
 func (l *List) load(repository string) error {
-	size, err := l.f.Size()
+	head, err := json.Marshal(listHead{ListFormat, repository})
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.path, err)
+		return err
 	}
-	b := make([]byte, size)
-	if size > 0 {
-		if _, err := l.f.ReadAt(b, 0); err != nil {
-			return fmt.Errorf("%s: %w", l.path, err)
+	lines, err := l.lines.Read(0)
+	if err == nil && len(lines) == 0 {
+		if err = l.lines.Append(0, head); errors.Is(err, ErrTaken) {
+			err = nil
+		}
+		if err == nil {
+			lines, err = l.lines.Read(0)
 		}
 	}
-	whole := bytes.LastIndexByte(b, '\n') + 1 // a line that was cut off was never acted on
-	if whole == 0 {
-		head, err := json.Marshal(listHead{ListFormat, repository})
-		if err != nil {
-			return err
-		}
-		return l.write(append(head, '\n'))
+	if err != nil {
+		return fmt.Errorf("list of erasures: %w", err)
 	}
-	if l.all, err = ParseList(b[:whole], repository); err != nil {
-		return fmt.Errorf("%s: %w", l.path, err)
+	all, err := ParseList(bytes.Join(lines, []byte("\n")), repository)
+	if err != nil {
+		return fmt.Errorf("list of erasures: %w", err)
 	}
+	l.n, l.all = len(lines), all
 	for i := range l.all {
 		l.at[l.all[i].ID] = i
 	}
-	l.end = int64(whole)
-	if int64(whole) < size {
-		return errors.Join(l.f.Truncate(l.end), l.f.Sync())
+	return nil
+}
+
+// refresh reads what other nodes wrote.
+func (l *List) refresh() error {
+	lines, err := l.lines.Read(l.n)
+	if err != nil {
+		return fmt.Errorf("list of erasures: %w", err)
+	}
+	for _, line := range lines {
+		var e Erasure
+		if err := json.Unmarshal(line, &e); err != nil || e.ID == "" {
+			return fmt.Errorf("list of erasures: line %d is damaged; put the list back from its copy", l.n+1)
+		}
+		l.note(e)
+		l.n++
 	}
 	return nil
+}
+
+// note takes a line in.
+func (l *List) note(e Erasure) {
+	if i, known := l.at[e.ID]; !known {
+		l.at[e.ID] = len(l.all)
+		l.all = append(l.all, e)
+	} else if e.State == Begun {
+		l.all[i] = e
+	} else {
+		l.all[i].State = e.State
+	}
 }
 
 // ParseList reads a list; each erasure is in its last state. repository "" takes a
@@ -160,30 +196,21 @@ func (l *List) Add(e Erasure) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.write(append(b, '\n')); err != nil {
-		return err
+	for {
+		err := l.lines.Append(l.n, b)
+		if errors.Is(err, ErrTaken) {
+			if err := l.refresh(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		l.n++
+		l.note(e)
+		return nil
 	}
-	if i, known := l.at[e.ID]; !known {
-		l.at[e.ID] = len(l.all)
-		l.all = append(l.all, e)
-	} else if e.State == Begun {
-		l.all[i] = e
-	} else {
-		l.all[i].State = e.State
-	}
-	return nil
-}
-
-func (l *List) write(b []byte) error {
-	_, err := l.f.WriteAt(b, l.end)
-	if err == nil {
-		err = l.f.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w", l.path, err)
-	}
-	l.end += int64(len(b))
-	return nil
 }
 
 // All are the erasures in their order.
@@ -203,8 +230,8 @@ func (l *List) Open() (open []Erasure) {
 	return open
 }
 
-// Close closes the file.
-func (l *List) Close() error { return l.f.Close() }
+// Close closes what it is kept in.
+func (l *List) Close() error { return l.lines.Close() }
 
 // ReadList reads the bytes of a list from its file, or from the data folder that
 // has it (keys is the folder of the data keys there).

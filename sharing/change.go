@@ -33,8 +33,12 @@ func (s *Sharing) Update(ctx context.Context, c access.Caller, u Update) (Receip
 		if err := w.mayWrite(ctx); err != nil {
 			return Receipt{}, refusal(err, fault.RegistryError)
 		}
+		unheld, err := w.unheld(ctx, true)
+		if err != nil {
+			return Receipt{}, err
+		}
 		done, err := s.registry.Update(ctx, s.tenant, registry.Update{
-			Submission: registry.Submission{Submission: u.Submission, Problems: u.Problems, Controller: w.controller},
+			Submission: registry.Submission{Submission: u.Submission, Problems: append(u.Problems, unheld...), Controller: w.controller},
 			Restricted: u.Restricted,
 		})
 		if err != nil {

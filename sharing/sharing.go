@@ -55,6 +55,9 @@ type Options struct {
 	OnDemand OnDemand
 	// Clock dates what is registered without being asked for; nil: time.Now.
 	Clock func() time.Time
+	// RefuseUnheld refuses ITI-42 and ITI-57 that say the own repository has a document
+	// that it does not have.
+	RefuseUnheld bool
 	// Keeper erases and holds; nil: nothing can be erased, and nothing is held.
 	Keeper *retention.Keeper
 	// Logger is the operator's; nil: none.
@@ -80,7 +83,9 @@ type Sharing struct {
 	offers     *offers
 	clock      func() time.Time
 	keeper     *retention.Keeper
-	logger     *slog.Logger
+
+	refuseUnheld bool
+	logger       *slog.Logger
 
 	subscriptions Subscriptions
 }
@@ -111,7 +116,7 @@ func New(o Options) *Sharing {
 	s := &Sharing{
 		onDemand: o.OnDemand, making: make(chan struct{}, o.OnDemand.Concurrent), clock: o.Clock,
 		registry: o.Registry, registrar: o.Registrar, mail: o.Mail, repository: o.Repository, guard: o.Guard, index: o.Index,
-		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper,
+		tenant: o.Tenant, home: o.Home, controller: o.Controller, patience: o.RegisterTimeout, logger: o.Logger, keeper: o.Keeper, refuseUnheld: o.RefuseUnheld,
 		subscriptions: o.Subscriptions,
 	}
 	s.offers = newOffers(s)

@@ -61,7 +61,11 @@ func (s *Sharing) register(ctx context.Context, req access.Request, r Register) 
 		if err := w.mayWrite(ctx); err != nil {
 			return Receipt{}, refusal(err, fault.RegistryError)
 		}
-		return w.register(ctx, w.s.registry, r.Problems, nil)
+		unheld, err := w.unheld(ctx, false)
+		if err != nil {
+			return Receipt{}, err
+		}
+		return w.register(ctx, w.s.registry, append(r.Problems, unheld...), nil)
 	})
 	return receipt, refusal(err, fault.RegistryError)
 }

@@ -34,6 +34,7 @@ type cli struct {
 	clock       func() time.Time
 	terminal    bool // err is a terminal: progress bars make sense
 	bokmal      bool
+	ending      []func() // what commands began, for the end of execute
 }
 
 // exitError carries an exit code to execute.
@@ -66,6 +67,9 @@ func (c *cli) execute(ctx context.Context, args []string) int {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	err := root.ExecuteContext(ctx)
+	for _, end := range c.ending {
+		end()
+	}
 	if err == nil {
 		return exitOK
 	}

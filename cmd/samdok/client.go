@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"samdok/fault"
 	"samdok/metadata"
+	"samdok/soap/mtom"
 	"samdok/soap/xds"
 )
 
@@ -23,6 +25,7 @@ const defaultURL = "http://127.0.0.1:8080"
 type serverFlags struct {
 	url, registry, repository string
 	identity                  string // of patient commands only
+	async                     string // HOST:PORT for answers; "": they come in the same connection
 	gateway                   bool   // over all communities: its initiating gateway instead of registry and repository
 	wait                      time.Duration
 	tls                       tlsFlags
@@ -34,8 +37,9 @@ func (c *cli) serverFlags(f *pflag.FlagSet) *serverFlags {
 	f.StringVar(&s.registry, "registry", "", c.tr("`URL`: registry endpoint of any XDS.b server, instead of --url (also SAMDOK_REGISTRY)", "`URL`: registerendepunkt hos en hvilken som helst XDS.b-tjener, i stedet for --url (også SAMDOK_REGISTRY)"))
 	f.StringVar(&s.repository, "repository", "", c.tr("`URL`: repository endpoint, instead of --url (also SAMDOK_REPOSITORY)", "`URL`: arkivendepunkt, i stedet for --url (også SAMDOK_REPOSITORY)"))
 	f.DurationVar(&s.wait, "wait", 30*time.Second, c.tr("how long the server may take to begin its answer", "hvor lenge tjeneren kan bruke på å begynne å svare"))
+	f.StringVar(&s.async, "async", "", c.tr("`HOST:PORT` of this machine where answers are taken (wsa:ReplyTo); the server must allow it", "`VERT:PORT` på denne maskinen der svar tas imot (wsa:ReplyTo); tjeneren må tillate den"))
 	c.tlsFlags(f, &s.tls)
-	grouped(c.tr("Where the server is, and trust", "Hvor tjeneren er, og tillit"), f, "url", "registry", "repository", "wait", "ca", "cert", "key")
+	grouped(c.tr("Where the server is, and trust", "Hvor tjeneren er, og tillit"), f, "url", "registry", "repository", "wait", "async", "ca", "cert", "key")
 	return s
 }
 
@@ -60,7 +64,42 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 	if o.HTTP, _, err = c.http(s, parallel); err != nil {
 		return nil, err
 	}
+	if s.async != "" {
+		if o.Inbox, err = c.inbox(s.async); err != nil {
+			return nil, err
+		}
+		o.Patience = s.wait
+	}
 	return xds.NewClient(o), nil
+}
+
+// inbox takes answers until the command ends.
+func (c *cli) inbox(hostPort string) (*xds.Inbox, error) {
+	host, _, err := net.SplitHostPort(hostPort)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {
+		return nil, c.usage("--async %s: give HOST:PORT as the server reaches this machine; port 0 picks a free one", "--async %s: oppgi VERT:PORT slik tjeneren når denne maskinen; port 0 velger en ledig", hostPort)
+	}
+	l, err := net.Listen("tcp", hostPort)
+	if err != nil {
+		return nil, c.usage("--async %s: %v; give the address of this machine, with a free port", "--async %s: %v; oppgi adressen til denne maskinen, med en ledig port", hostPort, err)
+	}
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	in := xds.NewInbox("http://"+net.JoinHostPort(host, port)+"/answers", mtom.Limits{}, "")
+	h := &http.Server{Handler: in, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = h.Serve(l) // it ends with Shutdown; a broken listener shows as an answer that does not come
+	}()
+	c.ending = append(c.ending, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if h.Shutdown(ctx) != nil { // lets the server hear that its answer was taken
+			h.Close()
+		}
+		<-ended
+	})
+	return in, nil
 }
 
 // http connects nowhere yet; base is the server's own address.
@@ -99,6 +138,8 @@ func (c *cli) explain(ctx context.Context, err error) error {
 		return exit(exitRefused, err)
 	case errors.As(err, &status):
 		return exit(exitRefused, fmt.Errorf("%w%s", err, c.tr("; is this the right address?", "; er dette riktig adresse?")))
+	case errors.Is(err, xds.ErrNoAnswer):
+		return exit(exitUnreachable, fmt.Errorf("%w; %s", err, c.tr("look whether it was done before you ask again (samdok outbox at the server shows answers that wait)", "undersøk om det er gjort før du spør igjen (samdok outbox på tjeneren viser svar som venter)")))
 	case errors.As(err, &network) && network.Timeout():
 		return exit(exitUnreachable, fmt.Errorf("%s: %w", c.tr("the server did not answer in time", "tjeneren svarte ikke i tide"), err))
 	case isCertificate(err):

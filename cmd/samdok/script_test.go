@@ -64,7 +64,7 @@ func TestScripts(t *testing.T) {
 // startServer gives each script an empty server with the Norwegian profile.
 func startServer(e *testscript.Env) error {
 	conf, err := config.Load(config.Input{Flags: map[string]string{
-		"data": e.WorkDir + "/.server", "listen": "127.0.0.1:0", "internal-listen": "off", "profile": "norway", "mllp-listen": "127.0.0.1:0", "dsub-broker": "on", "outward-allow": "loopback",
+		"data": e.WorkDir + "/.server", "listen": "127.0.0.1:0", "internal-listen": "off", "profile": "norway", "mllp-listen": "127.0.0.1:0", "dsub-broker": "on", "async-answers": "on", "outward-allow": "loopback",
 	}})
 	if err != nil {
 		return err

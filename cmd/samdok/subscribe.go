@@ -114,6 +114,9 @@ func (c *cli) unsubscribeCommand() *cobra.Command {
 }
 
 func (c *cli) brokerClient(server *serverFlags, broker string) (*xds.Client, string, error) {
+	if server.async != "" {
+		return nil, "", c.usage("--async does not fit here: a broker answers in the same connection", "--async passer ikke her: varslingstjenesten svarer i samme forbindelse")
+	}
 	client, err := c.client(server, 1)
 	if err != nil {
 		return nil, "", err

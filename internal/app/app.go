@@ -121,13 +121,17 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if a.data, err = openData(ctx, o.Config, o.Log, o.Clock); err != nil {
-		return nil, err
-	}
 	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
 		return nil, err
 	}
 	if a.tracing, err = openTracing(ctx, o.Config, o.Version); err != nil {
+		return nil, err
+	}
+	watch, err := a.watchEngines()
+	if err != nil {
+		return nil, err
+	}
+	if a.data, err = openWatched(ctx, o.Config, o.Log, o.Clock, watch); err != nil {
 		return nil, err
 	}
 	if a.gate, err = openGate(o.Config); err != nil {
@@ -166,7 +170,7 @@ func (a *App) useCases() error {
 	})
 	entries := registry.New(registry.Options{
 		Log: d.log, Index: d.log, Profile: p, Clock: a.Clock, Home: d.identity.HomeCommunityID, KnownPatients: c.Patients == "known",
-		UnknownLogicalID: unknownLogicalID(c),
+		UnknownLogicalID: unknownLogicalID(c), ObjectTypeError: c.ChangedObjectType == "object-type",
 		Limits: registry.Limits{LeafClass: c.Limits.QueryLeafClass, ObjectRefs: c.Limits.QueryObjectRefs,
 			AcrossPatients: c.Across.Patients, AcrossRange: c.Across.Range, AcrossObjects: c.Across.Objects},
 	})
@@ -183,6 +187,7 @@ func (a *App) useCases() error {
 	all := sharing.New(sharing.Options{
 		Registry: entries, Registrar: registrar, Repository: documents, Mail: mailboxes(c, d, a.Clock), Index: d.log, Tenant: tenant, Home: d.identity.HomeCommunityID, Logger: a.Log, Clock: a.Clock,
 		OnDemand:      made,
+		RefuseUnheld:  c.RefusesUnheld(),
 		Guard:         g,
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,
@@ -199,6 +204,22 @@ func (a *App) useCases() error {
 		return err
 	}}
 	return nil
+}
+
+// watchEngines counts and traces the calls to the engines of a scaled-out node.
+func (a *App) watchEngines() (watchEngine, error) {
+	if !a.Config.Scaled() {
+		return unwatched, nil
+	}
+	calls, err := a.metrics.NewEngines(a.Clock)
+	if err != nil {
+		return nil, err
+	}
+	return func(engine string) func(http.RoundTripper) http.RoundTripper {
+		return func(t http.RoundTripper) http.RoundTripper {
+			return calls.Transport(engine, a.tracing.Transport(engine, t))
+		}
+	}, nil
 }
 
 func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {
@@ -290,11 +311,9 @@ func (a *App) listen() (err error) {
 	if c.InternalListen == "" {
 		return nil
 	}
-	dependencies := []httpd.Dependency{
-		{Name: "log", Check: a.data.log.Ready}, {Name: "keys", Check: a.data.ring.Ready}, {Name: "documents", Check: a.data.documents.Ready},
-		{Name: "ledger", Check: a.data.ledger.Ready}, {Name: "disk", Check: a.diskSpace},
-		{Name: "outbox", Warn: a.outboxWarning},
-	}
+	dependencies := append(a.data.log.Dependencies(),
+		httpd.Dependency{Name: "ledger", Check: a.data.ledger.Ready}, httpd.Dependency{Name: "disk", Check: a.diskSpace},
+		httpd.Dependency{Name: "outbox", Warn: a.outboxWarning})
 	if a.elsewhere != nil {
 		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
 	}

@@ -22,7 +22,7 @@ import (
 // that runs on it or, when none does, by itself. withKey puts the master key in
 // when it lies in the folder. The stream is whole only when Backup returns nil.
 func Backup(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, to io.Writer, withKey bool, progress func(done int64)) (err error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return err
 	}
 	conn, err := dialControl(ctx, c.Data)
@@ -44,7 +44,13 @@ func Backup(ctx context.Context, c *config.Config, l *slog.Logger, clock func() 
 // are kept as they are.
 const oldRecordsName = "audit"
 
+// errScaledBackup: what is to be copied is not in the folder.
+var errScaledBackup = errors.New("the data is in S3, which is all that a backup needs: copy the bucket (docs/operations.md says how), and keep the master key apart; samdok reindex makes the indexes again")
+
 func (d *data) backup(ctx context.Context, to io.Writer, clock func() time.Time, withKey bool, progress backup.Progress) error {
+	if d.embedded == nil {
+		return errScaledBackup
+	}
 	d.copying.Lock()
 	defer d.copying.Unlock()
 	e := d.event(audit.KindExport, clock())
@@ -57,7 +63,7 @@ func (d *data) backup(ctx context.Context, to io.Writer, clock func() time.Time,
 		last = append(last, masterName)
 	}
 	_, err := backup.Write(ctx, backup.Source{
-		Dir: d.dir, Log: d.log, LogName: logName, Trees: []string{ledgerName + "/checkpoints", ledgerName + "/tree", documentsName, ledgerName, oldRecordsName}, Leave: []string{incomingName},
+		Dir: d.dir, Log: d.embedded, LogName: logName, Trees: []string{ledgerName + "/checkpoints", ledgerName + "/tree", documentsName, ledgerName, oldRecordsName}, Leave: []string{incomingName},
 		Last: last, Temp: filepath.Join(d.dir, spoolName), Clock: clock,
 	}, to, progress)
 	return err

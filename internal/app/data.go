@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,7 +15,9 @@ import (
 	"samdok/audit/ledger"
 	"samdok/internal/config"
 	"samdok/internal/datadir"
+	"samdok/internal/httpd"
 	"samdok/retention"
+	"samdok/storage"
 	"samdok/storage/files"
 	"samdok/storage/keyring"
 	"samdok/storage/sqlite"
@@ -37,9 +40,11 @@ type data struct {
 	identity  identity
 	created   bool
 	lock      *datadir.Lock
-	ring      *keyring.Ring // nil when encryption is off
-	log       *sqlite.DB
-	documents *files.Store
+	ring      *keyring.Ring // of what lies in the folder; nil when encryption is off
+	log       engine
+	embedded  *sqlite.DB // log, when that is in the folder
+	documents storage.Documents
+	packs     *files.Store // documents, when they are in the folder
 	ledger    *ledger.Ledger
 	list      *retention.List
 	keeper    *retention.Keeper
@@ -51,9 +56,33 @@ type data struct {
 	copying sync.Mutex
 }
 
+// engine keeps what happened, and what is owed to others.
+type engine interface {
+	storage.Log
+	storage.Index
+	storage.Outbox
+	storage.Eraser
+	// Dependencies are what readiness asks about.
+	Dependencies() []httpd.Dependency
+	// Waiting is how many Appends wait for the engine.
+	Waiting() int
+	Close() error
+}
+
+// watchEngine gives the connections to an engine of a name to whoever counts calls.
+type watchEngine func(engine string) func(http.RoundTripper) http.RoundTripper
+
+func unwatched(string) func(http.RoundTripper) http.RoundTripper {
+	return func(t http.RoundTripper) http.RoundTripper { return t }
+}
+
 // openData takes the folder and opens what is in it, in the order in which one
 // rests on the other. On an error nothing stays open.
-func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (_ *data, err error) {
+func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (*data, error) {
+	return openWatched(ctx, c, l, clock, unwatched)
+}
+
+func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watchEngine) (_ *data, err error) {
 	dir, err := filepath.Abs(c.Data)
 	if err != nil {
 		return nil, err
@@ -70,19 +99,12 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 	if err := freshSpool(filepath.Join(dir, spoolName)); err != nil {
 		return nil, err
 	}
-	if d.identity, d.created, err = loadIdentity(dir, c); err != nil {
-		return nil, err
+	if c.Scaled() {
+		err = d.openScaled(ctx, c, l, clock, watch)
+	} else {
+		err = d.openEmbedded(ctx, c, l, clock)
 	}
-	if d.identity.Encryption {
-		if d.ring, err = openRing(dir, c, l); err != nil {
-			return nil, err
-		}
-	}
-	d.ring.Watch(d.destroyed.add)
-	if d.log, err = sqlite.Open(ctx, filepath.Join(dir, logName), sqlite.Options{Ring: d.ring}); err != nil {
-		return nil, err
-	}
-	if d.documents, err = files.Open(filepath.Join(dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if d.ledger, err = ledger.Open(ctx, filepath.Join(dir, ledgerName), ledger.Options{
@@ -91,15 +113,61 @@ func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func(
 		return nil, err
 	}
 	d.destroyed.start(d, clock, l)
-	if d.list, err = retention.OpenList(filepath.Join(dir, keysFolder), d.identity.RepositoryUniqueID); err != nil {
+	if d.list, err = d.openList(ctx); err != nil {
 		return nil, err
 	}
 	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
-		Letters: d.log, Text: letterText})
+		Letters: forgetter(d.log), Text: letterText})
 	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+// forgetter is the outbox of an engine that can forget letters; nil: it cannot.
+func forgetter(e engine) storage.Forgetter {
+	f, _ := e.(storage.Forgetter)
+	return f
+}
+
+// embeddedEngine is the log in the folder, with what it rests on.
+type embeddedEngine struct {
+	*sqlite.DB
+	ring  *keyring.Ring
+	packs *files.Store
+}
+
+// Dependencies implements engine.
+func (e embeddedEngine) Dependencies() []httpd.Dependency {
+	return []httpd.Dependency{{Name: "log", Check: e.DB.Ready}, {Name: "keys", Check: e.ring.Ready}, {Name: "documents", Check: e.packs.Ready}}
+}
+
+// openEmbedded opens log and documents in the folder.
+func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (err error) {
+	if d.identity, d.created, err = loadIdentity(d.dir, c); err != nil {
+		return err
+	}
+	if d.identity.Encryption {
+		if d.ring, err = openRing(d.dir, c, l); err != nil {
+			return err
+		}
+	}
+	d.ring.Watch(d.destroyed.add)
+	if d.embedded, err = sqlite.Open(ctx, filepath.Join(d.dir, logName), sqlite.Options{Ring: d.ring}); err != nil {
+		return err
+	}
+	if d.packs, err = files.Open(filepath.Join(d.dir, documentsName), files.Options{Ring: d.ring, Clock: clock, Log: l}); err != nil {
+		return err
+	}
+	d.documents, d.log = d.packs, embeddedEngine{d.embedded, d.ring, d.packs}
+	return nil
+}
+
+func (d *data) openList(ctx context.Context) (*retention.List, error) {
+	if e, scaled := d.log.(*scaledEngine); scaled {
+		return retention.OpenListOn(&listJournal{ctx: context.WithoutCancel(ctx), journal: e.store.Erasures()}, d.identity.RepositoryUniqueID)
+	}
+	return retention.OpenList(filepath.Join(d.dir, keysFolder), d.identity.RepositoryUniqueID)
 }
 
 // freshSpool makes the folder for what is only kept while a request runs, and
@@ -164,10 +232,13 @@ func (d *data) close() error {
 	if d.ledger != nil {
 		errs = append(errs, d.ledger.Close())
 	}
-	if d.documents != nil {
-		errs = append(errs, d.documents.Close())
+	if d.packs != nil {
+		errs = append(errs, d.packs.Close())
 	}
-	if d.log != nil {
+	switch {
+	case d.embedded != nil:
+		errs = append(errs, d.embedded.Close())
+	case d.log != nil:
 		errs = append(errs, d.log.Close())
 	}
 	if d.ring != nil {

@@ -283,7 +283,7 @@ func (a *App) Communities() []gateway.Status {
 // AskCommunities asks the server on a data folder how the other communities have
 // done. There is nothing to tell when no server runs.
 func AskCommunities(ctx context.Context, c *config.Config) (all []gateway.Status, err error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return nil, err
 	}
 	conn, err := dialControl(ctx, c.Data)

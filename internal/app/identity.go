@@ -28,6 +28,8 @@ type identity struct {
 	// RegistryElsewhere: what is in the log are holdings of a repository whose
 	// registry is somebody else's.
 	RegistryElsewhere bool `json:"registryElsewhere,omitempty"`
+	// Scaled: the data is in a store that many nodes share; the folder is one node's.
+	Scaled bool `json:"scaled,omitempty"`
 }
 
 const dataFormat = 1
@@ -51,7 +53,7 @@ func loadIdentity(dir string, c *config.Config) (id identity, created bool, err 
 }
 
 func newIdentity(c *config.Config) identity {
-	id := identity{Format: dataFormat, Tenant: c.Tenant, HomeCommunityID: c.HomeCommunityID, RepositoryUniqueID: c.RepositoryUniqueID, Encryption: c.Encryption, RegistryElsewhere: !c.HasRegistry()}
+	id := identity{Format: dataFormat, Tenant: c.Tenant, HomeCommunityID: c.HomeCommunityID, RepositoryUniqueID: c.RepositoryUniqueID, Encryption: c.Encryption, RegistryElsewhere: !c.HasRegistry(), Scaled: c.Scaled()}
 	if id.HomeCommunityID == "" {
 		id.HomeCommunityID = "urn:oid:" + newOID()
 	}
@@ -70,6 +72,8 @@ func (id identity) check(path string, c *config.Config) error {
 	switch {
 	case id.Format != dataFormat:
 		return fmt.Errorf("the data in %s has format %d, this program knows %d; use the version of samdok that made it, or a newer one", filepath.Dir(path), id.Format, dataFormat)
+	case id.Scaled != c.Scaled():
+		return differs("storage", map[bool]string{true: config.StorageScaled, false: config.StorageEmbedded}[id.Scaled], c.Storage)
 	case id.Tenant != c.Tenant:
 		return differs("tenant", id.Tenant, c.Tenant)
 	case id.Encryption != c.Encryption:

@@ -78,7 +78,7 @@ func (r *Refused) Error() string { return r.Text }
 // no server runs. progress is called with the patients looked at by a run of the
 // rules. A Refused is in the error's chain when the order itself is at fault.
 func Keep(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q KeepRequest, progress func(int64)) (KeepAnswer, error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return KeepAnswer{}, err
 	}
 	conn, err := dialControl(ctx, c.Data)

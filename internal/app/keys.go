@@ -109,7 +109,7 @@ const newMasterName = masterName + ".new"
 // on the folder. A run that was cut off changed nothing, or is ended by the next
 // start.
 func RotateMaster(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, next config.Secret, who string, progress func(done, total int64)) (r RotatedMaster, err error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return r, err
 	}
 	if c.MasterKey != "" && next == "" {

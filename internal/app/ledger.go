@@ -57,7 +57,7 @@ func ReadLog(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 // operate lets the server on a data folder do something with it, or does it by
 // itself when no server runs. Personal data goes in the body, never in the address.
 func operate(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, path string, request, answer any, self func(context.Context, *data) error) (err error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return err
 	}
 	conn, err := dialControl(ctx, c.Data)

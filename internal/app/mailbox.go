@@ -178,7 +178,7 @@ func OpenMail(ctx context.Context, c *config.Config, q MailRequest, each func(na
 }
 
 func dialMail(ctx context.Context, c *config.Config) (net.Conn, error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return nil, err
 	}
 	conn, err := dialControl(ctx, c.Data)

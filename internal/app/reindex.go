@@ -12,12 +12,20 @@ import (
 	"samdok/internal/config"
 )
 
-// Reindex makes the indexes of a data folder anew: that of the log and that of the
-// ledger. No server may run
-// on the folder. progress is called now and then with events done and their total.
+// Reindex makes the indexes anew: that of the log and that of the ledger. No server may
+// run on an embedded data folder; nodes of a scaled-out installation serve on. progress is called now and then with events done and their total.
 func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, progress func(done, total int64)) (err error) {
-	if err := hasData(c.Data); err != nil {
+	if err := hasData(c); err != nil {
 		return err
+	}
+	if c.Scaled() {
+		// The nodes go on meanwhile, also the one that has the folder.
+		own := *c
+		if own.Data, err = os.MkdirTemp("", "samdok-reindex-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(own.Data)) }()
+		c = &own
 	}
 	d, err := openData(ctx, c, l, clock)
 	if err != nil {
@@ -32,9 +40,12 @@ func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 
 // hasData keeps commands from making an empty data folder where a name was
 // mistyped.
-func hasData(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, identityName)); err != nil {
-		return fmt.Errorf("there is no samdok data in %s; name the folder with --data: %w", dir, err)
+func hasData(c *config.Config) error {
+	if c.Scaled() {
+		return nil // the data is in the store
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, identityName)); err != nil {
+		return fmt.Errorf("there is no samdok data in %s; name the folder with --data: %w", c.Data, err)
 	}
 	return nil
 }

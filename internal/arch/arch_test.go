@@ -86,6 +86,7 @@ var rules = map[string][]string{
 	"internal/disk/crashdisk":         {"internal/disk"},
 	"internal/bench":                  {"metadata", "metadata/ebrim", "hl7/hl7v2", "hl7/hl7v3", "hl7/mllp"},
 	"cmd/samdok":                      {"..."},
+	"examples/scaled":                 {"soap/xds", "metadata", "metadata/metadatatest", "fault"},
 	"interop":                         {"..."},
 }
 

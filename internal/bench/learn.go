@@ -13,7 +13,7 @@ var repositoryID = regexp.MustCompile(`(?s)name="repositoryUniqueId".*?Value>([0
 // repositoryUniqueId the server keeps it.
 func learn(ctx context.Context, o Options, t Target) (string, error) {
 	o.Patients, o.Op, o.Size, o.Concurrency = 1, Provide, 100, 1
-	t.RepositoryID = "1.2.3.4" // replaced by the server
+	t.RepositoryID = elsewhere // replaced by the server
 	r, err := newRunner(o, t, 99)
 	if err != nil {
 		return "", err

@@ -40,6 +40,10 @@ type messages struct {
 // maxHeld bounds the document kept in memory.
 const maxHeld = 1 << 20
 
+// elsewhere is the repositoryUniqueId of documents that are registered only (ITI-42):
+// a registry may know that its own repository does not have them.
+const elsewhere = "1.2.3.4"
+
 func newMessages(seed uint64, repository string, size int64, others int, counts ...int) (*messages, error) {
 	m := &messages{
 		run: uint64(time.Now().UnixNano())/1000%100000*100 + seed%100, repository: repository, docSize: size,
@@ -51,8 +55,9 @@ func newMessages(seed uint64, repository string, size int64, others int, counts 
 		return nil, err
 	}
 	for _, n := range counts {
-		s, holes := submission(n, size, sum, repository)
+		s, holes := submission(n, size, sum, elsewhere)
 		m.register[n] = newTemplate(envelope("urn:ihe:iti:2007:RegisterDocumentSet-b", ebrim.AppendSubmission(nil, s)), holes)
+		s, holes = submission(n, size, sum, repository)
 		body := append([]byte(`<xds:ProvideAndRegisterDocumentSetRequest xmlns:xds="urn:ihe:iti:xds-b:2007">`), ebrim.AppendSubmission(nil, s)...)
 		for i := range n {
 			body = fmt.Appendf(body, `<xds:Document id="%s"><xop:Include xmlns:xop="http://www.w3.org/2004/08/xop/include" href="cid:d%d@bench"/></xds:Document>`, s.Entries[i].ID, i)
@@ -61,7 +66,7 @@ func newMessages(seed uint64, repository string, size int64, others int, counts 
 		m.provide[n] = newTemplate(append([]byte(rootHeader), envelope("urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b", body)...), holes)
 	}
 	if others > 0 {
-		s, holes := submission(others, size, sum, repository)
+		s, holes := submission(others, size, sum, elsewhere)
 		for _, e := range s.Entries {
 			e.ClassCode = code("B00-1", "2.16.578.1.12.4.1.1.9602", "Kontinuerlig/løpende journal")
 		}

@@ -23,6 +23,7 @@ type Config struct {
 	Profile            string
 	Patients           string
 	UnknownLogicalID   string // error of an ITI-57: unresolved or version
+	ChangedObjectType  string // error of an ITI-92: unmodifiable or object-type
 	IdentityNumbers    string
 	PatientAuthorities []Authority // none: any that is given by its OID
 
@@ -44,6 +45,7 @@ type Config struct {
 	Elasticsearch Elasticsearch
 
 	Roles    string // "registry,repository", "registry" or "repository"
+	Unheld   string // refuse, accept
 	Registry Registry
 	OnDemand OnDemand
 
@@ -106,6 +108,10 @@ func (c *Config) HasRegistry() bool { return c.Roles != RoleRepository }
 
 // HasRepository tells whether the server is a Document Repository.
 func (c *Config) HasRepository() bool { return c.Roles != RoleRegistry }
+
+// RefusesUnheld tells whether metadata of documents that the own repository does not
+// have is refused: only a server that is both actors knows.
+func (c *Config) RefusesUnheld() bool { return c.Unheld == "refuse" && c.Roles == RolesBoth }
 
 // Values of Config.Roles.
 const (

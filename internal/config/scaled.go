@@ -15,6 +15,7 @@ const (
 // S3 is the store that holds the truth of a scaled-out installation.
 type S3 struct {
 	Endpoint, Region, Bucket, Prefix string
+	CreateBucket                     bool
 	AccessKey                        string
 	SecretKey                        Secret
 	CA                               string // "" means: the system's authorities
@@ -75,6 +76,10 @@ func (t *table) s3() {
 	t.add("s3.bucket", "NAME", "samdok",
 		"Bucket that holds everything. It must exist; with s3.lock it must have been made with object lock.",
 		"Bøtta som holder alt. Den må finnes; med s3.lock må den være laget med objektlås.", set, get)
+	set, get = onOff(func(c *Config) *bool { return &c.S3.CreateBucket })
+	t.add("s3.create-bucket", "on|off", "off",
+		"Makes the bucket at the start when it is missing, with object lock when s3.lock is on. Off keeps a mistyped name from beginning an empty installation.",
+		"Lager bøtta ved start når den mangler, med objektlås når s3.lock er på. Av hindrer at et feilskrevet navn begynner en tom installasjon.", set, get)
 	set, get = text(func(c *Config) *string { return &c.S3.Prefix })
 	t.add("s3.prefix", "NAME/", "",
 		"Put before the names of all objects, so that several installations can share a bucket. Choose it before the first submission.",
@@ -135,7 +140,7 @@ func (t *table) elasticsearch() {
 		"Certificates in PEM of the authorities that the cluster's certificates must come from; without it those that this machine trusts.",
 		"Sertifikater i PEM for utstederne som klyngens sertifikater må komme fra; uten den de som maskinen stoler på.", set, get)
 	set, get = text(func(c *Config) *string { return &c.Elasticsearch.Prefix })
-	t.add("elasticsearch.prefix", "NAME", "samdok",
+	t.add("elasticsearch.prefix", "NAME", "samdok-",
 		"Put before the names of all indexes, so that several installations can share a cluster.",
 		"Settes foran navnene på alle indekser, så flere installasjoner kan dele en klynge.", set, get)
 	set, get = count(func(c *Config) *int { return &c.Elasticsearch.Shards })

@@ -116,6 +116,10 @@ func (t *table) roles() {
 	t.add("roles", "registry,repository|registry|repository", RolesBoth,
 		"What this server is: a Document Registry and a Document Repository, a registry for others' repositories, or a repository that registers with the registry of registry.url. Choose before the first submission.",
 		"Hva tjeneren er: dokumentregister og dokumentlager, register for andres dokumentlagre, eller dokumentlager som registrerer i registeret i registry.url. Velg før første innsending.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.Unheld }, "refuse", "accept")
+	t.add("submissions.unheld-documents", "refuse|accept", "refuse",
+		"What becomes of metadata sent by others (ITI-42, ITI-57) that names this server's own repository for a document it does not hold. Refused, it is XDSRegistryMetadataError: nobody could open the document. Holds for a server with both roles.",
+		"Hva som skjer med metadata fra andre (ITI-42, ITI-57) som oppgir tjenerens eget dokumentlager for et dokument det ikke har. Avvist gir XDSRegistryMetadataError: ingen kunne åpnet dokumentet. Gjelder en tjener med begge roller.", set, get)
 	set, get = webAddress(func(c *Config) *string { return &c.Registry.URL })
 	t.add("registry.url", "URL", "",
 		"Somebody else's Document Registry (ITI-42), for roles repository.",
@@ -324,6 +328,10 @@ func (t *table) updates() {
 	t.add("updates.unknown-logical-id", "unresolved|version", "unresolved",
 		"Error of an update (ITI-57) under a logical id that nothing is registered for: UnresolvedReferenceException, or XDSMetadataVersionError, which ITI-92 always has.",
 		"Feilen for en endring (ITI-57) under en logisk id som ingenting er registrert for: UnresolvedReferenceException, eller XDSMetadataVersionError, som ITI-92 alltid har.", set, get)
+	set, get = choice(func(c *Config) *string { return &c.ChangedObjectType }, "unmodifiable", "object-type")
+	t.add("updates.changed-object-type", "unmodifiable|object-type", "unmodifiable",
+		"Error of a restricted update (ITI-92) that changes the objectType: UnmodifiableMetadataError, as the published tests want, or XDSObjectTypeError, which is defined for it too.",
+		"Feilen for en begrenset endring (ITI-92) som endrer objectType: UnmodifiableMetadataError, som de publiserte testene vil ha, eller XDSObjectTypeError, som også er definert for det.", set, get)
 }
 
 func (t *table) listeners() {

@@ -72,10 +72,31 @@ func (p *program) check(words []string) string {
 			}
 		}
 		return ""
+	case command == "export":
+		return variables(words[1:])
 	case tools[command]:
 		return ""
 	}
 	return "the test does not know this command"
+}
+
+// variables checks that settings are given by variables that there are.
+func variables(words []string) string {
+	b, err := os.ReadFile(filepath.Join(root, "docs", "config.md"))
+	if err != nil {
+		return err.Error()
+	}
+	there := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([a-z0-9.-]+)`").FindAllStringSubmatch(string(b), -1) {
+		there["SAMDOK_"+strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(m[1]))] = true
+	}
+	for _, w := range words {
+		name, _, _ := strings.Cut(w, "=")
+		if strings.HasPrefix(name, "SAMDOK_") && !there[strings.TrimSuffix(name, "_FILE")] {
+			return "there is no variable " + name
+		}
+	}
+	return ""
 }
 
 // inFile finds a script and the options that it must know.

@@ -74,6 +74,8 @@ var entries = []entry{
 	{fault.PatientIDReconciliation, "ITI-57, ITI-92",
 		"After the update, approved objects that approved associations connect would be of different patients; or a restricted update changes the patient.",
 		"Correct a patient with AssociationPropagation no, under a submission set of the right patient."},
+	{fault.ObjectTypeError, "ITI-92",
+		"The new version has another objectType, and `updates.changed-object-type` is object-type; else it is UnmodifiableMetadataError", "Keep the objectType"},
 	{fault.UnmodifiableMetadata, "ITI-92",
 		"A restricted update changes what it may not: objectType, availabilityStatus, documentAvailability, repositoryUniqueId, sourcePatientId, a folder or an association.",
 		"Leave it as it is, or ask an administrator for ITI-57."},

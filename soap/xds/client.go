@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"samdok/internal/spool"
 	"samdok/internal/xmlscan"
@@ -29,8 +30,10 @@ type Options struct {
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
 	// Inbox takes the answers: requests ask for them at its URL. nil: answers come in
-	// the same connection. Contexts bound the wait.
+	// the same connection.
 	Inbox *Inbox
+	// Patience bounds the wait until an answer begins to arrive there; 0: contexts do.
+	Patience time.Duration
 	// Limits of answers; zero fields mean 256 MiB of envelope, 5 GiB a document.
 	Limits mtom.Limits
 	// TempDir holds encrypted spools; "" means the system's.

@@ -2,8 +2,10 @@ package xds
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"samdok/internal/spool"
 	"samdok/internal/xmlscan"
@@ -129,6 +131,12 @@ func (i *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // arrives waits for the answer to a call that was accepted.
 func (c *call) arrives(ctx context.Context, w *wait, read func(*xmlscan.Scanner, *message) error) error {
+	var late <-chan time.Time
+	if p := c.c.o.Patience; p > 0 {
+		t := time.NewTimer(p)
+		defer t.Stop()
+		late = t.C
+	}
 	select {
 	case a := <-w.arrivals:
 		err := c.check(a.sc, &a.header, http.StatusOK)
@@ -140,10 +148,16 @@ func (c *call) arrives(ctx context.Context, w *wait, read func(*xmlscan.Scanner,
 		w.answered = unusable(err) == nil
 		a.took <- unusable(err)
 		return err
+	case <-late:
+		return ErrNoAnswer
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
+
+// ErrNoAnswer: a request was accepted, and its answer has not come to the Inbox
+// within Options.Patience. What it asked for may have been done.
+var ErrNoAnswer = errors.New("the server accepted the request, and its answer has not come to wsa:ReplyTo in time")
 
 // unusable is nil for a fault: it is an answer like others.
 func unusable(err error) error {

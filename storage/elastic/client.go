@@ -58,9 +58,12 @@ func newClient(o *Options) (*client, error) {
 			Proxy:        http.ProxyFromEnvironment,
 			DialContext:  (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			MaxIdleConns: 256, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second,
-			TLSHandshakeTimeout: 5 * time.Second,
+			TLSHandshakeTimeout: 5 * time.Second, TLSClientConfig: o.TLS,
 		}
 		transport = c.pool
+	}
+	if o.Wrap != nil {
+		transport = o.Wrap(transport)
 	}
 	options := []elastictransport.Option{elastictransport.WithURLs(nodes...), elastictransport.WithTransport(transport), elastictransport.WithDisableRetry()}
 	if o.APIKey != "" {

@@ -3,6 +3,7 @@ package elastic
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,7 +21,10 @@ type Options struct {
 	URLs               []string // of the cluster's nodes, "https://host:9200"
 	Username, Password string
 	APIKey             string
-	Transport          http.RoundTripper // nil: a pool of connections of its own
+	TLS                *tls.Config // nil: the system's authorities
+	// Wrap is put around the connections, for metrics and traces.
+	Wrap      func(http.RoundTripper) http.RoundTripper
+	Transport http.RoundTripper // nil: a pool of connections of its own
 	// Prefix stands before the names of all indexes: "samdok-".
 	Prefix string
 	// Secret is the key of the hashes that stand for identifiers. It never changes.

@@ -3,6 +3,7 @@ package s3
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,7 +48,12 @@ type Options struct {
 	// Proven leaves out the proof of conditional writes at Open, which costs some
 	// hundred milliseconds: this process has just opened the same store.
 	Proven bool
-	// Wrap sees every call, for traces.
+	// Create makes the bucket when it is missing, with object lock when Retention
+	// is not 0.
+	Create bool
+	// TLS of the connection; nil: the system's authorities.
+	TLS *tls.Config
+	// Wrap sees every call, for metrics and traces.
 	Wrap func(http.RoundTripper) http.RoundTripper
 	// Transport replaces the connection, for tests.
 	Transport http.RoundTripper
@@ -70,14 +76,18 @@ type Store struct {
 	server    atomic.Pointer[string] // what the store calls itself
 }
 
-// Open connects to a bucket, which must exist, and proves that its conditional
+// Open connects to a bucket, which must exist unless it is to be made, and proves that its conditional
 // writes hold when many race.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{Options: o}
 	if err := s.configure(); err != nil {
 		return nil, err
 	}
-	err := s.fault("s3.Open", s.do(ctx, "s3.Open", s.exists), reads)
+	err := s.do(ctx, "s3.Open", s.exists)
+	if errors.Is(err, errNoBucket) && o.Create {
+		err = s.makeBucket(ctx)
+	}
+	err = s.fault("s3.Open", err, writes)
 	if err == nil {
 		err = s.learnVersioning(ctx)
 	}
@@ -117,6 +127,7 @@ func (s *Store) configure() error {
 	w := &wire{next: s.Transport, server: &s.server}
 	if w.next == nil {
 		t := newTransport(s.Timeout)
+		t.TLSClientConfig = s.TLS
 		w.next, s.idle = t, t.CloseIdleConnections
 	}
 	if s.Wrap != nil {
@@ -184,6 +195,22 @@ func (s *Store) exists(ctx context.Context) error {
 		err = errNoBucket
 	}
 	return err
+}
+
+// makeBucket makes the bucket; another node may be first.
+func (s *Store) makeBucket(ctx context.Context) error {
+	const op = "s3.Open"
+	err := s.do(ctx, op, func(ctx context.Context) error {
+		err := s.client.MakeBucket(ctx, s.Bucket, minio.MakeBucketOptions{Region: s.Region, ObjectLocking: s.Retention > 0})
+		if code := minio.ToErrorResponse(err).Code; code == "BucketAlreadyOwnedByYou" || code == "BucketAlreadyExists" {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.do(ctx, op, s.exists)
 }
 
 // Doubts are what is not known of this store's promises, for readiness; each is a

@@ -123,3 +123,21 @@ func TestSilence(t *testing.T) {
 		t.Fatal(err, time.Since(began))
 	}
 }
+
+// A bucket that is missing is made only when that is asked for.
+func TestBucketIsMade(t *testing.T) {
+	o := options(t)
+	o.Bucket += "-new"
+	if s, err := Open(t.Context(), o); err == nil {
+		s.Close()
+		t.Fatal("a bucket that is missing was taken")
+	}
+	o.Create = true
+	for range 2 {
+		s, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.client.RemoveBucket(context.Background(), o.Bucket); s.Close() })
+	}
+}

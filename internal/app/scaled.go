@@ -1,0 +1,199 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"samdok/internal/config"
+	"samdok/internal/httpd"
+	"samdok/retention"
+	"samdok/storage/elastic"
+	"samdok/storage/keyring"
+	"samdok/storage/s3"
+	"samdok/storage/scaled"
+)
+
+// scaledEngine is one node's hold on what all nodes share.
+type scaledEngine struct {
+	*scaled.Log
+	*s3.Outbox
+	store *s3.Store
+	keys  *s3.Keys
+	index *elastic.Index
+}
+
+// Dependencies implements engine: each engine by its own name, with what is not
+// known of its promises.
+func (e *scaledEngine) Dependencies() []httpd.Dependency {
+	return []httpd.Dependency{
+		{Name: "s3", Check: e.store.Ready, Warn: func(context.Context) string { return strings.Join(e.store.Doubts(), " ") }},
+		{Name: "elasticsearch", Check: e.index.Ready},
+		{Name: "log", Check: e.Log.Ready},
+	}
+}
+
+// Close lets go of everything, the last opened first.
+func (e *scaledEngine) Close() error {
+	var errs []error
+	if e.Log != nil {
+		errs = append(errs, e.Log.Close())
+	}
+	if e.index != nil {
+		e.index.Close()
+	}
+	if e.keys != nil {
+		errs = append(errs, e.keys.Close())
+	}
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// sharedName is what all nodes settle once: whose data it is.
+const sharedName = "samdok.json"
+
+// openScaled opens the store, settles whose data it is, and joins the other nodes.
+func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watchEngine) error {
+	e := &scaledEngine{}
+	d.log = e
+	secure, err := trusting(c.S3.CA, "s3.ca")
+	if err != nil {
+		return err
+	}
+	retention := c.S3.LockFor
+	if c.S3.Lock == "off" {
+		retention = 0
+	}
+	if e.store, err = s3.Open(ctx, s3.Options{
+		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
+		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
+		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch("s3"), Clock: clock, Log: l,
+	}); err != nil {
+		return err
+	}
+	if c.Encryption {
+		master, err := keyring.ParseMaster(string(c.MasterKey))
+		if err != nil {
+			return fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
+		}
+		if e.keys, err = e.store.OpenKeys(ctx, master); err != nil {
+			return err
+		}
+	}
+	if err := d.settle(ctx, c, e.store); err != nil {
+		return err
+	}
+	secret, err := e.store.Secret(ctx, e.keys)
+	if err != nil {
+		return err
+	}
+	if secure, err = trusting(c.Elasticsearch.CA, "elasticsearch.ca"); err != nil {
+		return err
+	}
+	replicas := c.Elasticsearch.Replicas
+	if replicas == 0 {
+		replicas = -1
+	}
+	o := elastic.Options{
+		URLs: c.Elasticsearch.URLs, Username: c.Elasticsearch.User, Password: string(c.Elasticsearch.Password), APIKey: string(c.Elasticsearch.APIKey),
+		TLS: secure, Wrap: watch("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
+	}
+	if e.keys != nil {
+		o.Keys = e.keys
+	}
+	if e.index, err = elastic.Open(ctx, o); err != nil {
+		return err
+	}
+	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l}); err != nil {
+		return err
+	}
+	e.Outbox = e.store.Outbox(e.keys)
+	d.documents = e.store.Documents(e.keys)
+	return nil
+}
+
+// settle makes the identity that all nodes share, or checks that the settings fit
+// the one there is. The data folder keeps a copy, so that it cannot be used for
+// another store by mistake.
+func (d *data) settle(ctx context.Context, c *config.Config, store *s3.Store) error {
+	where := "bucket " + c.S3.Bucket + " at " + c.S3.Endpoint
+	b, err := store.Settled(ctx, sharedName)
+	if errors.Is(err, s3.ErrNone) {
+		if b, err = json.MarshalIndent(newIdentity(c), "", "  "); err == nil {
+			b, d.created, err = store.Settle(ctx, sharedName, append(b, '\n'))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &d.identity); err != nil {
+		return fmt.Errorf("settled/%s in %s is damaged: %w; restore it from a copy of the bucket", sharedName, where, err)
+	}
+	if err := d.identity.check(where, c); err != nil {
+		return err
+	}
+	copied, err := readIdentity(d.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.identity.save(d.dir)
+	}
+	if err == nil && copied != d.identity {
+		err = fmt.Errorf("the folder %s belongs to repository %s, and the data in %s to repository %s; give this node a folder of its own", d.dir, copied.RepositoryUniqueID, where, d.identity.RepositoryUniqueID)
+	}
+	return err
+}
+
+// trusting trusts the authorities of a file, or the system's.
+func trusting(ca, setting string) (*tls.Config, error) {
+	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	if ca == "" {
+		return secure, nil
+	}
+	b, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", setting, err)
+	}
+	secure.RootCAs = x509.NewCertPool()
+	if !secure.RootCAs.AppendCertsFromPEM(b) {
+		return nil, fmt.Errorf("setting %s: %s holds no certificate in PEM", setting, ca)
+	}
+	return secure, nil
+}
+
+// listJournal keeps the list of erasures in the store, a line in each object.
+type listJournal struct {
+	ctx     context.Context // of the node: an erasure that has begun goes on
+	journal *s3.Journal
+}
+
+func (l *listJournal) Read(n int) (lines [][]byte, err error) {
+	for seq := uint64(n) + 1; ; seq++ {
+		line, err := l.journal.Read(l.ctx, seq)
+		if errors.Is(err, s3.ErrNone) {
+			return lines, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+}
+
+func (l *listJournal) Append(n int, line []byte) error {
+	err := l.journal.Append(l.ctx, uint64(n)+1, line)
+	if errors.Is(err, s3.ErrTaken) {
+		return retention.ErrTaken
+	}
+	return err
+}
+
+func (l *listJournal) Close() error { return nil }
