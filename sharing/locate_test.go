@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,10 +143,13 @@ func TestLocateShowsWhatMayBeKnown(t *testing.T) {
 // named, and nobody is believed about others.
 func TestLocateAsksPeers(t *testing.T) {
 	w := newWorld(t)
+	var mu sync.Mutex // peers are asked at the same time
 	asked := map[string]int{}
 	peer := func(home string, answer locator.Answer, err error) sharing.LocatorPeer {
 		return sharing.LocatorPeer{Homes: []string{home}, Locate: func(ctx context.Context, _ metadata.PatientID) (locator.Answer, error) {
+			mu.Lock()
 			asked[home]++
+			mu.Unlock()
 			if err != nil {
 				<-ctx.Done()
 			}
