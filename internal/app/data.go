@@ -64,6 +64,7 @@ type engine interface {
 	storage.Index
 	storage.Outbox
 	storage.Eraser
+	storage.Forgetter
 	// Dependencies are what readiness asks about.
 	Dependencies() []httpd.Dependency
 	// Waiting is how many Appends wait for the engine.
@@ -119,7 +120,7 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 		return nil, err
 	}
 	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
-		Letters: forgetter(d.log), Text: letterText})
+		Letters: d.log, Text: letterText})
 	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}
@@ -133,12 +134,6 @@ func openCards(ctx context.Context, path string, on bool, ring *keyring.Ring) (*
 		return nil, nil
 	}
 	return sqlite.OpenCards(ctx, path, sqlite.CardsOptions{Ring: ring})
-}
-
-// forgetter is the outbox of an engine that can forget letters; nil: it cannot.
-func forgetter(e engine) storage.Forgetter {
-	f, _ := e.(storage.Forgetter)
-	return f
 }
 
 // embeddedEngine is the log in the folder, with what it rests on.

@@ -275,6 +275,8 @@ func (o *Outbox) Cursor(ctx context.Context, name string) (storage.Position, err
 // before were spread.
 func (o *Outbox) Advance(ctx context.Context, name string, from, to storage.Position, letters []storage.Letter) error {
 	const op = "s3.Advance"
+	o.posting.RLock()
+	defer o.posting.RUnlock()
 	sealed, err := o.seal(ctx, op, letters)
 	if err != nil {
 		return o.s.fault(op, err, reads)

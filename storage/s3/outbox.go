@@ -29,11 +29,12 @@ const (
 // their ETags, so that looking costs one list and a read for each letter that
 // changed.
 type Outbox struct {
-	s      *Store
-	keys   *Keys
-	stale  time.Duration // how long a carrier is its writer's, see carrier
-	taking sync.Mutex    // takers of one process do not get in each other's way
-	key    letterKeys
+	s       *Store
+	keys    *Keys
+	stale   time.Duration // how long a carrier is its writer's, see carrier
+	posting sync.RWMutex  // read by whoever writes letters under the key of the day
+	taking  sync.Mutex    // takers of one process do not get in each other's way
+	key     letterKeys
 
 	mu       sync.Mutex
 	known    map[string]*seen // letters, by name
@@ -103,6 +104,8 @@ func (o *Outbox) Post(ctx context.Context, letters []storage.Letter) error {
 	if len(letters) == 0 {
 		return nil
 	}
+	o.posting.RLock()
+	defer o.posting.RUnlock()
 	sealed, err := o.seal(ctx, op, letters)
 	if err != nil {
 		return o.s.fault(op, err, reads)

@@ -36,7 +36,7 @@ func openMailroom(o Options, dir string, sealed bool, stale time.Duration) (stor
 	box.stale = stale
 	return struct {
 		storagetest.LogIndex
-		storage.Outbox
+		*Outbox
 	}{db, box}, func() error { return errors.Join(db.Close(), done()) }, nil
 }
 
