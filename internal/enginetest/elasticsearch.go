@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,10 +55,14 @@ func (x Index) remove() error {
 	if err := json.Unmarshal(body, &found); err != nil || len(found) == 0 {
 		return err
 	}
-	names := make([]string, len(found))
-	for i, f := range found {
-		names[i] = f.Index
+	for some := range slices.Chunk(found, 40) { // the server takes lines of 4 KiB
+		names := make([]string, len(some))
+		for i, f := range some {
+			names[i] = f.Index
+		}
+		if _, err := call("DELETE", x.URL+"/"+strings.Join(names, ",")+"?ignore_unavailable=true"); err != nil {
+			return err
+		}
 	}
-	_, err = call("DELETE", x.URL+"/"+strings.Join(names, ",")+"?ignore_unavailable=true")
-	return err
+	return nil
 }

@@ -46,8 +46,9 @@ func EraseChild(open func(dir string, step func(string)) (ErasingLog, error)) {
 	if err != nil {
 		fail(err)
 	}
+	var steps atomic.Int64 // engines step in goroutines of their own
 	step := func(string) {
-		if at--; at < 0 {
+		if steps.Add(1) > int64(at) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // not one instruction more
 		}
