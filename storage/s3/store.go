@@ -87,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if errors.Is(err, errNoBucket) && o.Create {
 		err = s.makeBucket(ctx)
 	}
-	err = s.fault("s3.Open", err, writes)
+	err = s.fault("s3.Open", err, reads)
 	if err == nil {
 		err = s.learnVersioning(ctx)
 	}
