@@ -27,6 +27,10 @@ const (
 
 	// notifyWithin is how long a notification may take.
 	notifyWithin = 20 * time.Second
+
+	// quietFor is how long a notification that should not be sent is waited for after
+	// one that should.
+	quietFor = 2 * time.Second
 )
 
 // Recipient is the kit's own receiver of notifications (ITI-53).
@@ -145,6 +149,21 @@ func Ends(t time.Time) string {
 // SubscribeXML sends ITI-52 with a body as it is.
 func (t *T) SubscribeXML(body string) *Answer {
 	return t.Post(t.target.Subscription, soapType, []byte(Envelope(ActionSubscribe, NewUUID(), "", body)))
+}
+
+// Quiet gathers what else comes within a moment: notifications are sent side by side,
+// so that one that should not be sent may come after one that should.
+func (r *Recipient) Quiet() (more []Notification) {
+	for over := time.After(quietFor); ; {
+		select {
+		case n := <-r.came:
+			more = append(more, n)
+		case <-over:
+			return more
+		case <-r.t.ctx.Done():
+			return more
+		}
+	}
 }
 
 // Subscribed sends ITI-52 and expects a subscription, whose address it returns.

@@ -150,15 +150,9 @@ func Subscriptions() []conformance.Case {
 					patient := t.Patient()
 					r.Subscribed(minimal, ofPatient(patient, conformance.P("$XDSDocumentEntryTypeCode", "('no-such-code^^2.16.578.1.12.4.1.1.9602')")), "")
 					all, _ := r.Subscribed(full, ofPatient(patient), "")
-					// Two submissions: what the first one wrongly leads to has come when the
-					// second one's notification has.
-					for range 2 {
-						t.Setup(func() { registered(t, patient, 1) })
-					}
-					for i := 0; i < 2; {
-						n := r.Next()
+					t.Setup(func() { registered(t, patient, 1) })
+					for _, n := range append([]conformance.Notification{r.Next()}, r.Quiet()...) {
 						t.Check(n.Reference == all, "the subscription %q to another kind of document is told", n.Reference)
-						i++
 					}
 				})
 			},

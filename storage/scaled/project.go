@@ -50,11 +50,12 @@ func (l *line) work(ctx context.Context) {
 	for pause := 20 * time.Millisecond; ctx.Err() == nil; {
 		l.mu.Lock()
 		at, todo := l.at, l.recent
+		own := len(todo) > 0 && todo[0].own // it may become ours while it is worked on
 		l.mu.Unlock()
 		if len(todo) == 0 {
 			return
 		}
-		w, err := l.step(ctx, at, todo)
+		w, err := l.step(ctx, at, todo, own)
 		l.mu.Lock()
 		l.sick = err
 		l.mu.Unlock()
@@ -74,10 +75,11 @@ func (l *line) work(ctx context.Context) {
 	}
 }
 
-// step projects some of the batches, or lets the node that wrote them do it.
-func (l *line) step(ctx context.Context, at elastic.Watermark, todo []*batch) (elastic.Watermark, error) {
+// step projects some of the batches, or lets the node that wrote them do it. own: this
+// node has written the first of them.
+func (l *line) step(ctx context.Context, at elastic.Watermark, todo []*batch, own bool) (elastic.Watermark, error) {
 	first := todo[0]
-	if !first.own && l.log.o.Clock().Sub(first.known) < l.log.o.Grace {
+	if !own && l.log.o.Clock().Sub(first.known) < l.log.o.Grace {
 		w, err := l.log.index.Watermark(ctx, l.tenant)
 		if err != nil || w.Seq >= first.seq {
 			return w, err
