@@ -71,5 +71,5 @@ func OpenCheckpoint(msg []byte, publicKeys ...string) (Checkpoint, error) {
 	if len(chain.keys) == 0 {
 		return Checkpoint{}, errors.New("no public key was given")
 	}
-	return openCheckpoint(msg, chain)
+	return openCheckpoint(msg, chain, chain.nodeOf(msg))
 }

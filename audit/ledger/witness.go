@@ -113,7 +113,7 @@ func OpenWitness(fsys disk.FS, dir, trusted string) (_ *Witness, err error) {
 	} else if err != nil {
 		return nil, err
 	}
-	w.last, err = openCheckpoint(newest, w.seen)
+	w.last, err = openCheckpoint(newest, w.seen, "")
 	return w, err
 }
 
@@ -149,7 +149,7 @@ func (w *Witness) See(t Testimony) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	c, err := openCheckpoint([]byte(t.Checkpoint), chain)
+	c, err := openCheckpoint([]byte(t.Checkpoint), chain, "")
 	if err != nil {
 		return c, err
 	}

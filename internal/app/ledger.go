@@ -130,7 +130,7 @@ func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time
 	if q.Limit <= 0 || q.Limit > mostLogRecords {
 		q.Limit = mostLogRecords
 	}
-	for r, err := range d.ledger.Find(ctx, q.Search) {
+	for r, err := range d.find(ctx, q.Search) {
 		var u *ledger.Unreadable
 		switch {
 		case errors.As(err, &u):
@@ -183,7 +183,7 @@ func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
 type LedgerState struct {
 	PublicKeys []string
 	Size       int64
-	Checkpoint string // the signed note
+	Checkpoint string // the signed note; of many nodes, the newest list of their ledgers
 }
 
 // LedgerCommand is what to do before LedgerState is answered.
@@ -211,6 +211,9 @@ func (d *data) ledgerState(ctx context.Context, q LedgerCommand, clock func() ti
 			return s, err
 		}
 	}
+	if d.ledgers != nil {
+		return d.ledgers.state(ctx)
+	}
 	c, err := d.ledger.Checkpoint()
 	return LedgerState{d.ledger.PublicKeys(), c.Size, string(c.Note)}, err
 }
@@ -218,7 +221,11 @@ func (d *data) ledgerState(ctx context.Context, q LedgerCommand, clock func() ti
 func (d *data) rotate(ctx context.Context, q *LedgerCommand, now time.Time) error {
 	d.copying.Lock()
 	defer d.copying.Unlock()
-	public, err := d.ledger.RotateKey(ctx, q.Given)
+	rotate := d.ledger.RotateKey
+	if d.ledgers != nil {
+		rotate = d.ledgers.rotate
+	}
+	public, err := rotate(ctx, q.Given)
 	if err != nil {
 		return err
 	}

@@ -196,6 +196,9 @@ func (l *loader) checkScaled() {
 	required("s3.bucket", c.S3.Bucket)
 	required("s3.access-key", c.S3.AccessKey)
 	required("s3.secret-key", string(c.S3.SecretKey))
+	if l.storeOnly {
+		return
+	}
 	required("elasticsearch.url", strings.Join(c.Elasticsearch.URLs, ","))
 	if c.Encryption && c.MasterKey == "" {
 		l.fail("master-key", c.from["master-key"], "storage is scaled: all nodes need the same master key; make one with head -c 32 /dev/urandom | base64")
