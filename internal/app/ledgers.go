@@ -154,6 +154,10 @@ func (n *ledgers) begin(ctx context.Context, c *config.Config) (*ledger.Ledger, 
 		return nil, err
 	}
 	n.node = n.clock().UTC().Format("20060102T150405Z") + "-" + plainName(node) + "-" + strings.ToLower(rand.Text()[:12])
+	// Before the folder is there: a ledger of which nothing is told has ended.
+	if err := n.store.Tell(ctx, n.node, nil); err != nil {
+		return nil, err
+	}
 	n.own, err = ledger.Open(ctx, ledgersDir+"/"+n.node, n.options(c.CheckpointInterval, chain))
 	return n.own, err
 }
@@ -406,7 +410,7 @@ func (n *ledgers) states(ctx context.Context) (all []ledger.NodeState, err error
 		return nil, err
 	}
 	for _, t := range told {
-		if t.Text == nil {
+		if len(t.Text) == 0 { // it has just begun
 			continue
 		}
 		state, err := ledger.StateOf(t.Text, t.Node, n.keys)
