@@ -169,6 +169,10 @@ func (t *table) protection() {
 	t.add("master-key", "KEY", "",
 		"Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.",
 		"Hovednøkkelen som pakker inn alle datanøkler: 32 byte i base64 (head -c 32 /dev/urandom | base64). Uten den lages én nøkkel som beholdes i datamappen som master.key; oppbevar den et annet sted når mappen forlater deg. Mistes den, er alle dokumenter tapt.", set, get).Secret = true
+	set, get = secret(func(c *Config) *Secret { return &c.OtherKey })
+	t.add("other-master-key", "KEY", "",
+		"A second master key that may wrap data keys too, while the master key of many nodes is replaced: first the new one on every node, then the old one, until samdok keys rotate-master has ended. Only with storage scaled.",
+		"Enda en hovednøkkel som også kan pakke inn datanøkler mens hovednøkkelen til mange noder byttes: først den nye på hver node, så den gamle, til samdok keys rotate-master er ferdig. Bare med storage scaled.", set, get).Secret = true
 	set, get = secret(func(c *Config) *Secret { return &c.LedgerKey })
 	t.add("ledger-key", "KEY", "",
 		"Private key that signs the ledger's checkpoints, as samdok ledger new-key makes it. Without one, a key is made once and kept in the data folder, sealed by the master key. Keep it elsewhere when whoever can change the folder must not be able to sign what was changed.",
