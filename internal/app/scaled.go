@@ -41,6 +41,14 @@ func (e *scaledEngine) Dependencies() []httpd.Dependency {
 	}
 }
 
+// watch shows how far the index is behind the journal.
+func (e *scaledEngine) watch(gauge func(name, help string, value func() float64) error) error {
+	return errors.Join(
+		gauge("samdok_projection_behind", "Batches of the journal that are known to this node and not searchable yet.", func() float64 { n, _ := e.Behind(); return float64(n) }),
+		gauge("samdok_projection_lag_seconds", "Age of the oldest of them.", func() float64 { _, age := e.Behind(); return age.Seconds() }),
+	)
+}
+
 // Close lets go of everything, the last opened first.
 func (e *scaledEngine) Close() error {
 	var errs []error
@@ -63,7 +71,7 @@ func (e *scaledEngine) Close() error {
 const sharedName = "samdok.json"
 
 // openScaled opens the store, settles whose data it is, and joins the other nodes.
-func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watchEngine) error {
+func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watching) error {
 	e := &scaledEngine{}
 	d.log = e
 	secure, err := trusting(c.S3.CA, "s3.ca")
@@ -77,7 +85,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if e.store, err = s3.Open(ctx, s3.Options{
 		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
 		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
-		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch("s3"), Clock: clock, Log: l,
+		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch.to("s3"), Clock: clock, Log: l,
 	}); err != nil {
 		return err
 	}
@@ -106,7 +114,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	}
 	o := elastic.Options{
 		URLs: c.Elasticsearch.URLs, Username: c.Elasticsearch.User, Password: string(c.Elasticsearch.Password), APIKey: string(c.Elasticsearch.APIKey),
-		TLS: secure, Wrap: watch("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
+		TLS: secure, Wrap: watch.to("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
 	}
 	if e.keys != nil {
 		o.Keys = e.keys
@@ -114,7 +122,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if e.index, err = elastic.Open(ctx, o); err != nil {
 		return err
 	}
-	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l}); err != nil {
+	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l, Watch: watch.log}); err != nil {
 		return err
 	}
 	e.Outbox = e.store.Outbox(e.keys)
