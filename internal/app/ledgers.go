@@ -69,7 +69,7 @@ func (r ringOfStore) Destroy(ctx context.Context, id uint64) error {
 }
 
 // storeOf are the settings of the store.
-func storeOf(c *config.Config, watch watchEngine, clock func() time.Time, l *slog.Logger) (s3.Options, error) {
+func storeOf(c *config.Config, watch watching, clock func() time.Time, l *slog.Logger) (s3.Options, error) {
 	secure, err := trusting(c.S3.CA, "s3.ca")
 	if err != nil {
 		return s3.Options{}, err
@@ -81,7 +81,7 @@ func storeOf(c *config.Config, watch watchEngine, clock func() time.Time, l *slo
 	return s3.Options{
 		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
 		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
-		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch("s3"), Clock: clock, Log: l,
+		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch.to("s3"), Clock: clock, Log: l,
 	}, nil
 }
 

@@ -125,7 +125,7 @@ func (d *data) rebuildIndexes(ctx context.Context) error {
 // VerifyLedgers checks the ledgers of all nodes in a store. It needs the store's
 // settings and public keys alone.
 func VerifyLedgers(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, o ledger.NodesOptions) (r *ledger.NodesReport, err error) {
-	store, err := storeOf(c, unwatched, clock, l)
+	store, err := storeOf(c, unwatched(), clock, l)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func bucketConfig(t testing.TB, b enginetest.Bucket, more ...string) *config.Con
 // nodeOf begins a node's ledger, and ends it when the test does.
 func nodeOf(t testing.TB, c *config.Config) *ledgers {
 	t.Helper()
-	o, err := storeOf(c, unwatched, time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	o, err := storeOf(c, unwatched(), time.Now, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
