@@ -19,8 +19,8 @@ import (
 // verification is what the flags of verify ledger say.
 type verification struct {
 	dir, state string
-	keys, kept       []string
-	asJSON           bool
+	keys, kept []string
+	asJSON     bool
 }
 
 func (c *cli) verifyCommand() *cobra.Command {
