@@ -94,16 +94,16 @@ func (f *Federation) find(ctx context.Context, pass *guard.Pass, c access.Caller
 		return Found{}, nil
 	}
 	j := judge{pass: pass, hide: pass.Restriction(), show: show, documentsOnly: f.o.DocumentsOnly}
-	problems, err := f.o.Gateway.Find(ctx, next, q, f.leg(pass), func(o metadata.Object, isOwn bool) error {
-		if isOwn {
-			return j.reveal(o)
-		}
-		return j.add(ctx, o)
+	problems, err := f.o.Gateway.Find(ctx, next, q, f.leg(pass), gateway.Sink{
+		Show: func(o metadata.Object, isOwn bool) error {
+			if isOwn {
+				return j.reveal(o)
+			}
+			return j.add(ctx, o)
+		},
+		Idle: func() error { return j.flush(ctx) },
 	})
 	if err != nil {
-		return Found{}, err
-	}
-	if err := j.flush(ctx); err != nil {
 		return Found{}, err
 	}
 	pass.SetProblems(problems)
@@ -146,7 +146,11 @@ func (j *judge) add(ctx context.Context, o metadata.Object) error {
 	return j.flush(ctx)
 }
 
+// flush decides on what has come together since the last time.
 func (j *judge) flush(ctx context.Context) error {
+	if len(j.items) == 0 {
+		return nil
+	}
 	decisions, err := j.pass.Decide(ctx, j.items)
 	if err != nil {
 		return err

@@ -60,8 +60,8 @@ func (t *table) general() {
 		"Intern adresse: /healthz, /readyz og /metrics. Den har ingen egen tilgangskontroll; hold den på et nett som bare driftspersonell når.", set, get)
 	set, get = webAddress(func(c *Config) *string { return &c.PublicURL })
 	t.add("public-url", "URL", "",
-		"Address under which clients reach the public listener, when that differs from listen (behind a proxy). It is only printed and shown on the landing page.",
-		"Adressen som klientene når tjeneren på, når den er en annen enn listen (bak en proxy). Den blir bare skrevet ut og vist på forsiden.", set, get)
+		"Address under which clients reach the public listener, when that differs from listen (behind a proxy). It is printed, shown on the landing page, and the addresses of subscriptions (DSUB) begin with it.",
+		"Adressen som klientene når tjeneren på, når den er en annen enn listen (bak en proxy). Den blir skrevet ut og vist på forsiden, og adressene til abonnementer (DSUB) begynner med den.", set, get)
 	set, get = text(func(c *Config) *string { return &c.TLSCert })
 	t.add("tls.cert", "FILE", "",
 		"Certificate chain in PEM for the public listener. With tls.key it turns TLS 1.2 or later on; without both the listener speaks plain HTTP.",
