@@ -11,9 +11,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestFaults breaks one thing after another under load. SAMDOK_LONG: each for 30
-// seconds instead of 2.
+// seconds instead of one.
 func TestFaults(t *testing.T) {
-	f := newFleet(t)
+	f := newFleet(t, false)
 	stop := f.load(6)
 	f.settled(5)
 	for _, c := range []struct {
@@ -30,7 +30,7 @@ func TestFaults(t *testing.T) {
 		{"S3 takes 2 s a call", f.s3, slow(2 * time.Second)},
 	} {
 		before, retried := f.acknowledged.Load(), f.retried.Load()
-		span := 2 * time.Second
+		span := time.Second
 		if long() {
 			span = 30 * time.Second
 		}
@@ -57,10 +57,10 @@ func (f *fleet) whole() {
 }
 
 // TestKill kills nodes at random moments under load. SAMDOK_LONG: 50 rounds instead
-// of 3.
+// of 2.
 func TestKill(t *testing.T) {
-	f := newFleet(t)
-	rounds := 3
+	f := newFleet(t, false)
+	rounds := 2
 	if long() {
 		rounds = 50
 	}

@@ -69,9 +69,9 @@ type document struct {
 	acknowledged bool
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t *testing.T, secure bool) *fleet {
 	f := &fleet{t: t, bucket: enginetest.S3(t), index: enginetest.Elasticsearch(t)}
-	f.s3, f.elastic = meddle(t, f.bucket.Endpoint), meddle(t, f.index.URL)
+	f.s3, f.elastic = meddle(t, f.bucket.Endpoint, secure), meddle(t, f.index.URL, secure)
 	key := make([]byte, 32)
 	_, err := rand.Read(key)
 	must(t, err)
@@ -79,6 +79,9 @@ func newFleet(t *testing.T) *fleet {
 	t.Setenv("SAMDOK_S3_SECRET_KEY", f.bucket.SecretKey)
 	f.args = []string{"--storage", "scaled", "--profile", "norway", "--s3-endpoint", f.s3.url, "--s3-bucket", f.bucket.Name, "--s3-access-key", f.bucket.AccessKey,
 		"--elasticsearch-url", f.elastic.url, "--elasticsearch-prefix", f.index.Prefix, "--elasticsearch-replicas", "0", "--http-rate", "0", "--http-client-share", "100"}
+	if secure {
+		f.args = append(f.args, "--s3-ca", f.s3.ca, "--elasticsearch-ca", f.elastic.ca)
+	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 32, IdleConnTimeout: time.Second}
 	f.http = &http.Client{Transport: transport, Timeout: 50 * time.Second}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -154,7 +157,7 @@ func (f *fleet) provide(ctx context.Context, sub *metadata.Submission, d *docume
 func again(problems []samdok.Problem) bool {
 	for _, p := range problems {
 		switch p.Code {
-		case samdok.RegistryBusy, samdok.RepositoryBusy, samdok.RegistryError, samdok.RepositoryError, samdok.RegistryOutOfResources, samdok.RepositoryOutOfResources:
+		case samdok.RegistryBusy, samdok.RepositoryBusy, samdok.RegistryNotAvailable, samdok.RegistryError, samdok.RepositoryError, samdok.RegistryOutOfResources, samdok.RepositoryOutOfResources:
 		default:
 			return false
 		}

@@ -1,12 +1,17 @@
 package fleet
 
 import (
+	"encoding/pem"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,13 +21,14 @@ import (
 // meddler is a way to an engine on which calls go wrong while a fault is on.
 type meddler struct {
 	url   string
+	ca    string // file with its authority, when it speaks TLS
 	fault atomic.Pointer[fault]
 }
 
 // fault is what happens to a call. It tells whether the call was dealt with.
 type fault func(w http.ResponseWriter, r *http.Request, pass http.Handler) bool
 
-func meddle(t *testing.T, engine string) *meddler {
+func meddle(t *testing.T, engine string, secure bool) *meddler {
 	t.Helper()
 	to, err := url.Parse(engine)
 	must(t, err)
@@ -33,13 +39,21 @@ func meddle(t *testing.T, engine string) *meddler {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { cut(w) },
 	}
 	m := &meddler{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f := m.fault.Load(); f != nil && (*f)(w, r, pass) {
 			return
 		}
 		pass.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() { s.CloseClientConnections(); s.Close(); transport.CloseIdleConnections() })
+	if !secure {
+		s.Start()
+	} else {
+		s.Config.ErrorLog = log.New(io.Discard, "", 0) // clients that do not trust it
+		s.StartTLS()
+		m.ca = filepath.Join(t.TempDir(), "ca.pem")
+		must(t, os.WriteFile(m.ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	}
 	m.url = s.URL
 	return m
 }
