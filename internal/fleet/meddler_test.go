@@ -34,7 +34,10 @@ func meddle(t *testing.T, engine string, secure bool) *meddler {
 	must(t, err)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Second, DisableCompression: true}
 	pass := &httputil.ReverseProxy{
-		Director:  func(r *http.Request) { r.URL.Scheme, r.URL.Host = to.Scheme, to.Host }, // the host is signed and stays
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(to)
+			r.Out.Host = r.In.Host // it is signed
+		},
 		Transport: transport, FlushInterval: -1,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { cut(w) },
 	}
