@@ -29,6 +29,8 @@ type scaledEngine struct {
 	store *s3.Store
 	keys  *s3.Keys
 	index *elastic.Index
+
+	fingerprint string // of the master key
 }
 
 // Dependencies implements engine: each engine by its own name, with what is not
@@ -90,13 +92,17 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 		return err
 	}
 	if c.Encryption {
-		master, err := keyring.ParseMaster(string(c.MasterKey))
+		master, others, err := masterKeys(c)
 		if err != nil {
-			return fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
-		}
-		if e.keys, err = e.store.OpenKeys(ctx, master); err != nil {
 			return err
 		}
+		if e.keys, err = e.store.OpenKeys(ctx, master, others...); err != nil {
+			return err
+		}
+		if e.fingerprint, err = e.keys.Fingerprint(); err != nil {
+			return err
+		}
+		e.keys.Watch(d.destroyed.add)
 	}
 	if err := d.settle(ctx, c, e.store); err != nil {
 		return err
@@ -128,6 +134,21 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	e.Outbox = e.store.Outbox(e.keys)
 	d.documents = e.store.Documents(e.keys)
 	return nil
+}
+
+// masterKeys are the one that wraps, and those that may have.
+func masterKeys(c *config.Config) (master keyring.Master, others []keyring.Master, err error) {
+	if master, err = keyring.ParseMaster(string(c.MasterKey)); err != nil {
+		return master, nil, fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
+	}
+	if c.OtherKey == "" {
+		return master, nil, nil
+	}
+	other, err := keyring.ParseMaster(string(c.OtherKey))
+	if err != nil {
+		return master, nil, fmt.Errorf("setting other-master-key (from %s): %w", c.Source("other-master-key"), err)
+	}
+	return master, []keyring.Master{other}, nil
 }
 
 // settle makes the identity that all nodes share, or checks that the settings fit
