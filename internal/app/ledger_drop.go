@@ -38,11 +38,9 @@ func DropRecords(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 }
 
 func (d *data) drop(ctx context.Context, q DropRequest) (a DropAnswer, err error) {
-	if !q.DryRun && q.Reason == "" {
-		return a, errors.New("records are destroyed for a reason only; give one")
-	}
-	if youngest := d.clock().Add(-d.keep); q.Before.After(youngest) {
-		return a, fmt.Errorf("records from after %s must be kept (setting retention.records)", youngest.UTC().Format(time.RFC3339))
+	if err := d.mayDrop(&q); err != nil {
+		e := d.dropping(&q, "refused", audit.Failed)
+		return a, errors.Join(err, d.record(ctx, e))
 	}
 	d.copying.Lock() // no backup copies half of it
 	defer d.copying.Unlock()
@@ -65,20 +63,39 @@ func (d *data) drop(ctx context.Context, q DropRequest) (a DropAnswer, err error
 	return a, nil
 }
 
+func (d *data) mayDrop(q *DropRequest) error {
+	if !q.DryRun && q.Reason == "" {
+		return errors.New("records are destroyed for a reason only; give one")
+	}
+	if youngest := d.clock().Add(-d.keep); q.Before.After(youngest) {
+		return fmt.Errorf("records from after %s must be kept (setting retention.records)", youngest.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // dropOne records it before and after.
 func (d *data) dropOne(ctx context.Context, q DropRequest, s ledger.Segment) error {
-	tell := func(step string) error {
-		e := d.event(audit.KindErase, d.clock())
-		e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Who
-		e.Details = []audit.Detail{{Name: "segment of the ledger", Value: strconv.FormatUint(s.Number, 10)}, {Name: "step", Value: step},
-			{Name: "records before", Value: s.Until.UTC().Format(time.RFC3339)}, {Name: "reason", Value: q.Reason}}
+	tell := func(ctx context.Context, step string, outcome audit.Outcome) error {
+		e := d.dropping(&q, step, outcome)
+		e.Details = append(e.Details, audit.Detail{Name: "segment of the ledger", Value: strconv.FormatUint(s.Number, 10)},
+			audit.Detail{Name: "records before", Value: s.Until.UTC().Format(time.RFC3339)})
 		return d.record(ctx, e)
 	}
-	if err := tell("begins"); err != nil {
+	if err := tell(ctx, "begins", audit.Success); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // what has begun is ended and recorded
 	if _, err := d.ledger.Drop(ctx, s.Number, q.Reason); err != nil {
-		return err
+		return errors.Join(err, tell(ctx, "not ended", audit.Errored))
 	}
-	return tell("ended")
+	return tell(ctx, "ended", audit.Success)
+}
+
+// dropping is the event of one step.
+func (d *data) dropping(q *DropRequest, step string, outcome audit.Outcome) *audit.Event {
+	e := d.event(audit.KindErase, d.clock())
+	e.Outcome = outcome
+	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Who
+	e.Details = []audit.Detail{{Name: "what", Value: "records of use"}, {Name: "step", Value: step}, {Name: "reason", Value: q.Reason}}
+	return e
 }
