@@ -34,6 +34,7 @@ const (
 	KindReadLog             // somebody read these records
 	KindExport              // data left as a whole: backup, export
 	KindErase               // data was destroyed for good
+	KindVerify              // storage was compared with itself
 )
 
 // Part tells the two records of a partial success apart. Numbers are stored in

@@ -55,6 +55,7 @@ func Mappings() []Mapping {
 		{KindReadLog, 0, "", "somebody read these records", dcm("110101", "Audit Log Used"), Coded{}, "R", "patient, the log, the search"},
 		{KindExport, 0, "", "data left as a whole: a backup", dcm("110106", "Export"), Coded{}, "R", "what left"},
 		{KindErase, 0, "", "data was destroyed for good", dcm("110110", "Patient Record"), Coded{}, "D", "patient, what was destroyed"},
+		{KindVerify, 0, "", "log, index and documents were compared", dcm("110100", "Application Activity"), Coded{}, "E", "what was compared, differences"},
 	}
 }
 

@@ -2,7 +2,7 @@ package audit
 
 // kindNames, outcomeNames and partNames are for people and for scripts.
 var (
-	kindNames    = [...]string{"use", "start", "stop", "config", "policy", "key", "read-log", "export", "erase"}
+	kindNames    = [...]string{"use", "start", "stop", "config", "policy", "key", "read-log", "export", "erase", "verify"}
 	outcomeNames = [...]string{"unknown", "success", "partial-success", "denied", "failed", "error", "panic", "aborted"}
 	partNames    = [...]string{"", "succeeded", "failed"}
 )

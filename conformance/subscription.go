@@ -74,6 +74,10 @@ func (t *T) WithRecipient(run func(*Recipient)) {
 }
 
 func (r *Recipient) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if !strings.HasSuffix(r.Address, req.URL.Path) { // a subscription of an earlier case, tried again
+		http.NotFound(w, req)
+		return
+	}
 	raw, err := io.ReadAll(io.LimitReader(req.Body, 16<<20))
 	w.WriteHeader(http.StatusAccepted)
 	n := Notification{Type: req.Header.Get("Content-Type"), Err: err}

@@ -65,6 +65,10 @@ type Member struct {
 	// also for those that no other member has, as a national gateway does.
 	Others []string
 	Bridge bool
+	// Repositories are those that stand there ("1.2.3"). Several members that name theirs
+	// may have one home, also the own one: all are asked, and a document is fetched where
+	// its repository is. nil: all of the home's.
+	Repositories []string
 	// Authority replaces the assigning authority of patient ids in requests to this
 	// community; "" leaves them as they are.
 	Authority string
@@ -88,18 +92,22 @@ type Limits struct {
 	// Retries is how often a query is sent again after its connection failed.
 	// Default 1; -1: never.
 	Retries int
-	// Quota is how many octets of an answer to a query are kept. Default 64 MiB.
+	// Quota is how many octets of an answer to a query are kept. Default
+	// DefaultQuota.
 	Quota int64
 	// Failures in a row after which it is not asked for Pause. Default 5, 10 s.
 	Failures int
 	Pause    time.Duration
 }
 
+// DefaultQuota is how many octets of an answer to a query are kept.
+const DefaultQuota = 64 << 20
+
 func (l Limits) withDefaults() Limits {
 	setDefault(&l.Deadline, 10*time.Second)
 	setDefault(&l.Stall, 30*time.Second)
 	setDefault(&l.Concurrent, 32)
-	setDefault(&l.Quota, 64<<20)
+	setDefault(&l.Quota, DefaultQuota)
 	setDefault(&l.Failures, 5)
 	setDefault(&l.Pause, 10*time.Second)
 	switch {
@@ -121,4 +129,6 @@ func setDefault[T int | int64 | time.Duration](to *T, value T) {
 type Leg struct {
 	Homes     []string
 	Community Community
+	// Alone: nobody else is asked but members that share its home.
+	Alone bool
 }

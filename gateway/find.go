@@ -14,48 +14,108 @@ import (
 	"samdok/metadata"
 )
 
+// Sink takes what Find finds. Its functions are called in the goroutine of Find; an
+// error of one ends it.
+type Sink struct {
+	// Show gets each object; isOwn tells those of the own community.
+	Show func(o metadata.Object, isOwn bool) error
+	// Idle is called when nothing else has come yet, and at the end, so that what was
+	// shown can be worked on together. nil: nobody waits for that.
+	Idle func() error
+}
+
+func (s Sink) idle() error {
+	if s.Idle == nil {
+		return nil
+	}
+	return s.Idle()
+}
+
 // Find asks all communities that may answer, the own one among them when own is
-// not nil, and calls show for each object when all have answered or run out of
-// time; isOwn tells those of the own community. Problems name what is missing; an
-// error means that nothing was asked. Objects keep the ids, codes and
-// homeCommunityIds that they came with.
-func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, own *Leg, show func(o metadata.Object, isOwn bool) error) ([]fault.Problem, error) {
+// not nil, and shows each answer when all of it has come, while others are still
+// under way. Problems name what is missing; an error means that the answer is of no use.
+// Objects keep the ids, codes and homeCommunityIds that they came with, and the order
+// within their community.
+func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, own *Leg, to Sink) ([]fault.Problem, error) {
 	targets, problems, err := g.route(ctx, c, q, own)
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]answer, len(targets))
+	asking, stop := context.WithCancel(ctx)
+	answers, came := make([]answer, len(targets)), make(chan int, len(targets))
+	var wait sync.WaitGroup
 	defer func() {
+		stop()
+		wait.Wait()
 		for i := range answers {
 			answers[i].close()
 		}
 	}()
-	var wait sync.WaitGroup
+	mine, asked := -1, 0
 	for i := range targets {
-		wait.Go(func() { g.query(ctx, c, q, targets[i], own, &answers[i]) })
-	}
-	wait.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, fault.Wrap(err, fault.Canceled, "gateway.Find", fault.RegistryBusy, "The request was given up before the communities had answered.")
-	}
-	for i := range answers {
-		a := &answers[i]
-		problems = append(problems, a.problems...)
-		if a.hold == nil {
+		if targets[i].member == nil {
+			mine = i
 			continue
 		}
-		isOwn := targets[i].member == nil
-		if err := a.hold.each(func(o metadata.Object) error { return show(o, isOwn) }); err != nil {
+		asked++
+		wait.Go(func() {
+			g.query(asking, c, q, targets[i], own, &answers[i])
+			came <- i
+		})
+	}
+	if mine >= 0 { // here, for it decides under the pass of this request
+		g.queryOwn(ctx, c, q, own, &answers[mine])
+		if err := answers[mine].show(to.Show, true); err != nil {
 			return nil, err
 		}
 	}
+	for range asked {
+		i, err := next(came, to.idle)
+		if err != nil {
+			return nil, err
+		}
+		if err := answers[i].show(to.Show, false); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fault.Wrap(err, fault.Canceled, "gateway.Find", fault.RegistryBusy, "The request was given up before the communities had answered.")
+	}
+	if err := to.idle(); err != nil {
+		return nil, err
+	}
+	for i := range answers {
+		problems = append(problems, answers[i].problems...)
+	}
 	return problems, nil
+}
+
+// next is the next answer that came. It is idle before it waits.
+func next(came <-chan int, idle func() error) (int, error) {
+	select {
+	case i := <-came:
+		return i, nil
+	default:
+	}
+	if err := idle(); err != nil {
+		return 0, err
+	}
+	return <-came, nil
 }
 
 // answer of one community.
 type answer struct {
 	hold     *hold // nil: nothing of it is used
 	problems []fault.Problem
+}
+
+// show gives the objects away and forgets them.
+func (a *answer) show(show func(metadata.Object, bool) error, isOwn bool) error {
+	if a.hold == nil {
+		return nil
+	}
+	defer a.close()
+	return a.hold.each(func(o metadata.Object) error { return show(o, isOwn) })
 }
 
 func (a *answer) close() {
@@ -67,10 +127,6 @@ func (a *answer) close() {
 
 // query asks one community. A panic of a codec is that community's failure only.
 func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQuery, t target, own *Leg, a *answer) {
-	if t.member == nil {
-		g.queryOwn(ctx, c, q, t.leg, a)
-		return
-	}
 	m, start := t.member, g.o.Clock()
 	within, cancel := m.within(ctx)
 	defer cancel()
@@ -202,11 +258,13 @@ func (h *homes) ok(o metadata.Object) bool {
 	}
 	home := metadata.HomeOf(o)
 	list := &h.foreign
-	switch owner := h.d.homes[home]; {
+	switch owners := h.d.homes[home]; {
 	case home == "":
 		list = &h.lost
+	case slices.Contains(owners, h.m):
+		return true
 	case h.own != nil && slices.Contains(h.own.Homes, home):
-	case owner == h.m, owner == nil && h.m.Bridge:
+	case owners == nil && h.m.Bridge:
 		return true
 	}
 	if len(*list) < maxNamed {

@@ -97,7 +97,7 @@ var findDocuments = metadata.StoredQuery{Query: &metadata.FindDocuments{Patient:
 // ask is the homes of what was found and the codes with their locations.
 func ask(t *testing.T, g *Gateway, q metadata.StoredQuery, own *Leg) (found []string, problems []string) {
 	t.Helper()
-	list, err := g.Find(context.Background(), access.Caller{}, q, own, func(o metadata.Object, isOwn bool) error {
+	list, err := g.Find(context.Background(), access.Caller{}, q, own, Sink{Show: func(o metadata.Object, isOwn bool) error {
 		switch o := o.(type) {
 		case *metadata.DocumentEntry:
 			found = append(found, o.Home)
@@ -105,7 +105,7 @@ func ask(t *testing.T, g *Gateway, q metadata.StoredQuery, own *Leg) (found []st
 			found = append(found, o.Home)
 		}
 		return nil
-	})
+	}})
 	if err != nil {
 		list = fault.ProblemsOf(err)
 	}
@@ -147,7 +147,7 @@ func TestFindBringsTogether(t *testing.T) {
 			limits := Limits{Deadline: 100 * time.Millisecond, Retries: -1}
 			g := newGateway(t, Options{}, Member{Home: home(1), Others: []string{home(5)}, Limits: limits, Community: c.c},
 				Member{Home: home(2), Limits: limits, Community: holder(2, home(2))})
-			own := &Leg{[]string{home(0)}, holder(1, home(0))}
+			own := &Leg{Homes: []string{home(0)}, Community: holder(1, home(0))}
 			start := time.Now()
 			found, problems := ask(t, g, findDocuments, own)
 			if took := time.Since(start); took > time.Second {
@@ -156,7 +156,7 @@ func TestFindBringsTogether(t *testing.T) {
 			if len(found) != c.found+3 || !slices.Equal(problems, c.problems) {
 				t.Errorf("found %v, problems %q", found, problems)
 			}
-			if found[0] != home(0) || found[len(found)-1] != home(2) {
+			if found[0] != home(0) {
 				t.Errorf("order: %v", found)
 			}
 		})
@@ -169,7 +169,7 @@ func TestBridge(t *testing.T) {
 	if found, problems := ask(t, g, findDocuments, nil); len(found) != 3 || problems != nil {
 		t.Errorf("%v %v", found, problems)
 	}
-	own := &Leg{[]string{home(9)}, holder(0, "")}
+	own := &Leg{Homes: []string{home(9)}, Community: holder(0, "")}
 	if found, problems := ask(t, g, findDocuments, own); len(found) != 1 || len(problems) != 1 {
 		t.Errorf("a bridge answered for our own community: %v %v", found, problems)
 	}
@@ -193,8 +193,8 @@ func TestRouting(t *testing.T) {
 		"unknown":            {q: metadata.StoredQuery{Query: findDocuments.Query, Home: home(8)}, problems: "XDSUnknownCommunity "},
 		"by id":              {q: metadata.StoredQuery{Query: &metadata.GetDocuments{}, Home: home(1)}, found: "1"},
 		"by id, homeless":    {q: metadata.StoredQuery{Query: &metadata.GetDocuments{}}, problems: "XDSMissingHomeCommunityId "},
-		"listed":             {q: listing("('" + home(2) + "','" + home(0) + "')"), found: "2 0"},
-		"listed in values":   {q: listing("('"+home(2)+"')", "('"+home(2)+"','"+home(1)+"')"), found: "2 1"},
+		"listed":             {q: listing("('" + home(2) + "','" + home(0) + "')"), found: "0 2"},
+		"listed in values":   {q: listing("('"+home(2)+"')", "('"+home(2)+"','"+home(1)+"')"), found: "1 2"},
 		"listed unknown":     {q: listing("('" + home(2) + "','" + home(8) + "')"), found: "2", problems: "XDSUnknownCommunity " + home(8)},
 		"located":            {q: findDocuments, known: Located{Named: []string{home(2)}, Silent: []string{home(1)}}, found: "0 2"},
 		"located nowhere":    {q: findDocuments, known: Located{Silent: []string{home(1), home(2)}}, found: "0"},
@@ -210,7 +210,8 @@ func TestRouting(t *testing.T) {
 				return c.known, c.unsure
 			}}
 			g := newGateway(t, o, Member{Home: home(1), Community: holder(1, home(1))}, Member{Home: home(2), Community: holder(1, home(2))})
-			found, problems := ask(t, g, c.q, &Leg{[]string{home(0)}, holder(1, home(0))})
+			found, problems := ask(t, g, c.q, &Leg{Homes: []string{home(0)}, Community: holder(1, home(0))})
+			slices.Sort(found)
 			if got := strings.ReplaceAll(strings.Join(found, " "), "urn:oid:1.2.", ""); got != c.found || strings.Join(problems, " ") != c.problems {
 				t.Errorf("found %q, problems %q", got, problems)
 			}
@@ -255,7 +256,7 @@ func TestLargeAnswers(t *testing.T) {
 	}}
 	g := newGateway(t, Options{}, Member{Home: home(1), Community: c})
 	i := 0
-	_, err := g.Find(context.Background(), access.Caller{}, findDocuments, nil, func(o metadata.Object, _ bool) error {
+	_, err := g.Find(context.Background(), access.Caller{}, findDocuments, nil, Sink{Show: func(o metadata.Object, _ bool) error {
 		if i < 3 || o.ObjectID() != list[i%n].ObjectID() { // references come behind: a spool keeps the order
 			if o.ObjectID() != list[i].ObjectID() {
 				t.Fatalf("object %d is %s", i, o.ObjectID())
@@ -263,7 +264,7 @@ func TestLargeAnswers(t *testing.T) {
 		}
 		i++
 		return nil
-	})
+	}})
 	if err != nil || i != n {
 		t.Fatalf("%d objects, %v", i, err)
 	}
@@ -272,6 +273,93 @@ func TestLargeAnswers(t *testing.T) {
 	found, problems := ask(t, g, findDocuments, nil)
 	if len(found) != 1 || !slices.Equal(problems, []string{"XDSTooManyResults " + home(1)}) {
 		t.Errorf("over the quota: %v, %v", found, problems)
+	}
+}
+
+// What has come is shown while others are still under way, each answer as a whole, and
+// worked on before anything is waited for.
+func TestAnswersAreShownAsTheyCome(t *testing.T) {
+	shown := make(chan struct{})
+	slow := &community{find: func(ctx context.Context, _ metadata.StoredQuery, show func(metadata.Object) error) ([]fault.Problem, error) {
+		select {
+		case <-shown:
+			return nil, show(entries(1, home(1))[0])
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: slow}, Member{Home: home(2), Community: holder(3, home(2))})
+	var order []string
+	pending := 0
+	problems, err := g.Find(context.Background(), access.Caller{}, findDocuments, nil, Sink{
+		Show: func(o metadata.Object, _ bool) error {
+			order = append(order, metadata.HomeOf(o))
+			pending++
+			return nil
+		},
+		Idle: func() error {
+			if pending == 3 {
+				close(shown)
+			}
+			pending = 0
+			return nil
+		},
+	})
+	if err != nil || len(problems) != 0 || pending != 0 || !slices.Equal(order, []string{home(2), home(2), home(2), home(1)}) {
+		t.Errorf("%v, %v, %v; %d were not worked on", order, problems, err, pending)
+	}
+}
+
+// An error of who takes the answers ends the other questions.
+func TestUnwantedAnswers(t *testing.T) {
+	unwanted := errors.New("unwanted")
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: silent()}, Member{Home: home(2), Community: holder(1, home(2))})
+	for name, to := range map[string]Sink{
+		"show": {Show: func(metadata.Object, bool) error { return unwanted }},
+		"idle": {Show: func(metadata.Object, bool) error { return nil }, Idle: func() error { return unwanted }},
+	} {
+		if _, err := g.Find(context.Background(), access.Caller{}, findDocuments, nil, to); !errors.Is(err, unwanted) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A panic of the own community reaches the guard, and nobody keeps a place.
+func TestOwnPanics(t *testing.T) {
+	closed := make(chan struct{})
+	far := holder(1, home(1))
+	far.retrieve = func(context.Context, []metadata.DocumentRequest) (*Retrieved, error) {
+		r := &Retrieved{}
+		r.OnClose(func() error { close(closed); return nil })
+		return r, nil
+	}
+	own := &Leg{Homes: []string{home(0)}, Community: &community{
+		find: func(context.Context, metadata.StoredQuery, func(metadata.Object) error) ([]fault.Problem, error) {
+			panic("own")
+		},
+		retrieve: func(context.Context, []metadata.DocumentRequest) (*Retrieved, error) { panic("own") },
+	}}
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: far})
+	panics := func(f func() error) {
+		t.Helper()
+		defer func() {
+			if v := recover(); v != "own" {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		t.Errorf("returned %v", f())
+	}
+	panics(func() error {
+		_, err := g.Find(context.Background(), access.Caller{}, findDocuments, own, Sink{Show: func(metadata.Object, bool) error { return nil }})
+		return err
+	})
+	panics(func() error {
+		_, err := g.Retrieve(context.Background(), access.Caller{}, []metadata.DocumentRequest{{Home: home(1), UniqueID: "1"}, {Home: home(0), UniqueID: "2"}}, own)
+		return err
+	})
+	<-closed
+	if n := g.Status()[0].InWork; n != 0 {
+		t.Errorf("%d in work", n)
 	}
 }
 
@@ -353,7 +441,7 @@ func TestAbandoned(t *testing.T) {
 	g := newGateway(t, Options{}, Member{Home: home(1), Limits: Limits{Failures: 1}, Community: silent()})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	_, err := g.Find(ctx, access.Caller{}, findDocuments, nil, func(metadata.Object, bool) error { return nil })
+	_, err := g.Find(ctx, access.Caller{}, findDocuments, nil, Sink{Show: func(metadata.Object, bool) error { return nil }})
 	if fault.KindOf(err) != fault.Canceled {
 		t.Error(err)
 	}

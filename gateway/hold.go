@@ -10,45 +10,67 @@ import (
 	"samdok/metadata/ebrim"
 )
 
-// hold keeps the objects of one answer until all communities have answered: as they
-// are while they are few, and beyond that only encoded, in an encrypted temporary
-// file.
+// hold keeps the objects of one answer until all of it has come: as they are while
+// they are few, and beyond that only encoded, in memory and then in an encrypted
+// temporary file.
 type hold struct {
-	sp      *spool.Spool
-	objects []metadata.Object // of the whole answer, while all of it fits in memory
-	encoded bool              // objects are in the spool only
+	sp      *spool.Spool // nil: all of the answer is in objects
+	options spool.Options
+	objects []metadata.Object
+	weight  int // of objects
 	count   int
 }
 
+const (
+	// plainWeight is how many octets of an answer are kept as objects.
+	plainWeight = 1 << 20
+	// leastWeight is what an object counts at least: a string of it can keep the piece
+	// of the message alive in which it came.
+	leastWeight = 4 << 10
+)
+
 func (g *Gateway) newHold(quota int64) *hold {
-	return &hold{sp: spool.New(spool.Options{Dir: g.o.TempDir, Max: quota, MaxName: "quota of the community"})}
+	return &hold{options: spool.Options{Dir: g.o.TempDir, Max: quota, MaxName: "quota of the community"}}
 }
 
-func (h *hold) close() { h.sp.Close() }
+func (h *hold) close() {
+	if h.sp != nil {
+		h.sp.Close()
+	}
+}
 
 // add is called in one goroutine.
 func (h *hold) add(o metadata.Object) error {
 	h.count++
-	err := h.sp.Append(func(b []byte) []byte {
+	if h.sp != nil {
+		return h.encode(o)
+	}
+	h.objects = append(h.objects, o)
+	if h.weight += max(metadata.Weight(o), leastWeight); h.weight <= plainWeight {
+		return nil
+	}
+	h.sp = spool.New(h.options)
+	for _, o := range h.objects {
+		if err := h.encode(o); err != nil {
+			return err
+		}
+	}
+	h.objects = nil
+	return nil
+}
+
+func (h *hold) encode(o metadata.Object) error {
+	return h.sp.Append(func(b []byte) []byte {
 		if r, ok := o.(*metadata.ObjectReference); ok {
 			return ebrim.AppendObjectRef(b, r.ID, r.Home)
 		}
 		return ebrim.AppendObject(b, o)
 	})
-	if err != nil || h.encoded {
-		return err
-	}
-	if _, small := h.sp.Bytes(); !small {
-		h.objects, h.encoded = nil, true
-		return nil
-	}
-	h.objects = append(h.objects, o)
-	return nil
 }
 
 // each gives the objects in the order they came.
 func (h *hold) each(show func(metadata.Object) error) error {
-	if !h.encoded {
+	if h.sp == nil {
 		for _, o := range h.objects {
 			if err := show(o); err != nil {
 				return err

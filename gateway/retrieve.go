@@ -20,27 +20,55 @@ import (
 func (g *Gateway) Retrieve(ctx context.Context, c access.Caller, requests []metadata.DocumentRequest, own *Leg) (*Retrieved, error) {
 	groups, problems := g.group(requests, own)
 	opened := make([]*Retrieved, len(groups))
-	var wait sync.WaitGroup
-	for i := range groups {
-		wait.Go(func() { opened[i] = g.open(ctx, c, &groups[i]) })
-	}
-	wait.Wait()
 	all := &Retrieved{Problems: problems}
 	all.OnClose(func() error {
 		var errs []error
 		for _, r := range opened {
-			errs = append(errs, r.Close())
+			if r != nil {
+				errs = append(errs, r.Close())
+			}
 		}
 		return errors.Join(errs...)
 	})
+	ok := false
+	defer func() {
+		if !ok {
+			_ = all.Close() // nothing was read from it
+		}
+	}()
+	if err := g.openAll(ctx, c, groups, opened); err != nil {
+		return nil, err
+	}
 	for _, r := range opened {
 		all.Documents = append(all.Documents, r.Documents...)
 		all.Problems = append(all.Problems, r.Problems...)
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, errors.Join(fault.Wrap(err, fault.Canceled, "gateway.Retrieve", fault.RegistryBusy, "The request was given up before the communities had answered."), all.Close())
-	}
+	ok = true
 	return all, nil
+}
+
+// openAll asks the groups at the same time. The own community is asked in this
+// goroutine, for it decides under the pass of this request; whatever happens to it, the
+// others have ended when this does.
+func (g *Gateway) openAll(ctx context.Context, c access.Caller, groups []group, opened []*Retrieved) error {
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	mine := -1
+	for i := range groups {
+		if groups[i].member == nil {
+			mine = i
+			continue
+		}
+		wait.Go(func() { opened[i] = g.open(ctx, c, &groups[i]) })
+	}
+	if mine >= 0 {
+		opened[mine] = openOwn(ctx, c, &groups[mine])
+	}
+	wait.Wait()
+	if err := ctx.Err(); err != nil {
+		return fault.Wrap(err, fault.Canceled, "gateway.Retrieve", fault.RegistryBusy, "The request was given up before the communities had answered.")
+	}
+	return nil
 }
 
 // group is what one community is asked for.
@@ -53,22 +81,22 @@ type group struct {
 // document as location, as in ITI-43.
 func (g *Gateway) group(requests []metadata.DocumentRequest, own *Leg) (groups []group, problems []fault.Problem) {
 	d := g.members.Load()
-	at := map[string]int{}
+	at := map[*member]int{} // nil: the own community
 	for _, r := range requests {
 		if r.Home == "" {
 			problems = append(problems, fault.Problem{Code: fault.MissingHomeCommunityID, Location: r.UniqueID,
 				Context: "The request for this document needs its HomeCommunityId, so that the gateway knows which community to ask."})
 			continue
 		}
-		t, ok := d.find(r.Home, own)
-		if !ok {
-			problems = append(problems, fault.Problem{Code: fault.UnknownCommunity, Location: r.UniqueID, Context: "The gateway does not know the community " + r.Home + "."})
+		t, wrong := d.holder(&r, own)
+		if wrong != nil {
+			problems = append(problems, *wrong)
 			continue
 		}
-		i, ok := at[t.home()]
+		i, ok := at[t.member]
 		if !ok {
 			i = len(groups)
-			at[t.home()] = i
+			at[t.member] = i
 			groups = append(groups, group{target: t})
 		}
 		groups[i].requests = append(groups[i].requests, r)
@@ -78,13 +106,6 @@ func (g *Gateway) group(requests []metadata.DocumentRequest, own *Leg) (groups [
 
 // open asks one community. It never returns nil.
 func (g *Gateway) open(ctx context.Context, c access.Caller, a *group) *Retrieved {
-	if a.member == nil {
-		r, err := a.leg.Community.Retrieve(ctx, c, a.requests)
-		if err == nil {
-			return r
-		}
-		return a.failed(err, fault.Problem{Code: fault.RegistryError, Context: "The own community could not answer. Ask again later."})
-	}
 	m, start := a.member, g.o.Clock()
 	r, err := g.openRemote(ctx, c, m, a.requests)
 	now := g.o.Clock()
@@ -98,6 +119,15 @@ func (g *Gateway) open(ctx context.Context, c access.Caller, a *group) *Retrieve
 	}
 	if err != nil {
 		return a.failed(err, m.problem(err))
+	}
+	return r
+}
+
+// openOwn asks the own community. It never returns nil.
+func openOwn(ctx context.Context, c access.Caller, a *group) *Retrieved {
+	r, err := a.leg.Community.Retrieve(ctx, c, a.requests)
+	if err != nil {
+		return a.failed(err, fault.Problem{Code: fault.RegistryError, Context: "The own community could not answer. Ask again later."})
 	}
 	return r
 }

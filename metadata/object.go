@@ -46,6 +46,46 @@ func HomeOf(o Object) string {
 	return ""
 }
 
+// UniqueIDOf is the uniqueId of an object; "" for associations and references.
+func UniqueIDOf(o Object) string {
+	switch o := o.(type) {
+	case *DocumentEntry:
+		return o.UniqueID
+	case *SubmissionSet:
+		return o.UniqueID
+	case *Folder:
+		return o.UniqueID
+	}
+	return ""
+}
+
+// LogicalIDOf is the logical id that the versions of an object share; "" for associations and
+// references.
+func LogicalIDOf(o Object) ID {
+	switch o := o.(type) {
+	case *DocumentEntry:
+		return o.LogicalID
+	case *SubmissionSet:
+		return o.LogicalID
+	case *Folder:
+		return o.LogicalID
+	}
+	return ""
+}
+
+// VersionOf is the version of an object; 0 for associations and references.
+func VersionOf(o Object) int {
+	switch o := o.(type) {
+	case *DocumentEntry:
+		return o.Version
+	case *SubmissionSet:
+		return o.Version
+	case *Folder:
+		return o.Version
+	}
+	return 0
+}
+
 // Status is availabilityStatus (ITI TF-3 4.2.3.2.2). The zero value means that
 // none was given; objects in a registry always have one.
 type Status uint8

@@ -101,7 +101,7 @@ func (k *known) add(s storage.State, refs storage.Refs) {
 			continue
 		}
 		k.objects[id] = p
-		if u := uniqueID(p.Object); u != "" {
+		if u := metadata.UniqueIDOf(p.Object); u != "" {
 			k.byUnique[u] = append(k.byUnique[u], p)
 		}
 	}
@@ -177,18 +177,6 @@ func (k *known) dependants(of metadata.ID) []metadata.ID {
 		}
 	}
 	return found
-}
-
-func uniqueID(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
 }
 
 func isRelationship(t metadata.AssociationType) bool {

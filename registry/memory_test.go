@@ -108,7 +108,7 @@ func (m *memory) lookup(refs storage.Refs) storage.State {
 		if p.Removed && !refs.WithRemoved {
 			continue
 		}
-		if ids[id] || uniqueOf(p.Object) != "" && uniques[uniqueOf(p.Object)] || lids[logicalOf(p.Object)] {
+		if ids[id] || metadata.UniqueIDOf(p.Object) != "" && uniques[metadata.UniqueIDOf(p.Object)] || lids[metadata.LogicalIDOf(p.Object)] {
 			st.Objects = append(st.Objects, p)
 		}
 		if a, ok := p.Object.(*metadata.Association); ok && (of[a.Source] || of[a.Target]) {
@@ -216,7 +216,7 @@ func (m *memory) apply(s storage.Stream, e storage.Event) {
 func (m *memory) released(unique string) bool {
 	had := false
 	for _, p := range m.objects {
-		if uniqueOf(p.Object) == unique {
+		if metadata.UniqueIDOf(p.Object) == unique {
 			had = true
 			if !p.Removed {
 				return false
@@ -224,18 +224,6 @@ func (m *memory) released(unique string) bool {
 		}
 	}
 	return had
-}
-
-func logicalOf(o metadata.Object) metadata.ID {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.LogicalID
-	case *metadata.SubmissionSet:
-		return o.LogicalID
-	case *metadata.Folder:
-		return o.LogicalID
-	}
-	return "none"
 }
 
 func (m *memory) Events(_ context.Context, t access.Tenant, s storage.Stream, from storage.Version) iter.Seq2[storage.Event, error] {
@@ -322,18 +310,6 @@ func (m *memory) Lookup(_ context.Context, t access.Tenant, refs storage.Refs) (
 
 func (m *memory) Rebuild(context.Context, func(done, total int64)) error {
 	return errors.New("memory: there is nothing to rebuild")
-}
-
-func uniqueOf(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
 }
 
 var (

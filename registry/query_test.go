@@ -128,7 +128,7 @@ func (l *library) target(names ...string) metadata.Target {
 
 // unique names objects by uniqueId.
 func (l *library) unique(name string) metadata.Target {
-	return metadata.Target{UniqueIDs: []string{uniqueOf(l.get(l.id(name)))}}
+	return metadata.Target{UniqueIDs: []string{metadata.UniqueIDOf(l.get(l.id(name)))}}
 }
 
 // called turns an answer into sorted names; an object that comes twice is seen.
@@ -380,7 +380,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("%d entries, %v", len(found), err)
 	}
 	for _, p := range found {
-		if u := uniqueOf(p.Object); u != old.UniqueID && u != o.UniqueID || p.Stream.ID == "" {
+		if u := metadata.UniqueIDOf(p.Object); u != old.UniqueID && u != o.UniqueID || p.Stream.ID == "" {
 			t.Errorf("%+v", p)
 		}
 	}

@@ -249,7 +249,7 @@ func (r *Remote) hold(ctx context.Context, t access.Tenant, in *intake, ev stora
 func uniqueIDs(ev storage.Event) []string {
 	var ids []string
 	for _, a := range ev.Added {
-		ids = append(ids, uniqueID(a.Object))
+		ids = append(ids, metadata.UniqueIDOf(a.Object))
 	}
 	return unique(ids)
 }

@@ -86,7 +86,7 @@ func (m *removal) wants(v *view) storage.Refs {
 				}
 			}
 		case *metadata.DocumentEntry, *metadata.Folder:
-			refs.LogicalIDs = append(refs.LogicalIDs, logicalID(o))
+			refs.LogicalIDs = append(refs.LogicalIDs, metadata.LogicalIDOf(o))
 		}
 	}
 	return refs
@@ -101,7 +101,7 @@ func (m *removal) guards(v *view) []storage.Stream {
 			continue
 		}
 		streams = append(streams, p.Stream)
-		for _, other := range v.byLogical[logicalID(p.Object)] {
+		for _, other := range v.byLogical[metadata.LogicalIDOf(p.Object)] {
 			streams = append(streams, other.Stream)
 		}
 	}
@@ -167,7 +167,7 @@ func (m *removal) changes(now time.Time) []storage.Change {
 	for _, id := range m.ids {
 		p := m.objects[id]
 		spread.remove(p.Stream, id)
-		lid := logicalID(p.Object)
+		lid := metadata.LogicalIDOf(p.Object)
 		if lid == "" || p.Superseded {
 			continue
 		}

@@ -140,7 +140,7 @@ func (r *Registry) tryUpdate(ctx context.Context, t access.Tenant, u *update) (R
 func (u *update) wants(v *view) storage.Refs {
 	refs := storage.Refs{UniqueIDs: []string{u.sub.Set.UniqueID}, IDs: append([]metadata.ID(nil), u.given...)}
 	for _, rev := range u.revisions {
-		lid := logicalID(rev.object)
+		lid := metadata.LogicalIDOf(rev.object)
 		refs.LogicalIDs = append(refs.LogicalIDs, lid)
 		if p, ok := v.newest(lid, nil); ok {
 			refs.AssociationsOf = append(refs.AssociationsOf, p.Object.ObjectID())
@@ -179,7 +179,7 @@ func (u *update) wants(v *view) storage.Refs {
 func (u *update) guards(v *view) []storage.Stream {
 	streams := []storage.Stream{u.stream}
 	for _, rev := range u.revisions {
-		if p, ok := v.newest(logicalID(rev.object), nil); ok {
+		if p, ok := v.newest(metadata.LogicalIDOf(rev.object), nil); ok {
 			streams = append(streams, p.Stream)
 		}
 	}

@@ -81,7 +81,7 @@ func (c *updateCheck) newIDs() {
 // revision checks one new version (3.57.4.1.3.3.1 and .3).
 func (c *updateCheck) revision(rev *revision) {
 	rev.previous = storage.Placed{}
-	id, lid := rev.object.ObjectID(), logicalID(rev.object)
+	id, lid := rev.object.ObjectID(), metadata.LogicalIDOf(rev.object)
 	if c.strange(rev.object) {
 		c.report(id, fault.PatientIDReconciliation, "%s '%s': the patientId is not that of the submission set; one request is about one patient.", className(rev.object), c.name(id))
 	}
@@ -98,14 +98,14 @@ func (c *updateCheck) revision(rev *revision) {
 		c.report(id, code, "%s '%s': nothing is registered under the logical id '%s'.", className(rev.object), c.name(id), lid)
 		return
 	}
-	if className(previous.Object) != className(rev.object) || uniqueID(previous.Object) != uniqueID(rev.object) {
+	if className(previous.Object) != className(rev.object) || metadata.UniqueIDOf(previous.Object) != metadata.UniqueIDOf(rev.object) {
 		c.report(id, fault.MetadataIdentifierError, "%s '%s': the logical id '%s' belongs to a %s with the uniqueId '%s'; a new version keeps both.",
-			className(rev.object), c.name(id), lid, className(previous.Object), uniqueID(previous.Object))
+			className(rev.object), c.name(id), lid, className(previous.Object), metadata.UniqueIDOf(previous.Object))
 		return
 	}
-	if n, err := strconv.Atoi(strings.TrimSpace(rev.link.PreviousVersion)); err != nil || n != version(previous.Object) {
+	if n, err := strconv.Atoi(strings.TrimSpace(rev.link.PreviousVersion)); err != nil || n != metadata.VersionOf(previous.Object) {
 		c.report(id, fault.MetadataVersionError, "%s '%s': PreviousVersion is %s, but the newest version is %d. Read it and update that.",
-			className(rev.object), c.name(id), quoted(rev.link.PreviousVersion), version(previous.Object))
+			className(rev.object), c.name(id), quoted(rev.link.PreviousVersion), metadata.VersionOf(previous.Object))
 		return
 	}
 	rev.previous = previous

@@ -36,9 +36,9 @@ func (c *updateCheck) plan() *updatePlan {
 		x.status[old.ObjectID()] = metadata.Deprecated
 		switch o := rev.object.(type) {
 		case *metadata.DocumentEntry:
-			o.Status, o.Version = old.ObjectStatus(), version(old)+1
+			o.Status, o.Version = old.ObjectStatus(), metadata.VersionOf(old)+1
 		case *metadata.Folder:
-			o.Status, o.Version = old.ObjectStatus(), version(old)+1
+			o.Status, o.Version = old.ObjectStatus(), metadata.VersionOf(old)+1
 		}
 	}
 	for _, s := range c.statuses {
@@ -222,7 +222,7 @@ func (x *updatePlan) holder(a *metadata.Association) *metadata.Association {
 // object, and the document.
 func (x *updatePlan) addVersion(e *effects, rev *revision) {
 	a := storage.Added{Object: rev.object, Controller: rev.previous.Controller}
-	claim := storage.Claim{ID: uniqueID(rev.object)} // shared: the first version has it already
+	claim := storage.Claim{ID: metadata.UniqueIDOf(rev.object)} // shared: the first version has it already
 	switch o := rev.object.(type) {
 	case *metadata.DocumentEntry:
 		metadata.FillIDs(o)

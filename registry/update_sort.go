@@ -55,7 +55,7 @@ func (u *update) sortMember(a *metadata.Association) {
 		return
 	}
 	rev := &revision{link: a, object: o, stated: o.ObjectStatus(), propagate: true}
-	lid := logicalID(o)
+	lid := metadata.LogicalIDOf(o)
 	if _, ok := lid.UUID(); !ok && lid != "" {
 		u.early(id, fault.MetadataUpdateOperation, "The logical id %s is not a UUID; write the lid of the registered object.", quoted(string(lid)))
 		return
@@ -160,7 +160,7 @@ func (u *update) unasked() {
 func (u *update) twice() {
 	lids, targets := make(map[metadata.ID]bool), make(map[metadata.ID]bool)
 	for _, rev := range u.revisions {
-		lid := logicalID(rev.object)
+		lid := metadata.LogicalIDOf(rev.object)
 		if lids[lid] {
 			u.early(rev.object.ObjectID(), fault.MetadataUpdateError, "Two new versions of '%s' are in one request; send them one after the other.", lid)
 		}

@@ -102,10 +102,10 @@ func (v *view) add(s storage.State) {
 			continue
 		}
 		v.objects[id] = p
-		if lid := logicalID(p.Object); lid != "" {
+		if lid := metadata.LogicalIDOf(p.Object); lid != "" {
 			v.byLogical[lid] = append(v.byLogical[lid], p)
 		}
-		if u := uniqueID(p.Object); u != "" {
+		if u := metadata.UniqueIDOf(p.Object); u != "" {
 			v.byUnique[u] = append(v.byUnique[u], p)
 		}
 	}
@@ -133,35 +133,11 @@ func (v *view) link(end metadata.ID, p storage.Placed) {
 // newest is the highest version of a logical object that is left.
 func (v *view) newest(lid metadata.ID, but map[metadata.ID]bool) (found storage.Placed, ok bool) {
 	for _, p := range v.byLogical[lid] {
-		if !but[p.Object.ObjectID()] && (!ok || version(p.Object) > version(found.Object)) {
+		if !but[p.Object.ObjectID()] && (!ok || metadata.VersionOf(p.Object) > metadata.VersionOf(found.Object)) {
 			found, ok = p, true
 		}
 	}
 	return found, ok
-}
-
-func logicalID(o metadata.Object) metadata.ID {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.LogicalID
-	case *metadata.SubmissionSet:
-		return o.LogicalID
-	case *metadata.Folder:
-		return o.LogicalID
-	}
-	return ""
-}
-
-func version(o metadata.Object) int {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.Version
-	case *metadata.SubmissionSet:
-		return o.Version
-	case *metadata.Folder:
-		return o.Version
-	}
-	return 0
 }
 
 func patientCX(o metadata.Object) metadata.CX {

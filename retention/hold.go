@@ -273,7 +273,7 @@ func (k *Keeper) note(ctx context.Context, t access.Tenant, kind storage.EventKi
 func HeldBy(holds []Hold, objects []storage.Placed) (found []Hold) {
 	for _, h := range holds {
 		for i := range objects {
-			if h.covers(objects[i].Stream, uniqueID(objects[i].Object), objects[i].Controller) {
+			if h.covers(objects[i].Stream, metadata.UniqueIDOf(objects[i].Object), objects[i].Controller) {
 				found = append(found, h)
 				break
 			}
@@ -296,16 +296,4 @@ func namesOf(held []Hold) string {
 		text += h.ID
 	}
 	return text
-}
-
-func uniqueID(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
 }

@@ -53,7 +53,7 @@ func (k *Keeper) words(ctx context.Context, p *Plan) (words [][]byte, err error)
 		if u, ok := metadata.ParseUUID(string(id)); ok {
 			add(u.String())
 		}
-		add(uniqueID(p.Objects[i].Object))
+		add(metadata.UniqueIDOf(p.Objects[i].Object))
 	}
 	for _, s := range p.streams {
 		if !s.whole {

@@ -24,6 +24,8 @@ type FederationOptions struct {
 	// Responding makes a responding gateway (ITI-38, ITI-39) of it; otherwise it is
 	// an initiating one, for consumers of this community (ITI-18, ITI-43).
 	Responding bool
+	// Alone: only the own community is asked, with all registries that share its home.
+	Alone bool
 	// DocumentsOnly answers queries about submission sets, folders and associations
 	// with nothing of them (ITI TF-2 Table 3.38.4.1.2.3-1).
 	DocumentsOnly bool
@@ -94,16 +96,16 @@ func (f *Federation) find(ctx context.Context, pass *guard.Pass, c access.Caller
 		return Found{}, nil
 	}
 	j := judge{pass: pass, hide: pass.Restriction(), show: show, documentsOnly: f.o.DocumentsOnly}
-	problems, err := f.o.Gateway.Find(ctx, next, q, f.leg(pass), func(o metadata.Object, isOwn bool) error {
-		if isOwn {
-			return j.reveal(o)
-		}
-		return j.add(ctx, o)
+	problems, err := f.o.Gateway.Find(ctx, next, q, f.leg(pass), gateway.Sink{
+		Show: func(o metadata.Object, isOwn bool) error {
+			if isOwn {
+				return j.reveal(o)
+			}
+			return j.add(ctx, o)
+		},
+		Idle: func() error { return j.flush(ctx) },
 	})
 	if err != nil {
-		return Found{}, err
-	}
-	if err := j.flush(ctx); err != nil {
 		return Found{}, err
 	}
 	pass.SetProblems(problems)
@@ -146,7 +148,11 @@ func (j *judge) add(ctx context.Context, o metadata.Object) error {
 	return j.flush(ctx)
 }
 
+// flush decides on what has come together since the last time.
 func (j *judge) flush(ctx context.Context) error {
+	if len(j.items) == 0 {
+		return nil
+	}
 	decisions, err := j.pass.Decide(ctx, j.items)
 	if err != nil {
 		return err
@@ -199,7 +205,7 @@ func (f *Federation) leg(pass *guard.Pass) *gateway.Leg {
 	if f.o.Own == nil {
 		return nil
 	}
-	return &gateway.Leg{Homes: []string{f.o.Own.home}, Community: &ownCommunity{f.o.Own, pass}}
+	return &gateway.Leg{Homes: []string{f.o.Own.home}, Community: &ownCommunity{f.o.Own, pass}, Alone: f.o.Alone}
 }
 
 // ownCommunity is the own registry and repository as one of the communities. It
@@ -293,7 +299,7 @@ func (f *Federation) open(ctx context.Context, pass *guard.Pass, c access.Caller
 	var shown []access.Item
 	for _, d := range from.Documents {
 		x.answer.Documents = append(x.answer.Documents, Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: d.Size, Body: io.NopCloser(d.Body)})
-		if !f.isOwn(d.Request.Home) { // the own ones are in the record already
+		if !f.isOwn(d.Request) { // the own ones are in the record already
 			shown = append(shown, remoteItem(&d.Request))
 		}
 	}
@@ -318,14 +324,17 @@ func both(document, home string) string {
 	return document + " " + home
 }
 
-func (f *Federation) isOwn(home string) bool { return f.o.Own != nil && home == f.o.Own.home }
+// isOwn tells whether the own repository has a document: its home may be shared.
+func (f *Federation) isOwn(r metadata.DocumentRequest) bool {
+	return f.o.Own != nil && r.Home == f.o.Own.home && !f.o.Gateway.Has(r)
+}
 
 // mayAsk decides on documents of other communities by what is known of them: their
 // ids. The community that has them decides on the rest.
 func (f *Federation) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (allowed []metadata.DocumentRequest, problems []fault.Problem, err error) {
 	var items []access.Item
 	for i := range r {
-		if !f.isOwn(r[i].Home) {
+		if !f.isOwn(r[i]) {
 			items = append(items, remoteItem(&r[i]))
 		}
 	}
@@ -335,7 +344,7 @@ func (f *Federation) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.
 	}
 	at := 0
 	for i := range r {
-		if !f.isOwn(r[i].Home) {
+		if !f.isOwn(r[i]) {
 			at++
 			if decisions[at-1].Effect != access.Allow {
 				problems = append(problems, unknown(&r[i]))

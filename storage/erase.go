@@ -71,7 +71,7 @@ func RedactEvents(events []Event, claims []Claim, erased func(metadata.ID) bool,
 			id := a.Object.ObjectID()
 			stays[string(id)] = true
 			if !erased(id) {
-				stays[uniqueOf(a.Object)] = true
+				stays[metadata.UniqueIDOf(a.Object)] = true
 				continue
 			}
 			if IsTombstone(a.Object) {
@@ -104,7 +104,7 @@ func RedactEvents(events []Event, claims []Claim, erased func(metadata.ID) bool,
 func claimedByErased(events []Event, erased func(metadata.ID) bool, unique string) bool {
 	for i := range events {
 		for _, a := range events[i].Added {
-			if uniqueOf(a.Object) == unique && erased(a.Object.ObjectID()) {
+			if metadata.UniqueIDOf(a.Object) == unique && erased(a.Object.ObjectID()) {
 				return true
 			}
 		}
@@ -131,17 +131,5 @@ func IsTombstone(o metadata.Object) bool {
 	if a, ok := o.(*metadata.Association); ok {
 		return a.Source == "" && a.Target == ""
 	}
-	return uniqueOf(o) == ""
-}
-
-func uniqueOf(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
+	return metadata.UniqueIDOf(o) == ""
 }

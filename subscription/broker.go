@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -70,19 +71,33 @@ func NewBroker(o BrokerOptions) *Broker {
 // Run follows the feed to its end and posts a letter for each pair of an event and
 // a live subscription that it is about. It tells how many letters it posted. A
 // crash loses and doubles nothing: cursor and letters move together, and what is
-// followed again makes letters of the same ids.
+// followed again makes letters of the same ids. Where several nodes follow one log,
+// one of them posts; the others go on behind it with their next Run.
 func (b *Broker) Run(ctx context.Context) (posted int, err error) {
+	posted, err = b.run(ctx)
+	return posted, b.settle(err)
+}
+
+// settle begins again where the cursor is after an error, and is content when
+// another node has moved it.
+func (b *Broker) settle(err error) error {
+	if err == nil {
+		return nil
+	}
+	b.begun, b.known, b.any, b.behind, b.letters = false, false, nil, 0, nil
+	if errors.Is(err, storage.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+func (b *Broker) run(ctx context.Context) (posted int, err error) {
 	if !b.begun {
 		if b.at, err = b.o.Outbox.Cursor(ctx, cursor); err != nil {
 			return 0, err
 		}
 		b.durable, b.begun = b.at, true
 	}
-	defer func() {
-		if err != nil { // begin again where the cursor is
-			b.begun, b.known, b.any, b.behind, b.letters = false, false, nil, 0, nil
-		}
-	}()
 	for fed, err := range b.o.Feed.Feed(ctx, b.o.Tenant, b.at) {
 		if err != nil {
 			return posted, err
@@ -93,8 +108,8 @@ func (b *Broker) Run(ctx context.Context) (posted int, err error) {
 		b.at = fed.Position
 		b.behind++
 		if len(b.letters) >= manyLetters || b.behind >= manyChanges {
-			posted += len(b.letters)
-			if err := b.advance(ctx); err != nil {
+			n, err := b.advance(ctx)
+			if posted += n; err != nil {
 				return posted, err
 			}
 		}
@@ -102,8 +117,8 @@ func (b *Broker) Run(ctx context.Context) (posted int, err error) {
 	if len(b.letters) == 0 { // the cursor follows later: to read again costs less than to write
 		return posted, nil
 	}
-	posted += len(b.letters)
-	return posted, b.advance(ctx)
+	n, err := b.advance(ctx)
+	return posted + n, err
 }
 
 // Flush moves the cursor to where the broker is, so that the next start need not
@@ -112,16 +127,19 @@ func (b *Broker) Flush(ctx context.Context) error {
 	if !b.begun || b.at == b.durable {
 		return nil
 	}
-	return b.advance(ctx)
+	_, err := b.advance(ctx)
+	return b.settle(err)
 }
 
-func (b *Broker) advance(ctx context.Context) error {
+// advance keeps what was made of the changes; it tells how many letters that were.
+func (b *Broker) advance(ctx context.Context) (posted int, err error) {
 	if err := b.o.Outbox.Advance(ctx, cursor, b.durable, b.at, b.letters); err != nil {
-		return err
+		return 0, err
 	}
+	posted = len(b.letters)
 	clear(b.letters)
 	b.durable, b.behind, b.letters = b.at, 0, b.letters[:0]
-	return nil
+	return posted, nil
 }
 
 // follow looks at one change.

@@ -25,6 +25,10 @@ server must be stopped. A run that is cut off changed nothing, or is ended by th
 When the key lies in the data folder a new random one takes its place. When a setting gives
 it, give the new one with --new-master-key-file, and from then on in the setting.
 
+Scaled out the nodes serve on: give all of them first the new key as other-master-key, then
+the new one as master-key and the old one as other-master-key, each time one node after the
+other. Then run this once, from anywhere, and take other-master-key away.
+
 Backups made before still need the old master key: keep it as long as you keep them.`,
 			`Pakker alle datanøkler på nytt under en annen hovednøkkel; dokumenter og logg blir som de
 er. Tjeneren må være stoppet. En avbrutt kjøring har ikke endret noe, eller fullføres ved
@@ -32,6 +36,10 @@ neste start.
 
 Når nøkkelen ligger i datamappen, får en ny tilfeldig nøkkel plassen. Når en innstilling gir
 den, oppgis den nye med --new-master-key-file, og fra da av i innstillingen.
+
+Skalert ut går nodene videre: gi alle først den nye nøkkelen som other-master-key, så den
+nye som master-key og den gamle som other-master-key, hver gang én node etter den andre.
+Kjør så denne én gang, hvor som helst, og ta bort other-master-key.
 
 Eldre sikkerhetskopier trenger fortsatt den gamle nøkkelen: ta vare på den like lenge.`),
 		"  samdok keys rotate-master --data /var/lib/samdok\n  samdok keys rotate-master --master-key-file old.key --new-master-key-file new.key", func(cmd *cobra.Command, _ []string) error {

@@ -24,9 +24,9 @@ type verification struct {
 }
 
 func (c *cli) verifyCommand() *cobra.Command {
-	cmd := c.command("verify", c.tr("Prove that stored data was not altered", "Bevis at lagrede data ikke er endret"), "", "  samdok verify ledger --data /var/lib/samdok", nil)
+	cmd := c.command("verify", c.tr("Prove that stored data was not altered", "Bevis at lagrede data ikke er endret"), "", "  samdok verify ledger --data /var/lib/samdok\n  samdok verify storage --data /var/lib/samdok", nil)
 	cmd.RunE = nil
-	cmd.AddCommand(c.verifyLedgerCommand())
+	cmd.AddCommand(c.verifyLedgerCommand(), c.verifyStorageCommand())
 	return cmd
 }
 

@@ -102,7 +102,18 @@ func Query() []conformance.Case {
 	patientOnly := func(t *conformance.T) string { return t.Patient() }
 	return []conformance.Case{
 		selects("class-code", asIs, recode(conformance.EntryClass, "B00-1", v9602), code("ClassCode", "A00-1", v9602)),
-		selects("class-code-scheme", asIs, recode(conformance.EntryClass, "A00-1", "2.16.578.1.12.4.5.100.7"), code("ClassCode", "A00-1", v9602)),
+		// By the question only: a registry with value sets takes no such document.
+		{ID: "ITI-18/class-code-scheme", Title: "A code of another scheme is another code", Section: tf18, Mutant: mutant.Ignores("$XDSDocumentEntryClassCode"),
+			Run: func(t *conformance.T) {
+				s := t.NewSubmission(t.Patient())
+				d := s.Add("epikrise")
+				recode(conformance.EntryClass, "A00-1", v9602)(d)
+				t.Setup(func() { t.Success(t.Register(s)) })
+				got := found(t, s.Patient, code("ClassCode", "A00-1", v9602))
+				t.Check(len(got) == 1 && got[0] == d.UniqueID, "found %v by the code and its scheme, expected %s", got, d.UniqueID)
+				got = found(t, s.Patient, code("ClassCode", "A00-1", "2.16.578.1.12.4.5.100.7"))
+				t.Check(len(got) == 0, "found %v by the code with another scheme", got)
+			}},
 		selects("type-code", asIs, recode(conformance.EntryType, "B02-2", v9602), code("TypeCode", "A03-2", v9602)),
 		selects("format-code", asIs, recode(conformance.EntryFormat, "urn:no:ehelse:document:pdf", "1.3.6.1.4.1.19376.1.2.3"), code("FormatCode", "urn:ihe:iti:xds:2017:mimeTypeSufficient", "1.3.6.1.4.1.19376.1.2.3")),
 		selects("facility-code", asIs, recode(conformance.EntryFacility, "86.101", "2.16.578.1.12.4.1.1.1305"), code("HealthcareFacilityTypeCode", "86.210", "2.16.578.1.12.4.1.1.1305")),

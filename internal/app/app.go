@@ -35,6 +35,7 @@ import (
 	"samdok/sharing"
 	"samdok/soap/mtom"
 	"samdok/soap/xds"
+	"samdok/storage/scaled"
 )
 
 // Options of Open. All are required.
@@ -212,20 +213,22 @@ func (a *App) useCases() error {
 	return nil
 }
 
-// watchEngines counts and traces the calls to the engines of a scaled-out node.
-func (a *App) watchEngines() (watchEngine, error) {
+// watchEngines counts and traces what a scaled-out node does with its engines.
+func (a *App) watchEngines() (watching, error) {
 	if !a.Config.Scaled() {
-		return unwatched, nil
+		return unwatched(), nil
 	}
 	calls, err := a.metrics.NewEngines(a.Clock)
 	if err != nil {
-		return nil, err
+		return watching{}, err
 	}
-	return func(engine string) func(http.RoundTripper) http.RoundTripper {
-		return func(t http.RoundTripper) http.RoundTripper {
-			return calls.Transport(engine, a.tracing.Transport(engine, t))
-		}
-	}, nil
+	batches, err := a.metrics.NewBatches()
+	return watching{
+		calls: func(engine string, next http.RoundTripper) http.RoundTripper {
+			return calls.Transport(engine, a.tracing.Transport(engine, next))
+		},
+		log: scaled.Watch{Work: a.tracing.Work, Wrote: batches.Wrote, Projected: batches.Projected},
+	}, err
 }
 
 func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {
@@ -339,6 +342,7 @@ func (a *App) listen() (err error) {
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
 		a.notifier.watch(a.metrics.Gauge),
 		a.locating.watch(a.metrics.Gauge),
+		a.data.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
 }

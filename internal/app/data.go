@@ -21,6 +21,7 @@ import (
 	"samdok/storage"
 	"samdok/storage/files"
 	"samdok/storage/keyring"
+	"samdok/storage/scaled"
 	"samdok/storage/sqlite"
 	"samdok/subscription"
 )
@@ -74,20 +75,29 @@ type engine interface {
 	Close() error
 }
 
-// watchEngine gives the connections to an engine of a name to whoever counts calls.
-type watchEngine func(engine string) func(http.RoundTripper) http.RoundTripper
+// watching is told what the engines of a scaled-out node do.
+type watching struct {
+	// calls gives the connections to an engine of a name to whoever counts calls.
+	calls func(engine string, next http.RoundTripper) http.RoundTripper
+	log   scaled.Watch
+}
 
-func unwatched(string) func(http.RoundTripper) http.RoundTripper {
-	return func(t http.RoundTripper) http.RoundTripper { return t }
+func unwatched() watching {
+	return watching{calls: func(_ string, t http.RoundTripper) http.RoundTripper { return t }}
+}
+
+// to is calls for one engine.
+func (w watching) to(engine string) func(http.RoundTripper) http.RoundTripper {
+	return func(next http.RoundTripper) http.RoundTripper { return w.calls(engine, next) }
 }
 
 // openData takes the folder and opens what is in it, in the order in which one
 // rests on the other. On an error nothing stays open.
 func openData(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (*data, error) {
-	return openWatched(ctx, c, l, clock, unwatched)
+	return openWatched(ctx, c, l, clock, unwatched())
 }
 
-func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watchEngine) (_ *data, err error) {
+func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watching) (_ *data, err error) {
 	dir, err := filepath.Abs(c.Data)
 	if err != nil {
 		return nil, err
@@ -128,6 +138,14 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 		return nil, err
 	}
 	return d, nil
+}
+
+// watch shows what only some engines have.
+func (d *data) watch(gauge func(name, help string, value func() float64) error) error {
+	if e, ok := d.log.(*scaledEngine); ok {
+		return e.watch(gauge)
+	}
+	return nil
 }
 
 // openCards opens what the locator knows: also when the locator is off now, so that

@@ -86,7 +86,7 @@ func (d *data) recordStart(ctx context.Context, c *config.Config, version string
 			changed.Details = append(changed.Details, audit.Detail{Name: s.Name, Value: fmt.Sprintf("%q instead of %q", value, was)})
 		}
 	}
-	is[masterSetting] = d.ring.Fingerprint()
+	is[masterSetting] = d.fingerprint()
 	policy := d.policyChange(before, is, changed, now)
 	events := []*audit.Event{start}
 	if d.created {

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,10 @@ func TestRegions(t *testing.T) {
 	}
 	regions := []*region{national, one, two}
 	var requests []metadata.DocumentRequest
+	at := func(home string) int { // communities come as they answered
+		return slices.IndexFunc(regions, func(r *region) bool { return r.app.Info().HomeCommunityID == home })
+	}
+	slices.SortFunc(found.Objects, func(a, b metadata.Object) int { return at(metadata.HomeOf(a)) - at(metadata.HomeOf(b)) })
 	for i, o := range found.Objects {
 		e := o.(*metadata.DocumentEntry)
 		if e.Home != regions[i].app.Info().HomeCommunityID || e.UniqueID != regions[i].entry.UniqueID {
@@ -109,7 +114,7 @@ func TestRegions(t *testing.T) {
 		}
 		requests = append(requests, metadata.DocumentRequest{Home: e.Home, RepositoryID: e.RepositoryID, UniqueID: e.UniqueID})
 	}
-	if refs := findAll(t, gate, patient, metadata.ObjectRef); len(refs.Refs) != 3 || refs.Refs[1].Home != found.Objects[1].(*metadata.DocumentEntry).Home {
+	if refs := findAll(t, gate, patient, metadata.ObjectRef); len(refs.Refs) != 3 || !slices.ContainsFunc(refs.Refs, func(r ebrim.Ref) bool { return r.Home == requests[1].Home }) {
 		t.Errorf("references: %+v", refs.Refs)
 	}
 	open := func(c *xds.Client) {
@@ -226,6 +231,57 @@ func TestRespondingGateway(t *testing.T) {
 	_, err := k.Retrieve(context.Background(), access.Caller{}, []metadata.DocumentRequest{{Home: home, RepositoryID: r.app.Info().RepositoryUniqueID, UniqueID: "1.2.3.4"}})
 	if p := fault.ProblemsOf(err); len(p) != 1 || p[0].Location != "1.2.3.4 "+home {
 		t.Errorf("%+v, %v", p, err)
+	}
+	// ITI-39 is multipart/related, also for those who ask in plain SOAP.
+	plain := `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header>` +
+		`<a:Action s:mustUnderstand="1">urn:ihe:iti:2007:CrossGatewayRetrieve</a:Action><a:MessageID>urn:uuid:7a6cf2f6-2d6e-4a4a-8d1a-0d3f3f1e2a10</a:MessageID></s:Header><s:Body>` +
+		`<x:RetrieveDocumentSetRequest xmlns:x="urn:ihe:iti:xds-b:2007"><x:DocumentRequest><x:HomeCommunityId>` + home + `</x:HomeCommunityId><x:RepositoryUniqueId>` +
+		r.app.Info().RepositoryUniqueID + `</x:RepositoryUniqueId><x:DocumentUniqueId>` + r.entry.UniqueID + `</x:DocumentUniqueId></x:DocumentRequest></x:RetrieveDocumentSetRequest></s:Body></s:Envelope>`
+	for _, body := range []string{plain, strings.Replace(plain, r.entry.UniqueID, "1.2.3.4", 1)} {
+		resp, err := http.Post(r.app.Info().XCA, "application/soap+xml; charset=UTF-8", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "multipart/related;") || body == plain != bytes.Contains(got, r.bytes) {
+			t.Errorf("HTTP %d %s: %.200s, %v", resp.StatusCode, resp.Header.Get("Content-Type"), got, err)
+		}
+	}
+}
+
+// Registries of several organisations stand behind one gateway under its one home.
+func TestRegistriesUnderOneHome(t *testing.T) {
+	patient := metadatatest.New(12).Patient()
+	beside := newRegion(t, 2, patient)
+	info := beside.app.Info()
+	line := fmt.Sprintf("  - {home: %s1, name: hospital, kind: xds, repositories: [%s], query: '%s', retrieve: '%s'}", regionHome, info.RepositoryUniqueID, info.Registry, info.Repository)
+	shared := newRegion(t, 1, patient, "gateway-communities", communitiesFile(t, line))
+	home := shared.app.Info().HomeCommunityID
+	far := newRegion(t, 3, patient, "gateway-communities", communitiesFile(t, shared.line("")))
+	for name, c := range map[string]*xds.Client{"its own consumers": gatewayClient(shared.app), "another gateway's": gatewayClient(far.app)} {
+		found := findAll(t, c, patient, metadata.LeafClass)
+		var requests []metadata.DocumentRequest
+		for _, o := range found.Objects {
+			if e := o.(*metadata.DocumentEntry); e.Home == home {
+				requests = append(requests, metadata.DocumentRequest{Home: e.Home, RepositoryID: e.RepositoryID, UniqueID: e.UniqueID})
+			}
+		}
+		if len(requests) != 2 || len(found.Problems) != 0 {
+			t.Fatalf("%s: %+v, %s", name, found, codes(found.Problems))
+		}
+		got := 0
+		answer, err := c.Retrieve(t.Context(), requests, func(d xds.Document) error {
+			b, err := io.ReadAll(d.Body)
+			if d.Request.Home != home || !bytes.Equal(b, shared.bytes) && !bytes.Equal(b, beside.bytes) {
+				t.Errorf("%s: %d octets of %+v", name, len(b), d.Request)
+			}
+			got++
+			return err
+		})
+		if err != nil || got != 2 {
+			t.Errorf("%s: %d documents, %+v, %v", name, got, answer, err)
+		}
 	}
 }
 

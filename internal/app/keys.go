@@ -115,6 +115,9 @@ func RotateMaster(ctx context.Context, c *config.Config, l *slog.Logger, clock f
 	if c.MasterKey != "" && next == "" {
 		return r, errors.New("the master key is given by a setting: give the new one too, with --new-master-key-file")
 	}
+	if c.Scaled() {
+		return rotateShared(ctx, c, l, clock, next, who, progress)
+	}
 	if r, err = rewrap(ctx, c, l, next, progress); err != nil {
 		return r, err
 	}
@@ -127,6 +130,26 @@ func RotateMaster(ctx context.Context, c *config.Config, l *slog.Logger, clock f
 		return r, err
 	}
 	return r, errors.Join(d.recordMaster(ctx, who, r.Keys, clock()), d.close())
+}
+
+// rotateShared wraps the data keys of a scaled-out installation anew, while nodes that
+// know both master keys serve. progress counts pages of keys.
+func rotateShared(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, next config.Secret, who string, progress func(done, total int64)) (r RotatedMaster, err error) {
+	after := *c
+	after.MasterKey, after.OtherKey = next, c.MasterKey
+	d, end, err := openBeside(ctx, &after, l, clock)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	e, ok := d.log.(*scaledEngine)
+	if !ok || e.keys == nil {
+		return r, errors.New("the data in the store is not encrypted: there is no master key")
+	}
+	if r.Keys, err = e.keys.Rewrap(ctx, func(pages int64) { progress(pages, pages) }); err != nil {
+		return r, err
+	}
+	return r, d.recordMaster(ctx, who, r.Keys, clock())
 }
 
 // rewrap does it under the folder's lock.
@@ -220,15 +243,23 @@ func openWithNew(dir string, l *slog.Logger) (*keyring.Ring, error) {
 // masterSetting is what settings.last calls the fingerprint of the master key.
 const masterSetting = "master key (fingerprint)"
 
+// fingerprint of the master key that wraps the data keys; "" without encryption.
+func (d *data) fingerprint() string {
+	if e, scaled := d.log.(*scaledEngine); scaled {
+		return e.fingerprint
+	}
+	return d.ring.Fingerprint()
+}
+
 // masterChange is the event of another master key than that of the last start; nil
 // when it is the same.
 func (d *data) masterChange(before map[string]string, now time.Time) *audit.Event {
 	was, known := before[masterSetting]
-	if !known || was == d.ring.Fingerprint() {
+	if !known || was == "" || was == d.fingerprint() {
 		return nil
 	}
 	e := d.event(audit.KindKey, now)
-	e.Details = []audit.Detail{{Name: "master key", Value: fmt.Sprintf("replaced: fingerprint %s instead of %s", d.ring.Fingerprint(), was)}}
+	e.Details = []audit.Detail{{Name: "master key", Value: fmt.Sprintf("replaced: fingerprint %s instead of %s", d.fingerprint(), was)}}
 	return e
 }
 
@@ -241,11 +272,11 @@ func (d *data) recordMaster(ctx context.Context, who string, keys int64, now tim
 	}
 	e := d.event(audit.KindKey, now)
 	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", who
-	e.Details = []audit.Detail{{Name: "master key", Value: "replaced: fingerprint " + d.ring.Fingerprint()}, {Name: "data keys wrapped anew", Value: strconv.FormatInt(keys, 10)}}
+	e.Details = []audit.Detail{{Name: "master key", Value: "replaced: fingerprint " + d.fingerprint()}, {Name: "data keys wrapped anew", Value: strconv.FormatInt(keys, 10)}}
 	if err := d.record(ctx, e); err != nil || before == nil {
 		return err
 	}
-	before[masterSetting] = d.ring.Fingerprint()
+	before[masterSetting] = d.fingerprint()
 	b, err := json.MarshalIndent(before, "", "  ")
 	if err != nil {
 		return err

@@ -18,24 +18,34 @@ func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 	if err := hasData(c); err != nil {
 		return err
 	}
-	if c.Scaled() {
-		// The nodes go on meanwhile, also the one that has the folder.
-		own := *c
-		if own.Data, err = os.MkdirTemp("", "samdok-reindex-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(own.Data)) }()
-		c = &own
-	}
-	d, err := openData(ctx, c, l, clock)
+	d, end, err := openBeside(ctx, c, l, clock)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
+	defer func() { err = errors.Join(err, end()) }()
 	if err := d.ledger.RebuildIndex(ctx, func(int64, int64) {}); err != nil {
 		return err
 	}
 	return d.log.Rebuild(ctx, progress)
+}
+
+// openBeside opens the data for a command. Nodes of a scaled-out installation go on
+// meanwhile, also the one that has the folder: it gets one of its own, which end
+// takes away.
+func openBeside(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (d *data, end func() error, err error) {
+	remove := func() error { return nil }
+	if c.Scaled() {
+		own := *c
+		if own.Data, err = os.MkdirTemp("", "samdok-command-"); err != nil {
+			return nil, nil, err
+		}
+		remove = func() error { return os.RemoveAll(own.Data) }
+		c = &own
+	}
+	if d, err = openData(ctx, c, l, clock); err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	return d, func() error { return errors.Join(d.close(), remove()) }, nil
 }
 
 // hasData keeps commands from making an empty data folder where a name was

@@ -29,6 +29,8 @@ type scaledEngine struct {
 	store *s3.Store
 	keys  *s3.Keys
 	index *elastic.Index
+
+	fingerprint string // of the master key
 }
 
 // Dependencies implements engine: each engine by its own name, with what is not
@@ -39,6 +41,14 @@ func (e *scaledEngine) Dependencies() []httpd.Dependency {
 		{Name: "elasticsearch", Check: e.index.Ready},
 		{Name: "log", Check: e.Log.Ready},
 	}
+}
+
+// watch shows how far the index is behind the journal.
+func (e *scaledEngine) watch(gauge func(name, help string, value func() float64) error) error {
+	return errors.Join(
+		gauge("samdok_projection_behind", "Batches of the journal that are known to this node and not searchable yet.", func() float64 { n, _ := e.Behind(); return float64(n) }),
+		gauge("samdok_projection_lag_seconds", "Age of the oldest of them.", func() float64 { _, age := e.Behind(); return age.Seconds() }),
+	)
 }
 
 // Close lets go of everything, the last opened first.
@@ -63,7 +73,7 @@ func (e *scaledEngine) Close() error {
 const sharedName = "samdok.json"
 
 // openScaled opens the store, settles whose data it is, and joins the other nodes.
-func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watchEngine) error {
+func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watching) error {
 	e := &scaledEngine{}
 	d.log = e
 	secure, err := trusting(c.S3.CA, "s3.ca")
@@ -77,18 +87,22 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if e.store, err = s3.Open(ctx, s3.Options{
 		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
 		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
-		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch("s3"), Clock: clock, Log: l,
+		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch.to("s3"), Clock: clock, Log: l,
 	}); err != nil {
 		return err
 	}
 	if c.Encryption {
-		master, err := keyring.ParseMaster(string(c.MasterKey))
+		master, others, err := masterKeys(c)
 		if err != nil {
-			return fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
-		}
-		if e.keys, err = e.store.OpenKeys(ctx, master); err != nil {
 			return err
 		}
+		if e.keys, err = e.store.OpenKeys(ctx, master, others...); err != nil {
+			return err
+		}
+		if e.fingerprint, err = e.keys.Fingerprint(); err != nil {
+			return err
+		}
+		e.keys.Watch(d.destroyed.add)
 	}
 	if err := d.settle(ctx, c, e.store); err != nil {
 		return err
@@ -106,7 +120,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	}
 	o := elastic.Options{
 		URLs: c.Elasticsearch.URLs, Username: c.Elasticsearch.User, Password: string(c.Elasticsearch.Password), APIKey: string(c.Elasticsearch.APIKey),
-		TLS: secure, Wrap: watch("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
+		TLS: secure, Wrap: watch.to("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
 	}
 	if e.keys != nil {
 		o.Keys = e.keys
@@ -114,12 +128,27 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if e.index, err = elastic.Open(ctx, o); err != nil {
 		return err
 	}
-	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l}); err != nil {
+	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l, Watch: watch.log}); err != nil {
 		return err
 	}
 	e.Outbox = e.store.Outbox(e.keys)
 	d.documents = e.store.Documents(e.keys)
 	return nil
+}
+
+// masterKeys are the one that wraps, and those that may have.
+func masterKeys(c *config.Config) (master keyring.Master, others []keyring.Master, err error) {
+	if master, err = keyring.ParseMaster(string(c.MasterKey)); err != nil {
+		return master, nil, fmt.Errorf("setting master-key (from %s): %w", c.Source("master-key"), err)
+	}
+	if c.OtherKey == "" {
+		return master, nil, nil
+	}
+	other, err := keyring.ParseMaster(string(c.OtherKey))
+	if err != nil {
+		return master, nil, fmt.Errorf("setting other-master-key (from %s): %w", c.Source("other-master-key"), err)
+	}
+	return master, []keyring.Master{other}, nil
 }
 
 // settle makes the identity that all nodes share, or checks that the settings fit

@@ -32,6 +32,7 @@ type Config struct {
 
 	Encryption bool
 	MasterKey  Secret // "" means: kept in the data folder
+	OtherKey   Secret // that may wrap data keys too, while a rotation lasts
 
 	LedgerKey          Secret // "" means: kept in the data folder
 	CheckpointInterval time.Duration

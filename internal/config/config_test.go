@@ -76,6 +76,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"bad OID", "", nil, map[string]string{"home-community-id": "2.016"}, []string{"not an OID"}},
 		{"patients of another kind", "patients: some\n", nil, nil, []string{"patients", "open, known"}},
 		{"bad address", "", nil, map[string]string{"listen": "8080"}, []string{"HOST:PORT"}},
+		{"scaled without engines", "storage: scaled\n", nil, nil, []string{"s3.endpoint", "s3.access-key", "elasticsearch.url", "master-key", "all nodes need the same"}},
+		{"scaled subscriptions without an address", "storage: scaled\ndsub: {broker: on}\n", nil, nil, []string{"public-url", "load balancer"}},
+		{"engines without scaled", "s3: {endpoint: \"http://127.0.0.1:9000\"}\n", nil, nil, []string{"s3.endpoint", "is for storage scaled"}},
 		{"missing key file", "", []string{"SAMDOK_MASTER_KEY_FILE=/does/not/exist"}, nil, []string{"master-key", "must exist"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -230,6 +230,9 @@ func (l *loader) check() {
 	if !c.Encryption && c.MasterKey != "" {
 		l.fail("encryption", c.from["encryption"], "is off although a master key is given; remove one of them")
 	}
+	if c.OtherKey != "" && !(c.Scaled() && c.Encryption) {
+		l.fail("other-master-key", c.from["other-master-key"], "is only for storage scaled, with encryption; remove it")
+	}
 }
 
 func (l *loader) checkRegistry() {

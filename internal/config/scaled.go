@@ -206,6 +206,9 @@ func (l *loader) checkScaled() {
 	if (c.Elasticsearch.User == "") != (c.Elasticsearch.Password == "") {
 		l.fail("elasticsearch.user", c.from["elasticsearch.user"], "elasticsearch.user and elasticsearch.password belong together; give both or none")
 	}
+	if c.DSUB.On && c.PublicURL == "" {
+		l.fail("public-url", c.from["public-url"], "storage is scaled and dsub.broker is on: subscriptions have one address, whichever node is asked or notifies; give the address of the load balancer")
+	}
 	if !c.HasRegistry() {
 		l.fail("roles", c.from["roles"], "a registry elsewhere needs storage embedded")
 	}

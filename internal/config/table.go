@@ -60,8 +60,8 @@ func (t *table) general() {
 		"Intern adresse: /healthz, /readyz og /metrics. Den har ingen egen tilgangskontroll; hold den på et nett som bare driftspersonell når.", set, get)
 	set, get = webAddress(func(c *Config) *string { return &c.PublicURL })
 	t.add("public-url", "URL", "",
-		"Address under which clients reach the public listener, when that differs from listen (behind a proxy). It is only printed and shown on the landing page.",
-		"Adressen som klientene når tjeneren på, når den er en annen enn listen (bak en proxy). Den blir bare skrevet ut og vist på forsiden.", set, get)
+		"Address under which clients reach the public listener, when that differs from listen (behind a proxy). It is printed, shown on the landing page, and the addresses of subscriptions (DSUB) begin with it.",
+		"Adressen som klientene når tjeneren på, når den er en annen enn listen (bak en proxy). Den blir skrevet ut og vist på forsiden, og adressene til abonnementer (DSUB) begynner med den.", set, get)
 	set, get = text(func(c *Config) *string { return &c.TLSCert })
 	t.add("tls.cert", "FILE", "",
 		"Certificate chain in PEM for the public listener. With tls.key it turns TLS 1.2 or later on; without both the listener speaks plain HTTP.",
@@ -169,6 +169,10 @@ func (t *table) protection() {
 	t.add("master-key", "KEY", "",
 		"Master key that wraps all data keys: 32 bytes in base64 (head -c 32 /dev/urandom | base64). Without one, a key is made once and kept in the data folder as master.key; keep it elsewhere when the folder leaves your hands. Losing it loses every document.",
 		"Hovednøkkelen som pakker inn alle datanøkler: 32 byte i base64 (head -c 32 /dev/urandom | base64). Uten den lages én nøkkel som beholdes i datamappen som master.key; oppbevar den et annet sted når mappen forlater deg. Mistes den, er alle dokumenter tapt.", set, get).Secret = true
+	set, get = secret(func(c *Config) *Secret { return &c.OtherKey })
+	t.add("other-master-key", "KEY", "",
+		"A second master key that may wrap data keys too, while the master key of many nodes is replaced: first the new one on every node, then the old one, until samdok keys rotate-master has ended. Only with storage scaled.",
+		"Enda en hovednøkkel som også kan pakke inn datanøkler mens hovednøkkelen til mange noder byttes: først den nye på hver node, så den gamle, til samdok keys rotate-master er ferdig. Bare med storage scaled.", set, get).Secret = true
 	set, get = secret(func(c *Config) *Secret { return &c.LedgerKey })
 	t.add("ledger-key", "KEY", "",
 		"Private key that signs the ledger's checkpoints, as samdok ledger new-key makes it. Without one, a key is made once and kept in the data folder, sealed by the master key. Keep it elsewhere when whoever can change the folder must not be able to sign what was changed.",

@@ -45,7 +45,7 @@ func TestDashboardsShowWhatThereIs(t *testing.T) {
 			t.Errorf("%s names only %d metrics", file, len(names))
 		}
 		for _, name := range names {
-			base := strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count")
+			base := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_bucket"), "_count"), "_sum")
 			if !there[name] && !there[base] {
 				t.Errorf("%s: there is no metric %s", file, name)
 			}

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 )
 
 // Options of a Spool. The zero value is usable.
 type Options struct {
 	// Memory is how many bytes stay in memory; 0 means DefaultMemory.
 	Memory int
+	// More is asked for further memory, as much as Memory at a time, before anything
+	// goes to disk; Close gives it back. nil: there is none.
+	More *Budget
 	// Dir holds the temporary file; "" means os.TempDir().
 	Dir string
 	// Max is how many bytes fit in all; 0 means no limit. MaxName is the name of
@@ -18,6 +22,28 @@ type Options struct {
 	Max     int64
 	MaxName string
 }
+
+// Budget is memory that many share. It is safe for concurrent use.
+type Budget struct{ left atomic.Int64 }
+
+// NewBudget makes a Budget of n octets.
+func NewBudget(n int64) *Budget {
+	b := &Budget{}
+	b.left.Store(n)
+	return b
+}
+
+// Take takes n octets if there are as many left.
+func (b *Budget) Take(n int64) bool {
+	if b.left.Add(-n) >= 0 {
+		return true
+	}
+	b.left.Add(n)
+	return false
+}
+
+// Give gives n octets back.
+func (b *Budget) Give(n int64) { b.left.Add(n) }
 
 // After is for one of several spools that share Memory, of which the others use
 // held. Each may always keep a little, so that a small one needs no file.
@@ -55,6 +81,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &
 type Spool struct {
 	opts Options
 	mem  *[]byte
+	more int64 // taken from opts.More
 	file *file
 	size int64
 	done bool
@@ -98,7 +125,7 @@ func (s *Spool) grown(n int) error {
 	if s.opts.Max > 0 && s.size > s.opts.Max {
 		return &LimitError{s.opts.MaxName, s.opts.Max}
 	}
-	if len(*s.mem) <= s.opts.Memory {
+	if s.roomFor(int64(len(*s.mem))) {
 		return nil
 	}
 	if s.file == nil {
@@ -114,6 +141,18 @@ func (s *Spool) grown(n int) error {
 	}
 	*s.mem = append((*s.mem)[:0], rest...)
 	return nil
+}
+
+// roomFor tells whether n bytes may be in memory. What went to disk stays there.
+func (s *Spool) roomFor(n int64) bool {
+	step := int64(s.opts.Memory)
+	for n > step+s.more {
+		if s.file != nil || s.opts.More == nil || !s.opts.More.Take(step) {
+			return false
+		}
+		s.more += step
+	}
+	return true
 }
 
 // Size is the number of bytes written.
@@ -155,6 +194,9 @@ func (s *Spool) Close() error {
 		return nil
 	}
 	s.done = true
+	if s.more > 0 {
+		s.opts.More.Give(s.more)
+	}
 	if cap(*s.mem) <= keep {
 		clear(*s.mem)
 		buffers.Put(s.mem)

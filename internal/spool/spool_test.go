@@ -98,3 +98,39 @@ func TestAfter(t *testing.T) {
 		}
 	}
 }
+
+// What is left of a shared budget keeps spools off the disk; Close gives it back.
+func TestSharedBudget(t *testing.T) {
+	const step = chunkSize
+	b := NewBudget(3 * step)
+	o := Options{Memory: step, More: b}
+	inMemory := func(s *Spool, n int) bool {
+		t.Helper()
+		if _, err := s.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		_, ok := s.Bytes()
+		return ok
+	}
+	first, second := New(o), New(o)
+	defer second.Close()
+	if !inMemory(first, 3*step) || !inMemory(second, 2*step) {
+		t.Error("on disk, although the budget has room")
+	}
+	if inMemory(second, 1) || second.Size() != 2*step+1 {
+		t.Error("beyond the budget in memory")
+	}
+	first.Close()
+	first.Close()
+	if left := b.left.Load(); left != 2*step {
+		t.Errorf("%d octets left", left)
+	}
+	if inMemory(second, step) {
+		t.Error("what was on disk is in memory")
+	}
+	third := New(o)
+	defer third.Close()
+	if !inMemory(third, 3*step) {
+		t.Error("what was given back is not there")
+	}
+}

@@ -104,13 +104,25 @@ func (w *statusWriter) WriteHeader(status int) {
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// Work makes a span of something that this process does by itself, such as a batch
-// of many requests. end is called once, with how it ended.
-func (t *Tracing) Work(ctx context.Context, name string) (_ context.Context, end func(error)) {
-	if t == nil {
+// Work makes a span of something that this process does for many requests at once,
+// such as a batch. It stands in the trace of the first of their contexts that is
+// traced, with links to the others; when none is, it is not traced. end is called once,
+// with how it ended.
+func (t *Tracing) Work(ctx context.Context, name string, causes ...context.Context) (_ context.Context, end func(error)) {
+	var traced []trace.SpanContext
+	for _, c := range causes {
+		if s := trace.SpanContextFromContext(c); t != nil && s.IsSampled() {
+			traced = append(traced, s)
+		}
+	}
+	if len(traced) == 0 {
 		return ctx, func(error) {}
 	}
-	ctx, span := t.tracer.Start(ctx, name)
+	var links []trace.Link
+	for _, s := range traced[1:] {
+		links = append(links, trace.Link{SpanContext: s})
+	}
+	ctx, span := t.tracer.Start(trace.ContextWithSpanContext(ctx, traced[0]), name, trace.WithLinks(links...))
 	return ctx, func(err error) {
 		if err != nil {
 			span.SetStatus(codes.Error, "failed")

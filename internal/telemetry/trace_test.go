@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // TestTraceGoesThrough: a caller's trace goes on in the request, in the call to an
@@ -43,18 +44,18 @@ func TestTraceGoesThrough(t *testing.T) {
 			t.Error("the controller does not reach through:", err)
 		}
 	}))
-	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	const traceID = "4bf92f3577b34da6a3ce929d0e0e4736"
 	r := httptest.NewRequest(http.MethodPost, "/services/registry?patient=13911699123", nil)
-	r.Header.Set("Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
+	r.Header.Set("Traceparent", "00-"+traceID+"-00f067aa0ba902b7-01")
 	h.ServeHTTP(httptest.NewRecorder(), r)
 
-	if !strings.HasPrefix(handed, "00-"+trace+"-") || strings.Contains(handed, "00f067aa0ba902b7") {
+	if !strings.HasPrefix(handed, "00-"+traceID+"-") || strings.Contains(handed, "00f067aa0ba902b7") {
 		t.Errorf("the engine was told %q", handed)
 	}
 	names := map[string]bool{}
 	for _, s := range spans.Ended() {
 		names[s.Name()] = true
-		if s.SpanContext().TraceID().String() != trace {
+		if s.SpanContext().TraceID().String() != traceID {
 			t.Errorf("%s is in another trace", s.Name())
 		}
 		if s.Status().Code == 0 {
@@ -88,10 +89,48 @@ func TestUntracedCallsPass(t *testing.T) {
 	if n := len(spans.Ended()); n != 0 {
 		t.Errorf("%d spans", n)
 	}
-	_, end := tr.Work(t.Context(), "batch")
+	_, end := tr.Work(t.Context(), "batch", t.Context())
 	end(errors.New("x"))
-	if s := spans.Ended(); len(s) != 1 || s[0].Status().Description != "failed" {
-		t.Error("work leaves no span")
+	if n := len(spans.Ended()); n != 0 {
+		t.Errorf("work that no traced request caused left %d spans", n)
+	}
+}
+
+// TestSharedWork: work for many requests stands in the trace of the first that is
+// traced, leads to the others, and takes its calls there.
+func TestSharedWork(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	tr := newTracing(spans, TracingOptions{Sample: 1})
+	causes := []context.Context{t.Context()}
+	for range 2 {
+		ctx, span := tr.tracer.Start(t.Context(), "request")
+		defer span.End()
+		causes = append(causes, ctx)
+	}
+	ctx, end := tr.Work(t.Context(), "batch", causes...)
+	engine := tr.Transport("s3", roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(""))}, nil
+	}))
+	a, err := engine.RoundTrip(httptest.NewRequestWithContext(ctx, http.MethodPut, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = a.Body.Close()
+	end(errors.New("x"))
+	first, second := trace.SpanContextFromContext(causes[1]), trace.SpanContextFromContext(causes[2])
+	ended := spans.Ended()
+	if len(ended) != 2 {
+		t.Fatalf("%d spans", len(ended))
+	}
+	call, batch := ended[0], ended[1]
+	if batch.Parent().SpanID() != first.SpanID() || len(batch.Links()) != 1 || batch.Links()[0].SpanContext.TraceID() != second.TraceID() {
+		t.Errorf("below %s with links %v", batch.Parent().SpanID(), batch.Links())
+	}
+	if call.Parent().SpanID() != batch.SpanContext().SpanID() || call.SpanContext().TraceID() != first.TraceID() {
+		t.Error("the call to the engine is not in the trace")
+	}
+	if batch.Status().Description != "failed" {
+		t.Error("the span does not tell of the failure")
 	}
 }
 
@@ -109,8 +148,8 @@ func TestSpansReachTheCollector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, end := tr.Work(t.Context(), "batch")
-	end(nil)
+	_, span := tr.tracer.Start(t.Context(), "request")
+	span.End()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := tr.Close(ctx); err != nil {

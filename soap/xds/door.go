@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"samdok/internal/spool"
 	"samdok/internal/xmlscan"
@@ -30,8 +29,9 @@ type door struct {
 	broker     func() string      // of subscriptions: its address; nil: another actor
 	discover   sharing.Discoverer // of patients; nil: another actor
 	discovery  DiscoveryOptions
-	memory     budget
-	whole      int64 // how much of an envelope is read before it is scanned
+	memory     *spool.Budget // of envelopes
+	answers    *spool.Budget // of answers to queries, beyond SpoolMemory each
+	whole      int64         // how much of an envelope is read before it is scanned
 }
 
 // The actions of the transactions; an answer's action is the request's with
@@ -98,7 +98,7 @@ func newDoor(svc sharing.Service, o DoorOptions, repository bool) *door {
 	}
 	o.Limits = o.Limits.withDefaults()
 	d := &door{svc: svc, read: svc, o: o, repository: repository}
-	d.memory.left.Store(o.Limits.EnvelopeMemory)
+	d.memory, d.answers = spool.NewBudget(o.Limits.EnvelopeMemory), spool.NewBudget(o.Limits.AnswerMemory)
 	// Documents inside an envelope are found while it is read; below this size they
 	// are within the scanner's limit for text.
 	d.whole = o.Limits.Message.RootBytes
@@ -186,7 +186,7 @@ func (x *exchange) serve() error {
 	if err := checkHTTP(x.r); err != nil {
 		return err
 	}
-	x.msg.limits, x.msg.tmp, x.msg.memory = x.d.o.Limits.Message, x.d.spoolOptions(), &x.d.memory
+	x.msg.limits, x.msg.tmp, x.msg.memory = x.d.o.Limits.Message, x.d.spoolOptions(), x.d.memory
 	x.msg.whole, x.msg.feed = x.d.whole, x.d.repository
 	if err := x.msg.open(&x.body, x.r.Header.Get("Content-Type"), x.r.ContentLength); err != nil {
 		return err
@@ -274,16 +274,3 @@ func (x *exchange) expect(ns xmlscan.NS, local string) error {
 	return soap.Refuse("The body of the action "+x.header.Action+" must be "+local+" (namespace "+x.scan.URI(ns)+").",
 		"Meldingens Body må være "+local+" for handlingen "+x.header.Action+".")
 }
-
-// budget bounds the memory of all envelopes in work.
-type budget struct{ left atomic.Int64 }
-
-func (b *budget) take(n int64) bool {
-	if b.left.Add(-n) >= 0 {
-		return true
-	}
-	b.left.Add(n)
-	return false
-}
-
-func (b *budget) give(n int64) { b.left.Add(n) }

@@ -26,7 +26,7 @@ const keepRoot = 1 << 20
 type message struct {
 	limits mtom.Limits
 	tmp    spool.Options
-	memory *budget // nil: no common bound
+	memory *spool.Budget // nil: no common bound
 
 	// whole is how much of the root part is read at once. A longer one is too large,
 	// or, with feed, read while it is scanned, and documents inside it go to spools.
@@ -139,7 +139,7 @@ func (m *message) take(n int64) bool {
 	if m.memory == nil {
 		return true
 	}
-	if !m.memory.take(n) {
+	if !m.memory.Take(n) {
 		return false
 	}
 	m.taken += n
@@ -156,7 +156,7 @@ func (m *message) close() {
 	}
 	m.buf, m.root, m.rest = nil, nil, nil
 	if m.memory != nil {
-		m.memory.give(m.taken)
+		m.memory.Give(m.taken)
 		m.taken = 0
 	}
 }

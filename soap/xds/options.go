@@ -47,6 +47,9 @@ type Limits struct {
 	EnvelopeMemory int64
 	// SpoolMemory is how much of one answer stays in memory. Default 1 MiB.
 	SpoolMemory int
+	// AnswerMemory is how much more of all answers to queries together stays in memory,
+	// before they go to temporary files. Default 64 MiB.
+	AnswerMemory int64
 	// Drain is how many bytes of a refused upload are read after the answer, so
 	// that clients that write everything first see it. Default 64 MiB.
 	Drain int64
@@ -65,6 +68,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.EnvelopeMemory <= 0 {
 		l.EnvelopeMemory = 256 << 20
+	}
+	if l.AnswerMemory <= 0 {
+		l.AnswerMemory = 64 << 20
 	}
 	if l.Drain <= 0 {
 		l.Drain = 64 << 20

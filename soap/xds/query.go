@@ -32,7 +32,9 @@ func (x *exchange) query() error {
 			Context: "The stored query " + string(q.Query.QueryID()) + " is none of the transaction " + x.header.Action + "."}})
 		return nil
 	}
-	sp := spool.New(x.d.spoolOptions())
+	options := x.d.spoolOptions()
+	options.More = x.d.answers
+	sp := spool.New(options)
 	defer sp.Close()
 	add := func(o metadata.Object) error {
 		return sp.Append(func(b []byte) []byte { return ebrim.AppendObject(b, o) })

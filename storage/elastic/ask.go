@@ -374,7 +374,7 @@ func set[T comparable](list []T) map[T]bool {
 }
 
 func (m *matching) object(o metadata.Object) bool {
-	return m.ids[o.ObjectID()] || m.unique[uniqueID(o)] && uniqueID(o) != "" || m.logical[logicalID(o)] && logicalID(o) != ""
+	return m.ids[o.ObjectID()] || m.unique[metadata.UniqueIDOf(o)] && metadata.UniqueIDOf(o) != "" || m.logical[metadata.LogicalIDOf(o)] && metadata.LogicalIDOf(o) != ""
 }
 
 func (m *matching) association(o metadata.Object) bool {

@@ -71,8 +71,8 @@ func (x *Index) identify(t access.Tenant, s hash, v storage.Version, seq uint64,
 	for i := range added {
 		o, n := added[i].Object, first+i
 		lead(string(o.ObjectID()), n, isEntryUUID)
-		lead(uniqueID(o), n, isUniqueID)
-		if lid := logicalID(o); lid != o.ObjectID() { // else the entryUUID leads to it
+		lead(metadata.UniqueIDOf(o), n, isUniqueID)
+		if lid := metadata.LogicalIDOf(o); lid != o.ObjectID() { // else the entryUUID leads to it
 			lead(string(lid), n, isLogicalID)
 		}
 		if a, ok := o.(*metadata.Association); ok {
@@ -126,30 +126,4 @@ func (d *derived) touch(x *Index, t access.Tenant, ev *storage.Event) {
 	for _, id := range ev.Removed {
 		d.touches = append(d.touches, touching{x.hash.id(t, string(id)), said{removed: true}})
 	}
-}
-
-// logicalID of an object; "" for associations.
-func logicalID(o metadata.Object) metadata.ID {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.LogicalID
-	case *metadata.SubmissionSet:
-		return o.LogicalID
-	case *metadata.Folder:
-		return o.LogicalID
-	}
-	return ""
-}
-
-// uniqueID of an object; "" for associations.
-func uniqueID(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -35,6 +36,14 @@ func (x *Index) get(ctx context.Context, list []*wanted) error {
 }
 
 func (x *Index) getSome(ctx context.Context, list []*wanted) error {
+	_, err := x.client.do(ctx,
+		func() esapi.Request { return esapi.MgetRequest{Body: targets(list)} },
+		func(body []byte) error { return found(body, list) })
+	return err
+}
+
+// targets is the body that asks for documents.
+func targets(list []*wanted) io.Reader {
 	var b []byte
 	b = append(b, `{"docs":[`...)
 	for i, w := range list {
@@ -44,11 +53,7 @@ func (x *Index) getSome(ctx context.Context, list []*wanted) error {
 		b = appendTarget(b, w.index, w.id, w.routing)
 		b = append(b, '}')
 	}
-	b = append(b, `]}`...)
-	_, err := x.client.do(ctx,
-		func() esapi.Request { return esapi.MgetRequest{Body: bytes.NewReader(b)} },
-		func(body []byte) error { return found(body, list) })
-	return err
+	return bytes.NewReader(append(b, `]}`...))
 }
 
 // found reads the documents of an answer.

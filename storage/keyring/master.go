@@ -36,6 +36,12 @@ func NewMaster(b []byte) (Master, error) {
 	return m, nil
 }
 
+// Fingerprint names the key without telling it.
+func (m Master) Fingerprint() (string, error) {
+	_, print, err := m.Wrapper(make([]byte, 16))
+	return fmt.Sprintf("%x", print[:4]), err
+}
+
 // ParseMaster reads the text form: 32 bytes in base64 (standard or URL alphabet,
 // padding optional), blanks around it allowed.
 func ParseMaster(s string) (Master, error) {

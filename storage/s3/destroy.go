@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,13 +78,48 @@ func (k *Keys) destroy(number uint64, d *doom) {
 	slots := d.slots
 	d.slots, d.after = nil, nil // what comes from here on waits for the next one
 	k.mu.Unlock()
-	d.err = k.replacePage(context.Background(), number, func(p *page) (*page, error) { return p.destroyed(slots) })
+	var gone []uint64
+	d.err = k.replacePage(context.Background(), number, func(p *page) (*page, error) {
+		gone = k.going(p, slots)
+		return p.destroyed(slots)
+	})
+	k.told(gone, d.err)
 	k.mu.Lock()
 	if k.dooms[number] == d {
 		delete(k.dooms, number)
 	}
 	k.mu.Unlock()
 	close(d.done)
+}
+
+// going are the keys of some slots that were not destroyed before, as far as is
+// known.
+func (k *Keys) going(p *page, slots []int) (ids []uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, i := range slots {
+		if id := p.id(i); (p.slot(i)[60] != slotDestroyed || k.unsure[id]) && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// told tells who watches of keys that are destroyed. When that is not known, it is
+// told when they are asked for again.
+func (k *Keys) told(ids []uint64, err error) {
+	k.mu.Lock()
+	for _, id := range ids {
+		if delete(k.unsure, id); err != nil {
+			k.unsure[id] = true
+		}
+	}
+	k.mu.Unlock()
+	if f := k.gone.Load(); f != nil && err == nil {
+		for _, id := range ids {
+			(*f)(id)
+		}
+	}
 }
 
 // replacePage writes what change makes of a page, however many others do the same.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -34,11 +35,14 @@ type Keys struct {
 	s       *Store
 	masters []keyring.Master // the first one wraps what is written
 
+	gone atomic.Pointer[func(id uint64)] // see Watch
+
 	mu      sync.Mutex
 	ready   []numberedKey
 	making  *making
 	pages   map[uint64]*known
 	dooms   map[uint64]*doom
+	unsure  map[uint64]bool // keys that may be destroyed: the store did not answer
 	closed  bool
 	running sync.WaitGroup
 }
@@ -66,7 +70,7 @@ type known struct {
 // whose keys are wrapped by others is refused.
 func (s *Store) OpenKeys(ctx context.Context, master keyring.Master, former ...keyring.Master) (*Keys, error) {
 	const op = "s3.OpenKeys"
-	k := &Keys{s: s, masters: append([]keyring.Master{master}, former...), pages: map[uint64]*known{}, dooms: map[uint64]*doom{}}
+	k := &Keys{s: s, masters: append([]keyring.Master{master}, former...), pages: map[uint64]*known{}, dooms: map[uint64]*doom{}, unsure: map[uint64]bool{}}
 	if err := k.checkBucket(ctx); err != nil {
 		return nil, err
 	}
@@ -308,6 +312,22 @@ func (k *Keys) load(ctx context.Context, op string, number uint64) (*page, error
 	k.remember(p, asked)
 	k.mu.Unlock()
 	return p, nil
+}
+
+// Fingerprint names the master key that wraps new keys, without telling it.
+func (k *Keys) Fingerprint() (string, error) {
+	if k == nil {
+		return "", nil
+	}
+	return k.masters[0].Fingerprint()
+}
+
+// Watch has f called with the number of each key that this node has destroyed,
+// after that is durable. f must not block.
+func (k *Keys) Watch(f func(id uint64)) {
+	if k != nil {
+		k.gone.Store(&f)
+	}
 }
 
 // Close waits for what is being written.

@@ -175,6 +175,33 @@ func TestRewrap(t *testing.T) {
 	}
 }
 
+// Who watches is told of each key once, by the node that destroyed it.
+func TestWatchDestroyed(t *testing.T) {
+	s, ctx := open(t), context.Background()
+	k, other := openKeys(t, s), openKeys(t, s)
+	var mu sync.Mutex
+	told := map[uint64]int{}
+	for _, node := range []*Keys{k, other} {
+		node.Watch(func(id uint64) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[id]++
+		})
+	}
+	all := newKeys(t, k, 5)
+	for id := range all {
+		must(t, k.Destroy(ctx, id, id))
+		must(t, other.Destroy(ctx, id))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for id := range all {
+		if told[id] != 1 {
+			t.Errorf("key %x was told of %d times", id, told[id])
+		}
+	}
+}
+
 // A page that was altered is noticed; keys cannot change places.
 func TestPageDamage(t *testing.T) {
 	s, ctx := open(t), context.Background()

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"samdok/metadata/metadatatest"
 	"samdok/storage"
@@ -22,7 +24,8 @@ const callers = 32
 
 // BenchmarkAppend: submissions of one document by 32 callers, for 1,024 patients.
 func BenchmarkAppend(b *testing.B) {
-	l := open(b, newPlace(b))
+	var batches atomic.Int64
+	l := open(b, newPlace(b), func(o *scaled.Options) { o.Watch.Wrote = func(int, int, time.Duration) { batches.Add(1) } })
 	g := metadatatest.New(1)
 	patients := make([]metadatatest.Patient, 1024)
 	for i := range patients {
@@ -31,6 +34,7 @@ func BenchmarkAppend(b *testing.B) {
 	spread(b, func(w int, next func() bool) error {
 		return submitting(l, w, patients, next)
 	})
+	b.ReportMetric(float64(b.N)/float64(batches.Load()), "submissions/batch")
 }
 
 func submitting(l *scaled.Log, w int, patients []metadatatest.Patient, next func() bool) error {

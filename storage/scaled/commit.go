@@ -17,13 +17,16 @@ import (
 )
 
 const (
-	// depth is how many batches of this node may be on their way to the projection:
-	// while some are, the next one grows.
+	// depth is how many batches of this node may be on their way to the projection.
+	// While one is, the next one grows: it is written only when it is large, for a
+	// projection takes much the same time for one submission as for a hundred.
 	depth = 2
 	// patience is how long a submission waits for a batch to be projected.
 	patience = 15 * time.Second
 	// rivalry is how long a node that was beaten lets others go first.
 	rivalry = time.Second
+	// lingerMost bounds linger.
+	lingerMost = 50 * time.Millisecond
 )
 
 // commits is the goroutine that writes batches. It takes all submissions that wait
@@ -32,6 +35,7 @@ func (l *line) commits() {
 	for first := range l.queue {
 		err := l.room()
 		subs, alone := l.gather(first)
+		l.crowd = len(subs)
 		if err != nil {
 			fail(subs, err)
 		} else {
@@ -49,9 +53,12 @@ func (l *line) commits() {
 	}
 }
 
-// gather takes what waits, until one that must run alone.
+// gather takes what waits, until one that must run alone. Senders who were answered
+// together come back together: as many as last time are waited for, for a moment.
 func (l *line) gather(first *submission) (subs []*submission, alone *submission) {
-	size := 0
+	size, crowd := 0, l.crowd
+	late := time.NewTimer(l.linger())
+	defer late.Stop()
 	for next := first; ; {
 		if next.state.CompareAndSwap(waiting, taken) {
 			if next.alone != nil {
@@ -63,16 +70,37 @@ func (l *line) gather(first *submission) (subs []*submission, alone *submission)
 		if len(subs) >= l.log.o.MaxBatch || size >= l.log.o.MaxBatchBytes {
 			return subs, nil
 		}
-		select {
-		case more, open := <-l.queue:
-			if !open {
-				return subs, nil
-			}
-			next = more
-		default:
+		more, open := l.following(len(subs) < crowd, late.C)
+		if !open {
 			return subs, nil
 		}
+		next = more
 	}
+}
+
+// following is the next submission that waits; false when there is none.
+func (l *line) following(wait bool, late <-chan time.Time) (next *submission, ok bool) {
+	select {
+	case next, ok = <-l.queue:
+		return next, ok
+	default:
+	}
+	if !wait {
+		return nil, false
+	}
+	select {
+	case next, ok = <-l.queue:
+		return next, ok
+	case <-late:
+		return nil, false
+	}
+}
+
+// linger is how long others are waited for: little against what a batch takes.
+func (l *line) linger() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return min(l.took/4, lingerMost)
 }
 
 // room waits until few batches of this node are on their way.
@@ -84,7 +112,7 @@ func (l *line) room() error {
 				own++
 			}
 		}
-		return own < depth && len(l.recent) < 16*depth
+		return (own == 0 || own < depth && len(l.queue) >= l.log.o.MaxBatch/2) && len(l.recent) < 16*depth
 	})
 }
 
@@ -156,6 +184,7 @@ type round struct {
 	at     elastic.Watermark // of the answer
 	over   []*batch          // behind at
 	next   uint64
+	causes []context.Context
 	fresh  bool // nothing that the callers can have seen is unknown here
 	keys   map[reference]numbered
 }
@@ -171,17 +200,18 @@ func (l *line) commit(subs []*submission) {
 		return
 	}
 	r := &round{line: l, subs: subs, keys: map[reference]numbered{}}
+	for _, sub := range subs {
+		r.causes = append(r.causes, sub.cause)
+	}
 	r.ask()
-	ctx := l.log.ctx
-	for {
-		again, err := r.try(ctx)
-		if err != nil && !again {
-			fail(r.subs, nothing(err))
-			return
-		}
-		if !again {
-			return
-		}
+	ctx, end := l.log.o.Watch.work(l.log.ctx, "write a batch", r.causes)
+	again, err := true, error(nil)
+	for again {
+		again, err = r.try(ctx)
+	}
+	end(err)
+	if err != nil {
+		fail(r.subs, nothing(err))
 	}
 }
 
@@ -282,6 +312,7 @@ func (r *round) write(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	r.giveWay()
+	began := r.log.o.Clock()
 	err = r.journal.Append(ctx, r.next, d)
 	var lost *s3.Taken
 	switch {
@@ -289,7 +320,8 @@ func (r *round) write(ctx context.Context) (done bool, err error) {
 		r.rival = time.Now()
 		return false, r.beaten(ctx, lost.Batch)
 	case err == nil:
-		b.waiting = accepted
+		b.waiting, b.causes = accepted, r.causes
+		r.log.o.Watch.wrote(len(accepted), len(d), r.log.o.Clock().Sub(began))
 		r.add(b)
 		r.refuse(refused, b.seq)
 		return true, nil

@@ -10,6 +10,6 @@
 // are answered when everybody finds them. A node that dies leaves a batch that
 // is there for all or for nobody; what it did not project, another node does.
 //
-// It imports storage, storage/encoding, storage/keyring, storage/s3,
+// It imports storage, storage/verify, storage/encoding, storage/keyring, storage/s3,
 // storage/elastic, access, fault and metadata. internal/app opens it.
 package scaled

@@ -48,6 +48,8 @@ type line struct {
 
 	wake  chan struct{} // tells the projector of batches
 	doubt *doubt        // the committer's
+	crowd int           // submissions in its last batch
+	took  time.Duration // from the creation of this node's last batch to its projection
 	rival time.Time     // when another node was first, last
 }
 
@@ -62,7 +64,8 @@ type batch struct {
 	size       int
 	own        bool // written here
 	waiting    []*submission
-	known      time.Time // since when
+	causes     []context.Context // of its submissions
+	known      time.Time         // since when
 }
 
 // change is an opened record.
@@ -126,6 +129,7 @@ func (l *line) enter(sub *submission) error {
 
 // submit waits for the answer.
 func (l *line) submit(ctx context.Context, op string, sub *submission) error {
+	sub.cause = ctx
 	if err := l.enter(sub); err != nil {
 		return err
 	}
@@ -158,6 +162,9 @@ func (l *line) adopt(w elastic.Watermark) {
 	l.at = w
 	n := 0
 	for n < len(l.recent) && l.recent[n].seq <= w.Seq {
+		if l.recent[n].own {
+			l.took = l.log.o.Clock().Sub(l.recent[n].known)
+		}
 		for _, sub := range l.recent[n].waiting {
 			sub.done <- nil
 		}

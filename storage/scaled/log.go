@@ -35,6 +35,9 @@ type Options struct {
 	// missing, `samdok reindex` is asked for. Default 2000.
 	MaxLag uint64
 
+	// Watch is told what the node does; default: nobody.
+	Watch Watch
+
 	// Step is called between the steps of what must not be cut off, for tests.
 	Step func(name string)
 }

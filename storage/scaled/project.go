@@ -55,7 +55,11 @@ func (l *line) work(ctx context.Context) {
 		if len(todo) == 0 {
 			return
 		}
-		w, err := l.step(ctx, at, todo, own)
+		began := l.log.o.Clock()
+		w, err := l.traced(ctx, at, todo, own)
+		if err == nil && w.Seq > at.Seq {
+			l.log.o.Watch.projected(int(w.Seq-at.Seq), l.log.o.Clock().Sub(began))
+		}
 		l.mu.Lock()
 		l.sick = err
 		l.mu.Unlock()
@@ -73,6 +77,17 @@ func (l *line) work(ctx context.Context) {
 		}
 		pause = min(2*pause, time.Second)
 	}
+}
+
+// traced is step, in the traces of those who wait for it.
+func (l *line) traced(ctx context.Context, at elastic.Watermark, todo []*batch, own bool) (w elastic.Watermark, err error) {
+	var causes []context.Context
+	for _, b := range todo {
+		causes = append(causes, b.causes...)
+	}
+	ctx, end := l.log.o.Watch.work(ctx, "project", causes)
+	defer func() { end(err) }()
+	return l.step(ctx, at, todo, own)
 }
 
 // step projects some of the batches, or lets the node that wrote them do it. own: this

@@ -18,8 +18,9 @@ type submission struct {
 	size    int          // of its texts, bytes
 	// alone runs instead, when no batch is on its way.
 	alone func(context.Context) error
-	state atomic.Int32 // waiting, taken or given up
-	done  chan error   // one answer; has room for it
+	cause context.Context // the caller's: only its trace is used
+	state atomic.Int32    // waiting, taken or given up
+	done  chan error      // one answer; has room for it
 
 	refused error  // by the rules
 	after   uint64 // a refusal is told when this batch is projected

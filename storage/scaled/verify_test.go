@@ -6,18 +6,29 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"samdok/metadata"
 	"samdok/metadata/metadatatest"
+	"samdok/storage"
 	"samdok/storage/scaled"
 	"samdok/storage/storagetest"
+	"samdok/storage/verify"
 )
 
 func differences(t testing.TB, l *scaled.Log) (all []string) {
 	t.Helper()
-	must(t, l.Verify(context.Background(), nil, func(d scaled.Difference) { all = append(all, d.Stream+" "+d.What) }))
+	report := func(d verify.Difference) { all = append(all, d.Stream+" "+d.What) }
+	n, err := l.Verify(context.Background(), tenant, report, nil)
+	must(t, err)
+	c, err := verify.Streams(context.Background(), tenant, verify.Options{Engine: l, Report: report})
+	must(t, err)
+	if n.Changes == 0 || c.Streams == 0 {
+		t.Errorf("%d changes and %d streams were compared", n.Changes, c.Streams)
+	}
 	return all
 }
 
@@ -31,12 +42,17 @@ func TestVerify(t *testing.T) {
 	for _, patient := range append(patients, patients...) {
 		must(t, persist(l, storagetest.NewChange(g.Metadata(patient, 1), 0)))
 	}
+	erased := storagetest.NewChange(g.Metadata(g.Patient(), 1), 0)
+	must(t, persist(l, erased))
+	must(t, persist(l, storage.Change{Stream: erased.Stream, Events: []storage.Event{removal(erased)}}))
+	_, err := l.Redact(context.Background(), tenant, erased.Stream, nil)
+	must(t, err)
 	if all := differences(t, l); len(all) > 0 {
 		t.Fatalf("%q", all)
 	}
 	send(t, p.Index.URL+"/"+p.Index.Prefix+"changes-000001/_delete_by_query?refresh=true", `{"query":{"term":{"version":2}}}`)
 	all := differences(t, l)
-	if len(all) == 0 || !strings.Contains(strings.Join(all, "\n"), "leads to 1 changes") {
+	if len(all) == 0 || !strings.Contains(strings.Join(all, "\n"), "version 2 of the journal is not in the index") {
 		t.Errorf("after a part of the index was deleted: %q", all)
 	}
 	alter(t, p)
@@ -50,6 +66,15 @@ func TestVerify(t *testing.T) {
 			t.Error("a difference tells whose it is")
 		}
 	}
+}
+
+// removal takes out everything that a change added.
+func removal(c storage.Change) storage.Event {
+	ev := storage.Event{Kind: storage.EventRemoved, ID: metadata.NewUUID(), Time: time.Now()}
+	for _, a := range c.Events[0].Added {
+		ev.Removed = append(ev.Removed, a.Object.ObjectID())
+	}
+	return ev
 }
 
 // alter puts an older batch in the place of batch 2.

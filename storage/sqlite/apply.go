@@ -217,7 +217,7 @@ func (w *writer) released(at int64, unique string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if uniqueID(a.Object) != unique {
+		if metadata.UniqueIDOf(a.Object) != unique {
 			continue
 		}
 		had = true

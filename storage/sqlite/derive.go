@@ -52,8 +52,8 @@ func (d *derived) derive(h *hasher, events []storage.Event, claims []storage.Cla
 			o := events[i].Added[j].Object
 			own = append(own, o.ObjectID())
 			d.identify(h, string(o.ObjectID()), n, true)
-			d.identify(h, uniqueID(o), n, false)
-			if lid := logicalID(o); lid != o.ObjectID() { // else the entryUUID leads to it
+			d.identify(h, metadata.UniqueIDOf(o), n, false)
+			if lid := metadata.LogicalIDOf(o); lid != o.ObjectID() { // else the entryUUID leads to it
 				d.identify(h, string(lid), n, false)
 			}
 			n++

@@ -137,7 +137,7 @@ func (l *lookup) objects(ctx context.Context, s *session) error {
 			if err != nil {
 				return err
 			}
-			if l.wants(&p) && (l.ids.has(p.Object.ObjectID()) || l.unique.has(uniqueID(p.Object)) || l.logical.has(logicalID(p.Object))) {
+			if l.wants(&p) && (l.ids.has(p.Object.ObjectID()) || l.unique.has(metadata.UniqueIDOf(p.Object)) || l.logical.has(metadata.LogicalIDOf(p.Object))) {
 				l.found.Objects = append(l.found.Objects, p)
 			} else {
 				s.reader.GiveBack()
@@ -227,32 +227,6 @@ func (c *opened) placed(s *session, n int64) (storage.Placed, error) {
 		}
 	}
 	return p, err
-}
-
-// logicalID of an object; "" for associations.
-func logicalID(o metadata.Object) metadata.ID {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.LogicalID
-	case *metadata.SubmissionSet:
-		return o.LogicalID
-	case *metadata.Folder:
-		return o.LogicalID
-	}
-	return ""
-}
-
-// uniqueID of an object; "" for associations.
-func uniqueID(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
 }
 
 // set answers whether a value is in a list.

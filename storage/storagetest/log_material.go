@@ -213,7 +213,7 @@ func refsOf(changes ...storage.Change) (refs storage.Refs) {
 		for _, ev := range c.Events {
 			for _, a := range ev.Added {
 				refs.IDs = append(refs.IDs, a.Object.ObjectID())
-				if u := uniqueOf(a.Object); u != "" {
+				if u := metadata.UniqueIDOf(a.Object); u != "" {
 					refs.UniqueIDs = append(refs.UniqueIDs, u)
 				}
 			}
@@ -221,28 +221,4 @@ func refsOf(changes ...storage.Change) (refs storage.Refs) {
 	}
 	refs.AssociationsOf = refs.IDs
 	return refs
-}
-
-func logicalOf(o metadata.Object) metadata.ID {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.LogicalID
-	case *metadata.SubmissionSet:
-		return o.LogicalID
-	case *metadata.Folder:
-		return o.LogicalID
-	}
-	return ""
-}
-
-func uniqueOf(o metadata.Object) string {
-	switch o := o.(type) {
-	case *metadata.DocumentEntry:
-		return o.UniqueID
-	case *metadata.SubmissionSet:
-		return o.UniqueID
-	case *metadata.Folder:
-		return o.UniqueID
-	}
-	return ""
 }

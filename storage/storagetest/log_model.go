@@ -127,7 +127,7 @@ func (m *model) append(t access.Tenant, changes []storage.Change) error {
 			}
 			held := modelClaim{Claim: claim}
 			for _, o := range m.objects[first:] {
-				if uniqueOf(o.Object) == claim.ID {
+				if metadata.UniqueIDOf(o.Object) == claim.ID {
 					held.holders = append(held.holders, o)
 				}
 			}
@@ -228,7 +228,7 @@ func (m *model) lookup(t access.Tenant, refs storage.Refs) (st storage.State) {
 		if o.t != t || o.Removed && !refs.WithRemoved {
 			continue
 		}
-		if lid := logicalOf(o.Object); lid != "" && slices.Contains(refs.LogicalIDs, lid) || slices.Contains(refs.IDs, o.Object.ObjectID()) || uniqueOf(o.Object) != "" && slices.Contains(refs.UniqueIDs, uniqueOf(o.Object)) {
+		if lid := metadata.LogicalIDOf(o.Object); lid != "" && slices.Contains(refs.LogicalIDs, lid) || slices.Contains(refs.IDs, o.Object.ObjectID()) || metadata.UniqueIDOf(o.Object) != "" && slices.Contains(refs.UniqueIDs, metadata.UniqueIDOf(o.Object)) {
 			st.Objects = append(st.Objects, m.placed(o))
 		}
 		if a, ok := o.Object.(*metadata.Association); ok && (slices.Contains(refs.AssociationsOf, a.Source) || slices.Contains(refs.AssociationsOf, a.Target)) {
@@ -443,8 +443,8 @@ func (w *world) compare(t *testing.T, l LogIndex) {
 		for _, o := range w.model.objects { // of both tenants: the other's are not found
 			id := o.Object.ObjectID()
 			refs.IDs, refs.AssociationsOf = append(refs.IDs, id), append(refs.AssociationsOf, id)
-			one := storage.Refs{IDs: []metadata.ID{id}, AssociationsOf: []metadata.ID{id}, LogicalIDs: []metadata.ID{logicalOf(o.Object)}}
-			if u := uniqueOf(o.Object); u != "" {
+			one := storage.Refs{IDs: []metadata.ID{id}, AssociationsOf: []metadata.ID{id}, LogicalIDs: []metadata.ID{metadata.LogicalIDOf(o.Object)}}
+			if u := metadata.UniqueIDOf(o.Object); u != "" {
 				refs.UniqueIDs = append(refs.UniqueIDs, u)
 				one.UniqueIDs = []string{u}
 			}
