@@ -66,6 +66,7 @@ En adresse er en base (samdoks endepunkter legges til) eller har {iti} for iti18
 	fl.IntVar(&f.against.PID, "against-pid", 0, c.tr("its process id", "prosess-id-en til den"))
 	fl.StringVar(&f.against.RepositoryID, "against-repository-id", "1.2.3.4", c.tr("its repositoryUniqueId", "repositoryUniqueId til den"))
 	fl.IntVar(&f.Concurrency, "concurrency", 8, c.tr("clients at the same time", "klienter samtidig"))
+	fl.Float64Var(&f.Rate, "rate", 0, c.tr("requests per second that are offered; latencies count from when one was due (default: as many as the clients manage)", "forespørsler i sekundet som tilbys; svartider regnes fra da en skulle vært sendt (ellers: så mange som klientene klarer)"))
 	fl.IntVar(&f.Rounds, "rounds", 5, c.tr("rounds", "runder"))
 	fl.DurationVar(&f.Round, "round", 5*time.Second, c.tr("length of a round for each server", "lengden av en runde for hver tjener"))
 	fl.DurationVar(&f.WarmUp, "warm-up", 10*time.Second, c.tr("warm-up of each server", "oppvarming av hver tjener"))

@@ -33,6 +33,7 @@ type Options struct {
 	Targets     []Target
 	Op          Op
 	Concurrency int
+	Rate        float64 // requests per second that are offered; 0: as many as the clients manage
 	Rounds      int
 	Round       time.Duration // of one target in one round
 	WarmUp      time.Duration // of each target, before the first round
@@ -265,12 +266,16 @@ func (r *runner) round(ctx context.Context, d time.Duration) (Sample, error) {
 	}
 	begin := time.Now()
 	end := begin.Add(d)
+	pace := pace{begin: begin, rate: r.Rate}
 	err = r.workers(ctx, func(ctx context.Context, rng *rand.Rand) (bool, error) {
 		zipf := rand.NewZipf(rng, 1.07, 20, uint64(len(r.slots)-1))
 		mine := make([]time.Duration, 0, 4096)
 		wrong := 0
-		for time.Now().Before(end) && ctx.Err() == nil {
-			t := time.Now()
+		for ctx.Err() == nil {
+			t := pace.next(ctx)
+			if !t.Before(end) {
+				break
+			}
 			sent, got, err := r.one(ctx, rng, zipf)
 			if err != nil {
 				wrong++
@@ -308,6 +313,29 @@ func (r *runner) round(ctx context.Context, d time.Duration) (Sample, error) {
 		s.CPU = (cpu1 - cpu0) / time.Duration(len(latencies))
 	}
 	return s, err
+}
+
+// pace says when requests are due.
+type pace struct {
+	begin time.Time
+	rate  float64
+	sent  atomic.Int64
+}
+
+// next waits until a request is due, and is that time: who measures from there also
+// counts how long a request waited for a client that was not free.
+func (p *pace) next(ctx context.Context) time.Time {
+	if p.rate <= 0 {
+		return time.Now()
+	}
+	due := p.begin.Add(time.Duration(float64(p.sent.Add(1)) / p.rate * float64(time.Second)))
+	t := time.NewTimer(time.Until(due))
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return due
 }
 
 func (r *runner) fail(err error) {
