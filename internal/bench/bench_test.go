@@ -139,3 +139,21 @@ func TestOwnCPU(t *testing.T) {
 		t.Error("the CPU time of no process was read")
 	}
 }
+
+// A rate is kept when the server can: no faster, and whoever waits for a client counts.
+func TestPace(t *testing.T) {
+	p := pace{begin: time.Now(), rate: 200}
+	for range 20 {
+		due := p.next(t.Context())
+		if late := time.Since(due); late < 0 {
+			t.Fatalf("a request was sent %s before it was due", -late)
+		}
+	}
+	if d := time.Since(p.begin); d < 100*time.Millisecond {
+		t.Errorf("20 requests of 200 a second took %s", d)
+	}
+	p = pace{begin: time.Now().Add(-time.Second), rate: 10}
+	if due := p.next(t.Context()); time.Since(due) < 800*time.Millisecond {
+		t.Errorf("a request that waited counts from %s ago", time.Since(due))
+	}
+}
