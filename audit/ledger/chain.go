@@ -72,6 +72,29 @@ func (c *keyChain) follow(msg []byte) error {
 	return nil
 }
 
+// introduce makes the note of a new key, which the one before signs too, and the
+// chain with it.
+func (c *keyChain) introduce(before note.Signer, vkey string, signer note.Signer, from int64, now time.Time) ([]byte, *keyChain, error) {
+	verifier, err := note.NewVerifier(vkey)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := chainKey{vkey, verifier, from, now}
+	signers := []note.Signer{signer}
+	if len(c.keys) > 0 {
+		if verifier.Name() != c.origin() {
+			return nil, nil, fmt.Errorf("the new key is named %s, this ledger %s; make one with samdok ledger new-key --origin %s", verifier.Name(), c.origin(), c.origin())
+		}
+		signers = []note.Signer{before, signer}
+	}
+	msg, err := note.Sign(&note.Note{Text: k.text()}, signers...)
+	if err != nil {
+		return nil, nil, err
+	}
+	after := &keyChain{append([]chainKey(nil), c.keys...)}
+	return msg, after, after.follow(msg)
+}
+
 // parseKey reads a key's note without trusting it.
 func parseKey(msg []byte) (k chainKey, err error) {
 	lines := strings.SplitN(string(msg), "\n", 5)

@@ -31,8 +31,25 @@ func (c *Checkpoint) text() string {
 
 var errCheckpoint = errors.New("not a checkpoint of a samdok ledger")
 
-// openCheckpoint checks a note by the chain's keys.
-func openCheckpoint(msg []byte, chain *keyChain) (Checkpoint, error) {
+// originOf is the origin of the checkpoints of a node's ledger.
+func (c *keyChain) originOf(node string) string {
+	if node == "" {
+		return c.origin()
+	}
+	return c.origin() + "/" + node
+}
+
+// nodeOf is the node that a checkpoint says it is of.
+func (c *keyChain) nodeOf(msg []byte) string {
+	origin, _, _ := strings.Cut(string(msg), "\n")
+	if node, is := strings.CutPrefix(origin, c.origin()+"/"); is {
+		return node
+	}
+	return ""
+}
+
+// openCheckpoint checks a note of a node's ledger by the chain's keys.
+func openCheckpoint(msg []byte, chain *keyChain, node string) (Checkpoint, error) {
 	n, err := note.Open(msg, chain.verifiers())
 	if err != nil {
 		var unverified *note.UnverifiedNoteError
@@ -45,7 +62,7 @@ func openCheckpoint(msg []byte, chain *keyChain) (Checkpoint, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Origin != chain.origin() {
+	if c.Origin != chain.originOf(node) {
 		return c, fmt.Errorf("checkpoint of another ledger, %s", c.Origin)
 	}
 	c.Note = msg

@@ -25,6 +25,10 @@
 //	signer                     the private key, sealed by the keyring; not there
 //	                           when the key is given
 //
+// Many nodes have a ledger each, signed with one key (SharedKey), and signed lists of
+// what all of them were (Merged), which VerifyNodes checks. View reads the ledger of
+// another node.
+//
 // It imports audit, storage/keyring, internal/disk and internal/groupsync.
 // internal/app opens it; commands verify and read it.
 package ledger

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"samdok/storage/keyring"
 )
 
@@ -53,7 +51,7 @@ func (l *Ledger) Drop(ctx context.Context, n uint64, reason string) (Dropped, er
 	if l.isActive(n) {
 		return Dropped{}, fmt.Errorf("segment %d still takes records", n)
 	}
-	c, err := l.Checkpoint()
+	covered, err := l.covered()
 	if err != nil {
 		return Dropped{}, err
 	}
@@ -71,12 +69,13 @@ func (l *Ledger) Drop(ctx context.Context, n uint64, reason string) (Dropped, er
 			break
 		}
 	}
-	if d.End > c.Size {
+	if l.tree == nil { // what a crash kept out of the tree is not signed, and goes too
+		d.End = min(d.End, covered)
+	}
+	if d.End > covered || d.End <= d.First {
 		return d, fmt.Errorf("segment %d is not covered by a checkpoint yet", n)
 	}
-	l.sign.Lock()
-	msg, err := note.Sign(&note.Note{Text: d.text()}, l.signing.signer)
-	l.sign.Unlock()
+	msg, err := l.signNote(d.text())
 	if err != nil {
 		return d, err
 	}

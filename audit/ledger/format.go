@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -156,4 +157,11 @@ func soundFrame(b []byte) (leaf []byte, back int64, ok bool) {
 	}
 	leaf = b[4 : frameHead+n]
 	return leaf, int64(binary.LittleEndian.Uint32(b[8:])), crc32.Checksum(leaf, castagnoli()) == binary.LittleEndian.Uint32(b)
+}
+
+// Kept tells whether a file of a ledger must be kept for as long as its records:
+// segments, checkpoints and keys. All others can be made again or are small.
+func Kept(name string) bool {
+	base := filepath.Base(name)
+	return strings.HasSuffix(base, segmentSuffix) || base == checkpointsName || base == keysName
 }

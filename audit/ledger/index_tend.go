@@ -16,7 +16,7 @@ import (
 
 // Each full segment gets an index of its own. As soon as mergeAt neighbours are of
 // one size they become one index, so that a search opens few files: at most
-// (mergeAt-1) of each size below maxMerged, and one for every maxMerged segments.
+// (mergeAt-1) of each size below Options.Merged, and one for every so many segments.
 const (
 	mergeAt   = 8
 	maxMerged = mergeAt * mergeAt * mergeAt
@@ -180,7 +180,7 @@ func (l *Ledger) mergeIndexes(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		some := mergeable(all, numbers)
+		some := mergeable(all, numbers, l.Merged)
 		if some != nil {
 			err = l.replace(ctx, some, func(indexed) bool { return false })
 		}
@@ -192,7 +192,7 @@ func (l *Ledger) mergeIndexes(ctx context.Context) error {
 
 // mergeable finds neighbours that are to become one index. A segment that has none
 // lies between no neighbours, so that searches yield the newest records first.
-func mergeable(all []*index, numbers []uint64) []*index {
+func mergeable(all []*index, numbers []uint64, most int) []*index {
 	from := 0
 	for i, x := range all {
 		if i > from {
@@ -202,7 +202,7 @@ func mergeable(all []*index, numbers []uint64) []*index {
 				from = i
 			}
 		}
-		if i-from+1 == mergeAt && len(x.table) < maxMerged {
+		if i-from+1 == mergeAt && len(x.table) < most {
 			return all[from : i+1]
 		}
 	}

@@ -20,7 +20,11 @@ const writerDir = "SAMDOK_LEDGER_WRITER"
 
 func recordUntilKilled(t *testing.T, dir string) {
 	o := Options{Ring: ring(t, filepath.Join(dir, "keys")), SegmentSize: 50_000, CheckpointEvery: 20 * time.Millisecond}
-	l := open(t, filepath.Join(dir, "ledger"), o)
+	recordOn(open(t, filepath.Join(dir, "ledger"), o))
+}
+
+// recordOn records until the process is killed, and says what was acknowledged.
+func recordOn(l *Ledger) {
 	var mu sync.Mutex
 	out := bufio.NewWriter(os.Stdout)
 	start := time.Now().UnixNano()

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,10 +29,16 @@ const (
 // Options of a Ledger; zero values mean the defaults.
 type Options struct {
 	// Ring gives each segment its data key; nil: not sealed.
-	Ring *keyring.Ring
+	Ring Ring
 	// SigningKey is the private key as NewSigningKey makes it; "": one is made and
 	// kept in the folder, sealed by the keyring.
 	SigningKey string
+	// Node tells the ledgers apart that one key signs, when there are many: it ends
+	// the origin of their checkpoints. "": there is only one.
+	Node string
+	// Chain are the signed notes of the keys that a new ledger begins with, the last
+	// of SigningKey; nil: SigningKey is its first key.
+	Chain [][]byte
 	// Clock is the time in segment headers and checkpoints. Default time.Now.
 	Clock func() time.Time
 	// SegmentSize is where a segment is full, octets.
@@ -44,13 +48,31 @@ type Options struct {
 	// CheckpointEvery is how often a checkpoint is signed when there are new
 	// records; negative: only when a segment is full and at the end.
 	CheckpointEvery time.Duration
+	// Merged is how many segments an index may be merged of at most. Default 512.
+	Merged int
 	// FS is the file system; default the machine's.
 	FS disk.FS
 	// Log tells operators what went wrong behind the records. Default: nobody.
 	Log *slog.Logger
 }
 
+// Ring gives and destroys data keys: keyring.Ring, or what many nodes share.
+type Ring interface {
+	New(ctx context.Context) (id uint64, key keyring.Key, err error)
+	Key(id uint64) (keyring.Key, error)
+	Destroy(ctx context.Context, id uint64) error
+}
+
+// unsealed is the Ring that gives no keys.
+var unsealed Ring = (*keyring.Ring)(nil)
+
 func (o *Options) defaults() {
+	if o.Ring == nil {
+		o.Ring = unsealed
+	}
+	if o.Merged == 0 {
+		o.Merged = maxMerged
+	}
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
@@ -80,9 +102,11 @@ type Ledger struct {
 	tree   *tree
 	broken atomic.Pointer[error] // why the last record failed; nil when it did not
 
+	turn chan struct{} // held by who ends a segment or begins one
+	torn *torn         // a segment that must be cut before the next one begins
+
 	mu     sync.Mutex
-	act    *segment // nil until the first record
-	torn   *torn    // a segment that must be cut before the next one begins
+	act    *segment // nil until the first record; changed by who has the turn
 	next   uint64
 	closed bool
 
@@ -161,10 +185,18 @@ func (l *Ledger) Ready(ctx context.Context) error {
 		return nil
 	}
 	if _, err := l.active(ctx); err != nil {
-		return fmt.Errorf("audit records cannot be written, so no request is answered: %w; make room on the disk of %s, or see that it is there and writable", err, l.dir)
+		return fmt.Errorf("audit records cannot be written, so no request is answered: %w", l.advised(err))
 	}
 	l.broken.Store(nil)
 	return nil
+}
+
+// advised adds what mends it. A store says that itself.
+func (l *Ledger) advised(err error) error {
+	if _, local := l.FS.(disk.OS); !local && fault.ProblemsOf(err) != nil {
+		return err
+	}
+	return fmt.Errorf("%w; make room on the disk of %s, or see that it is there and writable", err, l.dir)
 }
 
 var errLedgerClosed = errors.New("ledger closed: the server is stopping")
@@ -193,19 +225,19 @@ func (l *Ledger) append(ctx context.Context, record []byte, terms []term, made t
 		switch {
 		case err == nil:
 			if s.log.End() >= l.SegmentSize {
-				l.retire(s)
+				l.retire(ctx, s)
 			}
 			return audit.Receipt{Segment: s.number, Offset: at.Offset, Index: index}, nil
 		case errors.Is(err, groupsync.ErrClosed), errors.Is(err, groupsync.ErrBroken):
 			// Another record filled or broke the segment before this one was
 			// written: take the next segment.
-			l.retire(s)
+			l.retire(ctx, s)
 			if ctx.Err() != nil {
 				return audit.Receipt{}, context.Cause(ctx)
 			}
 		default:
 			if s.log.Err() != nil {
-				l.retire(s)
+				l.retire(ctx, s)
 			}
 			return audit.Receipt{}, err
 		}
@@ -240,109 +272,6 @@ func (s *segment) durable() []tlog.Hash {
 	return out
 }
 
-func (l *Ledger) active(ctx context.Context) (*segment, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return nil, errLedgerClosed
-	}
-	if l.act != nil && l.act.log.Err() == nil {
-		return l.act, nil
-	}
-	l.closeActive()
-	if err := l.mend(); err != nil {
-		return nil, err
-	}
-	s, err := l.newSegment(ctx, l.next)
-	if err != nil {
-		return nil, err
-	}
-	l.act, l.next = s, l.next+1
-	return s, nil
-}
-
-// closeActive lets the segment's records end before another is begun, so that
-// only the last segment can have a torn end, and puts their leaves into the tree.
-// l.mu is held.
-func (l *Ledger) closeActive() {
-	s := l.act
-	if s == nil {
-		return
-	}
-	l.act = nil
-	if err := s.log.Close(); err != nil {
-		// Its records have their own errors; what was durable stays so.
-		l.Log.Error("a segment of the ledger could not be closed; it is tried again before the next record", "segment", fileName(s.number, segmentSuffix), "error", err)
-		l.torn = &torn{s.number, s.log.Durable()}
-	}
-	l.tree.add(s.durable())
-	l.index.keep(s.number, &s.found, s.log.Durable())
-	l.wake()
-}
-
-// mend cuts what was never acknowledged off a segment whose disk failed: the
-// next segment's leaves follow its last durable one. l.mu is held.
-func (l *Ledger) mend() error {
-	if l.torn == nil {
-		return nil
-	}
-	f, err := l.FS.Open(filepath.Join(l.dir, fileName(l.torn.number, segmentSuffix)), os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Truncate(l.torn.end), f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	l.torn = nil
-	return nil
-}
-
-func (l *Ledger) retire(s *segment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.act == s {
-		l.closeActive()
-	}
-}
-
-// newSegment makes a segment whose header is the tree's next leaf. l.mu is held
-// and no segment is active, so the tree holds all leaves.
-func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
-	keyID, key, err := l.Ring.New(ctx)
-	if err != nil {
-		return nil, err
-	}
-	aead, err := newAEAD(keyID, key)
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(l.dir, fileName(n, segmentSuffix))
-	f, err := l.FS.Open(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	h := header{number: n, made: l.Clock(), keyID: keyID, first: l.tree.size()}
-	b := h.bytes()
-	_, err = f.WriteAt(b[:], 0)
-	if err == nil {
-		err = errors.Join(f.Sync(), l.FS.SyncDir(l.dir))
-	}
-	// After the header is durable: what cannot hold the first records is no segment.
-	ahead, size := max(0, l.Ahead), int64(headSize)
-	if err == nil && ahead > 0 {
-		blocks := disk.Blocks(int(headSize+ahead+disk.Block-1) / disk.Block * disk.Block)
-		size = int64(len(blocks))
-		copy(blocks, b[:])
-		err = f.WriteSync(blocks, 0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close(), l.FS.Remove(path))
-	}
-	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
-	log := groupsync.NewLog(f, headSize, size, groupsync.Options{Ahead: ahead, Lead: b[:]})
-	return &segment{number: n, made: h.made, first: h.first, log: log, aead: aead, next: h.first + 1}, nil
-}
-
 // Close waits for records, signs a last checkpoint and closes the files.
 func (l *Ledger) Close() error {
 	l.mu.Lock()
@@ -351,9 +280,10 @@ func (l *Ledger) Close() error {
 		return nil
 	}
 	l.closed = true
+	l.mu.Unlock()
+	l.turn <- struct{}{} // for good
 	l.closeActive()
 	err := l.mend()
-	l.mu.Unlock()
 	l.stop()
 	l.workers.Wait()
 	_, cerr := l.Checkpoint()
@@ -380,6 +310,8 @@ func failure(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fault.Wrap(err, fault.Canceled, op, fault.RegistryError, "the request ended before it was recorded")
+	case fault.KindOf(err) == fault.Busy, fault.KindOf(err) == fault.Unavailable: // of a store, which says whether it is full
+		return fault.Wrap(err, fault.Unavailable, op, fault.ProblemsOf(err)[0].Code, "the request could not be recorded because the store of the records does not answer or is full, so it is not answered; send it again in a little while")
 	case disk.IsFull(err):
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryOutOfResources, "the request could not be recorded because the disk is full, so it is not answered; send it again when the operator has freed space")
 	}

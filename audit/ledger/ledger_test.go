@@ -40,7 +40,7 @@ func ring(t testing.TB, dir string) *keyring.Ring {
 
 func open(t testing.TB, dir string, o Options) *Ledger {
 	t.Helper()
-	r, err := Open(context.Background(), dir, o)
+	r, err := Open(context.Background(), dir, on(o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func record(t testing.TB, r *Ledger, id string) audit.Receipt {
 // read returns the event ids in order, and the alterations.
 func read(t testing.TB, dir string, o Options) (ids []string, altered []*Unreadable) {
 	t.Helper()
-	for r, err := range Read(context.Background(), dir, o) {
+	for r, err := range Read(context.Background(), dir, on(o)) {
 		var a *Unreadable
 		if errors.As(err, &a) {
 			altered = append(altered, a)
@@ -79,7 +79,7 @@ func read(t testing.TB, dir string, o Options) (ids []string, altered []*Unreada
 func TestManyRecordAtOnce(t *testing.T) {
 	for name, sealed := range map[string]bool{"sealed": true, "open": false} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := folder(t)
 			o := Options{SegmentSize: 20_000, Ahead: 4096}
 			if sealed {
 				o.Ring = ring(t, t.TempDir())
@@ -112,7 +112,7 @@ func TestManyRecordAtOnce(t *testing.T) {
 				}
 			}
 			var last audit.Receipt
-			for r, err := range Read(context.Background(), dir, o) {
+			for r, err := range Read(context.Background(), dir, on(o)) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -141,7 +141,7 @@ func TestPatientsAreNotReadable(t *testing.T) {
 		t.Fatal("the record shows the patient", err)
 	}
 	o.Ring = nil
-	for _, err := range Read(context.Background(), dir, o) {
+	for _, err := range Read(context.Background(), dir, on(o)) {
 		if !errors.Is(err, keyring.ErrUnknown) {
 			t.Fatal(err)
 		}
@@ -232,8 +232,8 @@ func (f faultyFile) Sync() error {
 }
 
 func TestFailsClosedAndRecovers(t *testing.T) {
-	dir, fsys := t.TempDir(), &faulty{FS: disk.OS{}}
-	o := Options{Ring: ring(t, t.TempDir()), FS: fsys}
+	dir, fsys := folder(t), &faulty{FS: held}
+	o := Options{Ring: ring(t, t.TempDir()), FS: fsys, Ahead: on(Options{}).Ahead}
 	r := open(t, dir, o)
 	record(t, r, "before")
 	ready(t, r, true)

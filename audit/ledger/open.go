@@ -20,7 +20,7 @@ import (
 // truth.
 func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	o.defaults()
-	l := &Ledger{Options: o, dir: dir, next: 1, kick: make(chan struct{}, 1), full: make(chan struct{}, 1)}
+	l := &Ledger{Options: o, dir: dir, next: 1, turn: make(chan struct{}, 1), kick: make(chan struct{}, 1), full: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("the ledger in %s cannot be opened: %w", dir, errors.Join(err, l.closeFiles()))
@@ -66,13 +66,13 @@ func (l *Ledger) openCheckpoints() error {
 		return err
 	}
 	n := len(all) - 1
-	last, err := openCheckpoint(all[n], l.signing.chain)
+	last, err := openCheckpoint(all[n], l.signing.chain, l.Node)
 	if err != nil {
 		l.Log.Warn("the last checkpoint of the ledger is unsound, as after a power failure; it is taken off", "why", err.Error())
 		if err := l.checkpoints.cut(all[n]); err != nil || n == 0 {
 			return err
 		}
-		if last, err = openCheckpoint(all[n-1], l.signing.chain); err != nil {
+		if last, err = openCheckpoint(all[n-1], l.signing.chain, l.Node); err != nil {
 			return fmt.Errorf("the last checkpoints: %w; samdok verify ledger says what was altered", err)
 		}
 	}

@@ -35,7 +35,8 @@ func crashRing(t *testing.T, d *crashdisk.Disk) *keyring.Ring {
 // records are there, and what was torn is never taken for an alteration.
 func TestPowerLoss(t *testing.T) {
 	d := crashdisk.New()
-	o := Options{FS: d, SegmentSize: 4_000, Ahead: 1_000, Ring: crashRing(t, d)}
+	keys := crashRing(t, d)
+	o := Options{FS: d, SegmentSize: 4_000, Ahead: 1_000, Ring: keys}
 	d.Fail = func(op, _ string) error {
 		if op == "sync" { // as slow as a disk, so that records meet in batches
 			time.Sleep(300 * time.Microsecond)
@@ -59,7 +60,7 @@ func TestPowerLoss(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if err := errors.Join(r.Close(), o.Ring.Close()); err != nil {
+	if err := errors.Join(r.Close(), keys.Close()); err != nil {
 		t.Fatal(err)
 	}
 	d.Fail = nil
@@ -79,7 +80,8 @@ func TestPowerLoss(t *testing.T) {
 }
 
 func afterPowerLoss(t *testing.T, d *crashdisk.Disk, marks []string, o Options) {
-	o.FS, o.Ring = d, crashRing(t, d)
+	keys := crashRing(t, d)
+	o.FS, o.Ring = d, keys
 	r, err := Open(context.Background(), "/audit", o)
 	if err != nil {
 		t.Error(err)
@@ -112,7 +114,7 @@ func afterPowerLoss(t *testing.T, d *crashdisk.Disk, marks []string, o Options) 
 	if got["later"] != later {
 		t.Error("the record made after the power came back is not there")
 	}
-	if err := o.Ring.Close(); err != nil {
+	if err := keys.Close(); err != nil {
 		t.Error(err)
 	}
 }

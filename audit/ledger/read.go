@@ -112,7 +112,7 @@ func (s *segmentReader) unlock() (err error) {
 	}
 	if s.keyID == 0 {
 		// Whoever has keys takes no record without a seal: it could be anybody's.
-		if s.o.Ring != nil {
+		if s.o.Ring != unsealed {
 			return errors.New("it is not sealed although encryption is on")
 		}
 		return nil

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,7 +29,7 @@ func found(t testing.TB, l *Ledger, q Search) (ids []string) {
 // Searches answer the same by index, without one and by one made anew, and no
 // index shows whom it is about.
 func TestSearches(t *testing.T) {
-	dir, o := t.TempDir(), Options{Ring: ring(t, t.TempDir()), SegmentSize: 5000, CheckpointEvery: -1}
+	dir, o := folder(t), Options{Ring: ring(t, t.TempDir()), SegmentSize: 5000, CheckpointEvery: -1}
 	l := open(t, dir, o)
 	patient := func(i int) metadata.PatientID {
 		return metadata.PatientID{ID: fmt.Sprintf("139200799%02d", i), Authority: "2.16.578.1.12.4.1.4.1"}
@@ -79,9 +79,7 @@ func TestSearches(t *testing.T) {
 		if b := readFile(t, path); bytes.Contains(b, []byte("139200799")) || bytes.Contains(b, []byte("person")) {
 			t.Fatal("an index shows whom it is about")
 		}
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
+		remove(t, path)
 	}
 	check("without an index")
 	if err := l.RebuildIndex(context.Background(), func(int64, int64) {}); err != nil {
@@ -98,7 +96,7 @@ func TestSearches(t *testing.T) {
 // The index that is made of what was gathered while recording is the one that the
 // segment itself gives.
 func TestIndexGatheredIsIndexRead(t *testing.T) {
-	dir, o := t.TempDir(), Options{Ring: ring(t, t.TempDir()), SegmentSize: 3000, CheckpointEvery: -1}
+	dir, o := folder(t), Options{Ring: ring(t, t.TempDir()), SegmentSize: 3000, CheckpointEvery: -1}
 	l := open(t, dir, o)
 	for i := range 40 {
 		e := typicalEvent()
@@ -111,17 +109,15 @@ func TestIndexGatheredIsIndexRead(t *testing.T) {
 	}
 	read := func() map[string]string {
 		t.Helper()
-		names, err := filepath.Glob(filepath.Join(dir, "*"+indexSuffix))
-		if err != nil || len(names) == 0 {
-			t.Fatal(names, err)
-		}
+		names, err := held.Names(dir)
 		all := map[string]string{}
 		for _, name := range names {
-			b, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
+			if strings.HasSuffix(name, indexSuffix) {
+				all[name] = string(readFile(t, filepath.Join(dir, name)))
 			}
-			all[filepath.Base(name)] = string(b)
+		}
+		if err != nil || len(all) == 0 {
+			t.Fatal(names, err)
 		}
 		return all
 	}

@@ -45,6 +45,11 @@ func (l *Ledger) Segments() (all []Segment, err error) {
 			all = append(all, Segment{Number: n, First: h.first, Octets: size})
 		}
 	}
+	if k := len(all); l.tree == nil && k > 0 && all[k-1].Until.IsZero() { // nothing follows any more
+		if all[k-1].Until, err = l.until(context.Background(), all[k-1].Number); err != nil {
+			return nil, err
+		}
+	}
 	return slices.DeleteFunc(all, func(s Segment) bool { return s.Until.IsZero() || l.isActive(s.Number) }), nil
 }
 

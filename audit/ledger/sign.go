@@ -87,7 +87,7 @@ func (l *Ledger) checkpoint() (Checkpoint, error) {
 	if err := l.tree.f.Sync(); err != nil {
 		return Checkpoint{}, err
 	}
-	c := Checkpoint{Origin: l.signing.chain.origin(), Size: front.size, Root: front.root(), Time: l.Clock(), key: len(l.signing.chain.keys) - 1}
+	c := Checkpoint{Origin: l.signing.chain.originOf(l.Node), Size: front.size, Root: front.root(), Time: l.Clock(), key: len(l.signing.chain.keys) - 1}
 	if c.Note, err = note.Sign(&note.Note{Text: c.text()}, l.signing.signer); err != nil {
 		return Checkpoint{}, err
 	}

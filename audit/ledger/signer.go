@@ -18,7 +18,6 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"samdok/internal/disk"
-	"samdok/storage/keyring"
 )
 
 // The file of the private key: magic 8, version 2, zeros 6, number of the data key
@@ -62,15 +61,32 @@ func parseSigner(private string) (note.Signer, string, error) {
 }
 
 // loadSigner reads the private key from the folder; "" when there is none.
-func loadSigner(fsys disk.FS, dir, name string, ring *keyring.Ring) (string, error) {
+func loadSigner(fsys disk.FS, dir, name string, ring Ring) (string, error) {
 	b, err := loadFile(fsys, dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	} else if err != nil {
 		return "", err
 	}
+	private, err := unsealSigner(b, ring)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return private, err
+}
+
+// saveSigner makes the private key durable in the folder.
+func saveSigner(ctx context.Context, fsys disk.FS, dir, name string, ring Ring, private string) error {
+	b, err := sealSigner(ctx, ring, private)
+	if err != nil {
+		return err
+	}
+	return writeWhole(fsys, dir, name, b)
+}
+
+func unsealSigner(b []byte, ring Ring) (string, error) {
 	if len(b) < signerHead || string(b[:8]) != signerMagic || binary.LittleEndian.Uint16(b[8:]) != version {
-		return "", fmt.Errorf("%s is damaged; restore it from a backup", name)
+		return "", errors.New("damaged; restore it from a backup")
 	}
 	keyID := binary.LittleEndian.Uint64(b[16:])
 	if keyID == 0 {
@@ -87,31 +103,28 @@ func loadSigner(fsys disk.FS, dir, name string, ring *keyring.Ring) (string, err
 	// Each file has a data key of its own, used once.
 	private, err := aead.Open(nil, make([]byte, aead.NonceSize()), b[signerHead:], b[:signerHead])
 	if err != nil {
-		return "", fmt.Errorf("%s was altered; restore it from a backup", name)
+		return "", errors.New("altered; restore it from a backup")
 	}
 	return string(private), nil
 }
 
-// saveSigner makes the private key durable in the folder.
-func saveSigner(ctx context.Context, fsys disk.FS, dir, name string, ring *keyring.Ring, private string) error {
+func sealSigner(ctx context.Context, ring Ring, private string) ([]byte, error) {
 	keyID, key, err := ring.New(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	b := make([]byte, signerHead)
 	copy(b, signerMagic)
 	binary.LittleEndian.PutUint16(b[8:], version)
 	binary.LittleEndian.PutUint64(b[16:], keyID)
 	if keyID == 0 {
-		b = append(b, private...)
-	} else {
-		aead, err := newAEAD(keyID, key)
-		if err != nil {
-			return err
-		}
-		b = aead.Seal(b, make([]byte, aead.NonceSize()), []byte(private), b[:signerHead])
+		return append(b, private...), nil
 	}
-	return writeWhole(fsys, dir, name, b)
+	aead, err := newAEAD(keyID, key)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(b, make([]byte, aead.NonceSize()), []byte(private), b[:signerHead]), nil
 }
 
 // writeWhole replaces a small file durably.
@@ -168,6 +181,11 @@ func openSigning(ctx context.Context, dir string, o *Options) (_ *signing, err e
 		return nil, err
 	}
 	s.signer = signer
+	if len(s.chain.keys) == 0 && o.Chain != nil {
+		if err := s.adopt(o.Chain); err != nil {
+			return nil, err
+		}
+	}
 	if len(s.chain.keys) == 0 {
 		return s, s.introduce(vkey, signer, 0, o.Clock())
 	}
@@ -210,26 +228,23 @@ func (s *signing) ownKey(ctx context.Context, dir string, o *Options) (string, e
 	return next, errors.Join(o.FS.Rename(filepath.Join(dir, nextSigner), filepath.Join(dir, signerName)), o.FS.SyncDir(dir))
 }
 
+// adopt takes over the keys that other ledgers were signed with before.
+func (s *signing) adopt(chain [][]byte) (err error) {
+	if s.chain, err = parseChain(chain); err != nil {
+		return err
+	}
+	for _, msg := range chain {
+		if err := s.file.append(msg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // introduce makes a public key the newest one.
 func (s *signing) introduce(vkey string, signer note.Signer, from int64, now time.Time) error {
-	verifier, err := note.NewVerifier(vkey)
+	msg, after, err := s.chain.introduce(s.signer, vkey, signer, from, now)
 	if err != nil {
-		return err
-	}
-	k := chainKey{vkey, verifier, from, now}
-	signers := []note.Signer{signer}
-	if len(s.chain.keys) > 0 {
-		if verifier.Name() != s.chain.origin() {
-			return fmt.Errorf("the new key is named %s, this ledger %s; make one with samdok ledger new-key --origin %s", verifier.Name(), s.chain.origin(), s.chain.origin())
-		}
-		signers = []note.Signer{s.signer, signer}
-	}
-	msg, err := note.Sign(&note.Note{Text: k.text()}, signers...)
-	if err != nil {
-		return err
-	}
-	after := &keyChain{append([]chainKey(nil), s.chain.keys...)}
-	if err := after.follow(msg); err != nil {
 		return err
 	}
 	if err := s.file.append(msg); err != nil {

@@ -68,6 +68,14 @@ type Report struct {
 
 // VerifyOptions of Verify; zero values mean the defaults.
 type VerifyOptions struct {
+	// Node is Options.Node of the ledger.
+	Node string
+	// Chain are keys that followed those of the ledger; notes of dropped segments may
+	// be signed by them.
+	Chain [][]byte
+	// Known are sizes and roots that the ledger must have had, of lists that were
+	// signed over many ledgers.
+	Known []Known
 	// Trusted are public keys of which the ledger must have one.
 	Trusted []string
 	// Checkpoints are signed notes that somebody kept elsewhere: the ledger must
@@ -76,6 +84,9 @@ type VerifyOptions struct {
 	// Since is a checkpoint up to which everything was verified before: the
 	// ledger must continue it, and only what follows is checked.
 	Since []byte
+	// From is a size up to which everything was verified before, like Since, by
+	// somebody who remembers a size and a root; give it in Known too.
+	From int64
 	// Workers is how many segments are checked at a time; default one per CPU.
 	Workers int
 	// Progress is called with octets done and their total.
@@ -159,6 +170,7 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 	v.checkRoots()
 	v.checkKept()
+	v.checkKnown()
 	return nil
 }
 
@@ -204,7 +216,7 @@ func (v *verifier) readCheckpoints() error {
 			v.r.Checkpoints++
 			continue // verified before
 		}
-		c, err := openCheckpoint(msg, v.chain)
+		c, err := openCheckpoint(msg, v.chain, v.Node)
 		if err != nil {
 			v.find(Finding{Kind: Damaged, Index: -1, Text: fmt.Sprintf("checkpoint %d of the file: %v", i+1, err)})
 			continue
@@ -282,7 +294,14 @@ func (v *verifier) readDropped(n uint64) (Dropped, error) {
 	if err != nil {
 		return Dropped{}, err
 	}
+	later, err := parseChain(v.Chain)
+	if err != nil {
+		return Dropped{}, err
+	}
 	msg, err := note.Open(b, v.chain.verifiers())
+	if err != nil && len(later.keys) > 0 {
+		msg, err = note.Open(b, later.verifiers())
+	}
 	if err != nil {
 		return Dropped{}, errors.New("the note of a dropped segment is not signed by a key of this ledger")
 	}
@@ -349,10 +368,11 @@ func (v *verifier) leaveUnmade() {
 
 // since leaves out what was verified before.
 func (v *verifier) since() error {
+	v.r.From = v.VerifyOptions.From
 	if v.Since == nil {
 		return nil
 	}
-	c, err := openCheckpoint(v.Since, v.chain)
+	c, err := openCheckpoint(v.Since, v.chain, v.Node)
 	if err != nil {
 		return fmt.Errorf("the state of the last verification: %w", err)
 	}
@@ -414,7 +434,7 @@ func (v *verifier) checkRoots() {
 // checkKept compares checkpoints that were kept elsewhere.
 func (v *verifier) checkKept() {
 	for _, msg := range v.Checkpoints {
-		c, err := openCheckpoint(msg, v.chain)
+		c, err := openCheckpoint(msg, v.chain, v.Node)
 		if err != nil {
 			v.find(Finding{Kind: Forked, Index: -1, Text: "a checkpoint that was kept: " + err.Error()})
 			continue

@@ -15,11 +15,13 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
+	"samdok/internal/disk"
 	"samdok/storage/keyring"
 )
 
 func verify(t testing.TB, dir string, o VerifyOptions) *Report {
 	t.Helper()
+	o.FS = held
 	r, err := Verify(context.Background(), dir, o)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +39,7 @@ type sample struct {
 
 func makeSample(t testing.TB, runs, each int) sample {
 	t.Helper()
-	s := sample{dir: t.TempDir(), o: Options{Ring: ring(t, t.TempDir()), SegmentSize: 6000, CheckpointEvery: -1}}
+	s := sample{dir: folder(t), o: Options{Ring: ring(t, t.TempDir()), SegmentSize: 6000, CheckpointEvery: -1}}
 	for run := range runs {
 		l := open(t, s.dir, s.o)
 		for i := range each {
@@ -64,6 +66,9 @@ func makeSample(t testing.TB, runs, each int) sample {
 
 func (s sample) copy(t testing.TB) string {
 	t.Helper()
+	if _, local := held.(disk.OS); !local {
+		return copyFolder(t, s.dir)
+	}
 	dir, err := os.MkdirTemp("", "ledger-")
 	if err != nil {
 		t.Fatal(err)
@@ -94,21 +99,7 @@ func mustKey(t testing.TB) string {
 	return public
 }
 
-func writeFile(t fatal, path string, b []byte) {
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 type fatal interface{ Fatal(...any) }
-
-func readFile(t fatal, path string) []byte {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // framesOf are the places of the records of a segment.
 func framesOf(b []byte) (all [][2]int64) {
@@ -413,7 +404,7 @@ func TestKeysAreRotated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := s.o
+		o := on(s.o)
 		o.defaults()
 		if err := saveSigner(context.Background(), o.FS, dir, nextSigner, o.Ring, private); err != nil {
 			t.Fatal(err)
@@ -463,7 +454,7 @@ func TestGivenKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, o := t.TempDir(), Options{SigningKey: private}
+	dir, o := folder(t), on(Options{SigningKey: private})
 	l := open(t, dir, o)
 	record(t, l, "a")
 	signed, err := l.Checkpoint()
@@ -482,7 +473,7 @@ func TestGivenKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if _, err := os.Stat(filepath.Join(dir, signerName)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := loadFile(held, dir, signerName); !errors.Is(err, os.ErrNotExist) {
 		t.Fatal("a given key lies in the folder")
 	}
 	if _, err := Open(context.Background(), dir, o); err == nil {
@@ -521,7 +512,7 @@ func TestLawfulDeletion(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	var hidden int
-	for _, err := range Read(context.Background(), s.dir, s.o) {
+	for _, err := range Read(context.Background(), s.dir, on(s.o)) {
 		if errors.Is(err, keyring.ErrDestroyed) {
 			hidden++
 		} else if err != nil {
@@ -540,7 +531,7 @@ func TestLawfulDeletion(t *testing.T) {
 
 // Verify beside a ledger that takes records.
 func TestVerifyWhileRecording(t *testing.T) {
-	dir, o := t.TempDir(), Options{Ring: ring(t, t.TempDir()), SegmentSize: 20_000, CheckpointEvery: 5 * time.Millisecond}
+	dir, o := folder(t), Options{Ring: ring(t, t.TempDir()), SegmentSize: 20_000, CheckpointEvery: 5 * time.Millisecond}
 	l := open(t, dir, o)
 	stop := make(chan struct{})
 	var group sync.WaitGroup
@@ -556,7 +547,11 @@ func TestVerifyWhileRecording(t *testing.T) {
 			}
 		})
 	}
-	for range 40 {
+	rounds := 40
+	if _, local := held.(disk.OS); !local {
+		rounds = 4
+	}
+	for range rounds {
 		if r := verify(t, dir, VerifyOptions{}); len(r.Findings) > 0 {
 			t.Errorf("%+v", r.Findings)
 			break

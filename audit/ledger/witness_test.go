@@ -32,7 +32,7 @@ func see(t *testing.T, w *Witness, l *Ledger) (Checkpoint, error) {
 // A witness signs what continues what it signed, across restarts and new keys, and
 // verification with what it kept finds a ledger that was set back.
 func TestWitness(t *testing.T) {
-	dir, kept, keys := t.TempDir(), t.TempDir(), t.TempDir()
+	dir, kept, keys := folder(t), t.TempDir(), t.TempDir()
 	o := Options{Ring: ring(t, keys), SegmentSize: 2000, CheckpointEvery: -1}
 	l := open(t, dir, o)
 	first := l.PublicKeys()[0]
@@ -74,7 +74,10 @@ func TestWitness(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	newest := readFile(t, filepath.Join(kept, witnessNewest))
+	newest, err := os.ReadFile(filepath.Join(kept, witnessNewest))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if r := verify(t, dir, VerifyOptions{Trusted: []string{first}, Checkpoints: [][]byte{newest}}); len(r.Findings) > 0 {
 		t.Errorf("%+v", r.Findings)
 	}

@@ -32,6 +32,11 @@ func (c *cli) settingFlags(f *pflag.FlagSet) {
 // loadConfig reads the configuration of a command that has settingFlags. extra
 // are flags that a command sets itself unless the person did.
 func (c *cli) loadConfig(f *pflag.FlagSet, extra map[string]string) (*config.Config, error) {
+	return c.loadConfigFor(f, extra, false)
+}
+
+// loadConfigFor does it also for a command that only reads the store.
+func (c *cli) loadConfigFor(f *pflag.FlagSet, extra map[string]string, storeOnly bool) (*config.Config, error) {
 	flags := map[string]string{}
 	for name, value := range extra {
 		flags[name] = value
@@ -41,7 +46,7 @@ func (c *cli) loadConfig(f *pflag.FlagSet, extra map[string]string) (*config.Con
 	if file == "" {
 		file = c.getenv("SAMDOK_CONFIG")
 	}
-	conf, err := config.Load(config.Input{File: file, Environment: c.environment, Flags: flags})
+	conf, err := config.Load(config.Input{File: file, Environment: c.environment, Flags: flags, StoreOnly: storeOnly})
 	return conf, exit(exitUsage, err)
 }
 

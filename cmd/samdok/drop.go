@@ -52,6 +52,9 @@ fortsatt kontrolleres og bevises. Yngre enn innstillingen retention.records slet
 				return c.printJSON(a)
 			}
 			for _, s := range a.Segments {
+				if s.Node != "" {
+					c.say("node %s:", "node %s:", s.Node)
+				}
 				c.say("segment %d: records before %s, %s", "segment %d: loggføringer før %s, %s", s.Number, s.Until.Format(time.DateOnly), humanSize(s.Octets))
 			}
 			if q.DryRun {

@@ -18,9 +18,9 @@ import (
 
 // verification is what the flags of verify ledger say.
 type verification struct {
-	data, dir, state string
-	keys, kept       []string
-	asJSON           bool
+	dir, state string
+	keys, kept []string
+	asJSON     bool
 }
 
 func (c *cli) verifyCommand() *cobra.Command {
@@ -35,7 +35,9 @@ func (c *cli) verifyLedgerCommand() *cobra.Command {
 	cmd := c.command("ledger", c.tr("Check every record of the ledger and every signed checkpoint", "Kontroller hver oppføring i loggen og hvert signerte sjekkpunkt"),
 		c.tr(`Checks that no record was altered, removed, reordered or added, that the tree of hashes
 holds, and that every checkpoint is signed. It needs no secret: it runs on a data folder
-in use, or with --dir on a copy of the folder "ledger" anywhere.
+in use, or with --dir on a copy of the folder "ledger" anywhere. With storage scaled it
+checks the ledgers of all nodes, and the signed lists of them, in the store; a ledger that
+was removed, shortened or replaced is named. Only the store's settings are needed then.
 
 Give the public key that you trust (samdok ledger keys), and checkpoints that were kept
 elsewhere (samdok ledger checkpoint): without them, somebody who has the private key can
@@ -45,7 +47,10 @@ checks what is new.
 Exit code 0 when all is right, 1 when something is not; the first such record is named.`,
 			`Kontrollerer at ingen oppføring er endret, fjernet, byttet om eller lagt til, at treet av
 hasher stemmer, og at hvert sjekkpunkt er signert. Det trengs ingen hemmelighet: den kjører
-på en datamappe i bruk, eller med --dir på en kopi av mappen "ledger" hvor som helst.
+på en datamappe i bruk, eller med --dir på en kopi av mappen "ledger" hvor som helst. Med
+storage scaled kontrolleres loggene til alle noder, og de signerte listene over dem, i
+lageret; en logg som er fjernet, forkortet eller byttet ut, navngis. Da trengs bare
+innstillingene for lageret.
 
 Oppgi den offentlige nøkkelen du stoler på (samdok ledger keys), og sjekkpunkter som er
 tatt vare på et annet sted (samdok ledger checkpoint): uten dem kan den som har den private
@@ -55,23 +60,34 @@ kontrollerer det nye.
 Sluttkode 0 når alt stemmer, 1 når noe ikke gjør det; den første slike oppføringen navngis.`),
 		`  samdok verify ledger --data /var/lib/samdok --key "$(cat ledger.pub)"
   samdok verify ledger --dir /copy/ledger --checkpoint kept.txt
-  samdok verify ledger --data /var/lib/samdok --state /var/lib/verified`,
-		func(cmd *cobra.Command, _ []string) error { return c.verifyLedger(cmd.Context(), &v) })
+  samdok verify ledger --data /var/lib/samdok --state /var/lib/verified
+  samdok verify ledger --config samdok.yaml --key ledger.pub --checkpoint list.txt`,
+		func(cmd *cobra.Command, _ []string) error {
+			if v.dir != "" {
+				return c.verifyLedger(cmd.Context(), &v)
+			}
+			conf, err := c.loadConfigFor(cmd.Flags(), nil, true)
+			if err != nil {
+				return err
+			}
+			if conf.Scaled() {
+				return c.verifyLedgers(cmd.Context(), conf, &v)
+			}
+			v.dir = app.LedgerDir(conf.Data)
+			return c.verifyLedger(cmd.Context(), &v)
+		})
 	cmd.Args = cobra.NoArgs
 	f := cmd.Flags()
-	f.StringVar(&v.data, "data", "samdok-data", c.tr("`FOLDER` with the data", "`MAPPE` med dataene"))
 	f.StringVar(&v.dir, "dir", "", c.tr("`FOLDER` with the ledger alone, such as a copy", "`MAPPE` med bare loggen, for eksempel en kopi"))
 	f.StringArrayVar(&v.keys, "key", nil, c.tr("public `KEY` that you trust, or a file with it", "offentlig `NØKKEL` du stoler på, eller en fil med den"))
 	f.StringArrayVar(&v.kept, "checkpoint", nil, c.tr("`FILE` with a checkpoint that was kept elsewhere", "`FIL` med et sjekkpunkt som er tatt vare på et annet sted"))
 	f.StringVar(&v.state, "state", "", c.tr("`FILE` that remembers what was verified", "`FIL` som husker hva som er kontrollert"))
 	f.BoolVar(&v.asJSON, "json", false, c.tr("print JSON", "skriv JSON"))
+	c.settingFlags(f)
 	return cmd
 }
 
 func (c *cli) verifyLedger(ctx context.Context, v *verification) error {
-	if v.dir == "" {
-		v.dir = app.LedgerDir(v.data)
-	}
 	progress := c.bytesBar(-1, c.tr("verifying", "kontrollerer"))
 	o := ledger.VerifyOptions{Progress: func(done, total int64) { progress.set(done, total) }}
 	if err := v.read(&o); err != nil {

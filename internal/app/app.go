@@ -471,6 +471,9 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 // work is what is done in the background.
 func (a *App) work() []jobs.Job {
 	all := append([]jobs.Job{a.sweep}, a.locating.work()...)
+	if a.data.ledgers != nil {
+		all = append(all, a.data.ledgers.job(listsEach*a.Config.CheckpointInterval))
+	}
 	if a.gateways.reload != nil {
 		all = append(all, *a.gateways.reload)
 	}

@@ -49,6 +49,7 @@ type data struct {
 	documents storage.Documents
 	packs     *files.Store // documents, when they are in the folder
 	ledger    *ledger.Ledger
+	ledgers   *ledgers // those of all nodes, ledger among them; nil when embedded
 	list      *retention.List
 	keeper    *retention.Keeper
 	destroyed destroyed
@@ -120,11 +121,6 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 	if err != nil {
 		return nil, err
 	}
-	if d.ledger, err = ledger.Open(ctx, filepath.Join(dir, ledgerName), ledger.Options{
-		Ring: d.ring, SigningKey: string(c.LedgerKey), CheckpointEvery: c.CheckpointInterval, Clock: clock, Log: l,
-	}); err != nil {
-		return nil, err
-	}
 	d.destroyed.start(d, clock, l)
 	if d.list, err = d.openList(ctx); err != nil {
 		return nil, err
@@ -187,7 +183,10 @@ func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logge
 		return err
 	}
 	d.documents, d.log = d.packs, embeddedEngine{d.embedded, d.ring, d.packs}
-	return nil
+	d.ledger, err = ledger.Open(ctx, filepath.Join(d.dir, ledgerName), ledger.Options{
+		Ring: d.ring, SigningKey: string(c.LedgerKey), CheckpointEvery: c.CheckpointInterval, Clock: clock, Log: l,
+	})
+	return err
 }
 
 func (d *data) openList(ctx context.Context) (*retention.List, error) {
@@ -256,7 +255,9 @@ func (d *data) close() error {
 	if d.list != nil {
 		errs = append(errs, d.list.Close())
 	}
-	if d.ledger != nil {
+	if d.ledgers != nil {
+		errs = append(errs, d.ledgers.end(context.Background()))
+	} else if d.ledger != nil {
 		errs = append(errs, d.ledger.Close())
 	}
 	if d.packs != nil {

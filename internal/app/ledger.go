@@ -130,7 +130,7 @@ func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time
 	if q.Limit <= 0 || q.Limit > mostLogRecords {
 		q.Limit = mostLogRecords
 	}
-	for r, err := range d.ledger.Find(ctx, q.Search) {
+	for r, err := range d.find(ctx, q.Search) {
 		var u *ledger.Unreadable
 		switch {
 		case errors.As(err, &u):
@@ -183,7 +183,7 @@ func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
 type LedgerState struct {
 	PublicKeys []string
 	Size       int64
-	Checkpoint string // the signed note
+	Checkpoint string // the signed note; of many nodes, the newest list of their ledgers
 }
 
 // LedgerCommand is what to do before LedgerState is answered.
@@ -211,6 +211,9 @@ func (d *data) ledgerState(ctx context.Context, q LedgerCommand, clock func() ti
 			return s, err
 		}
 	}
+	if d.ledgers != nil {
+		return d.ledgers.state(ctx)
+	}
 	c, err := d.ledger.Checkpoint()
 	return LedgerState{d.ledger.PublicKeys(), c.Size, string(c.Note)}, err
 }
@@ -218,7 +221,11 @@ func (d *data) ledgerState(ctx context.Context, q LedgerCommand, clock func() ti
 func (d *data) rotate(ctx context.Context, q *LedgerCommand, now time.Time) error {
 	d.copying.Lock()
 	defer d.copying.Unlock()
-	public, err := d.ledger.RotateKey(ctx, q.Given)
+	rotate := d.ledger.RotateKey
+	if d.ledgers != nil {
+		rotate = d.ledgers.rotate
+	}
+	public, err := rotate(ctx, q.Given)
 	if err != nil {
 		return err
 	}
@@ -228,22 +235,52 @@ func (d *data) rotate(ctx context.Context, q *LedgerCommand, now time.Time) erro
 	return d.record(ctx, e)
 }
 
+// ProofRequest names a record as samdok log shows it.
+type ProofRequest struct {
+	Node  string // whose ledger; "" when there is only one
+	Index int64
+}
+
 // ProveRecord proves that a record is in the ledger.
-func ProveRecord(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, index int64) (p ledger.Proof, err error) {
-	err = operate(ctx, c, l, clock, "/ledger/prove", index, &p, func(_ context.Context, d *data) (err error) {
-		p, err = d.ledger.Prove(index)
+func ProveRecord(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q ProofRequest) (p ledger.Proof, err error) {
+	err = operate(ctx, c, l, clock, "/ledger/prove", q, &p, func(ctx context.Context, d *data) (err error) {
+		p, err = d.prove(ctx, q)
 		return err
 	})
 	return p, err
 }
 
+func (d *data) prove(_ context.Context, q ProofRequest) (ledger.Proof, error) {
+	switch {
+	case d.ledgers == nil && q.Node == "":
+		return d.ledger.Prove(q.Index)
+	case d.ledgers == nil:
+		return ledger.Proof{}, errors.New("there is only one ledger here; leave the node out")
+	case q.Node == "":
+		return ledger.Proof{}, errors.New("each node has a ledger of its own: name the node, as samdok log --json shows it")
+	}
+	of, err := d.ledgers.view(q.Node)
+	if err != nil {
+		return ledger.Proof{}, err
+	}
+	return of.Prove(q.Index)
+}
+
 // Testify asks the ledger what a witness that has seen size leaves must know.
 func Testify(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, size int64) (t ledger.Testimony, err error) {
-	err = operate(ctx, c, l, clock, "/ledger/testify", size, &t, func(_ context.Context, d *data) (err error) {
-		t, err = d.ledger.Testify(size)
+	err = operate(ctx, c, l, clock, "/ledger/testify", size, &t, func(ctx context.Context, d *data) (err error) {
+		t, err = d.testimony(ctx, size)
 		return err
 	})
 	return t, err
+}
+
+// testimony is what the ledger, or those of all nodes, tell a witness.
+func (d *data) testimony(ctx context.Context, seen int64) (ledger.Testimony, error) {
+	if d.ledgers != nil {
+		return d.ledgers.testimony(ctx, uint64(max(seen, 0)))
+	}
+	return d.ledger.Testify(seen)
 }
 
 // TestimonyPath is where the internal listener answers witnesses: hashes and
@@ -257,7 +294,7 @@ func (d *data) testify(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "seen must be how many records the witness has seen, 0 at first", http.StatusBadRequest)
 		return
 	}
-	t, err := d.ledger.Testify(size)
+	t, err := d.testimony(r.Context(), size)
 	if err != nil {
 		http.Error(w, "the ledger cannot answer now; the server's log tells why", http.StatusServiceUnavailable)
 		return

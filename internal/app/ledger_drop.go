@@ -23,12 +23,19 @@ type DropRequest struct {
 
 // DropAnswer are the segments whose records were destroyed, or would be.
 type DropAnswer struct {
-	Segments []ledger.Segment `json:"segments"`
+	Segments []DroppedSegment `json:"segments"`
+}
+
+// DroppedSegment is a segment of a node's ledger.
+type DroppedSegment struct {
+	ledger.Segment
+	Node string `json:"node,omitempty"` // "": there is only one
 }
 
 // DropRecords destroys the records of full segments that are wholly from before a
 // time. A signed note takes the place of each; the hashes stay, so that all proofs
-// hold.
+// hold. Of many nodes, those that live drop their own records only, and a command those
+// of nodes that have ended.
 func DropRecords(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q DropRequest) (a DropAnswer, err error) {
 	err = operate(ctx, c, l, clock, "/ledger/drop", q, &a, func(ctx context.Context, d *data) (err error) {
 		a, err = d.drop(ctx, q)
@@ -46,38 +53,57 @@ func (d *data) drop(ctx context.Context, q DropRequest) (a DropAnswer, err error
 	}
 	d.copying.Lock() // no backup copies half of it
 	defer d.copying.Unlock()
-	all, err := d.ledger.Segments()
-	if err != nil {
-		return a, err
+	a.Segments = []DroppedSegment{}
+	if d.ledgers == nil {
+		return a, d.dropIn(ctx, q, &nodeLedger{Ledger: d.ledger}, &a)
 	}
-	a.Segments = []ledger.Segment{}
+	for of, err := range d.ledgers.ended(ctx) {
+		if err == nil {
+			err = d.dropIn(ctx, q, of, &a)
+		}
+		if err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+// dropIn destroys segments of one ledger.
+func (d *data) dropIn(ctx context.Context, q DropRequest, of *nodeLedger, a *DropAnswer) error {
+	all, err := of.Segments()
+	if err != nil {
+		return err
+	}
 	for _, s := range all {
 		if s.Until.After(q.Before) {
 			break
 		}
 		if !q.DryRun {
-			if err := d.dropOne(ctx, q, s); err != nil {
-				return a, err
+			if err := d.dropOne(ctx, q, of, s); err != nil {
+				return err
 			}
 		}
-		a.Segments = append(a.Segments, s)
+		a.Segments = append(a.Segments, DroppedSegment{s, of.node})
 	}
-	return a, nil
+	return nil
 }
 
 // dropOne records it before and after.
-func (d *data) dropOne(ctx context.Context, q DropRequest, s ledger.Segment) error {
+func (d *data) dropOne(ctx context.Context, q DropRequest, of *nodeLedger, s ledger.Segment) error {
 	tell := func(step string) error {
 		e := d.event(audit.KindErase, d.clock())
 		e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Who
 		e.Details = []audit.Detail{{Name: "segment of the ledger", Value: strconv.FormatUint(s.Number, 10)}, {Name: "step", Value: step},
 			{Name: "records before", Value: s.Until.UTC().Format(time.RFC3339)}, {Name: "reason", Value: q.Reason}}
+		if of.node != "" {
+			e.Details = append(e.Details, audit.Detail{Name: "node", Value: of.node})
+		}
 		return d.record(ctx, e)
 	}
 	if err := tell("begins"); err != nil {
 		return err
 	}
-	if _, err := d.ledger.Drop(ctx, s.Number, q.Reason); err != nil {
+	if _, err := of.Drop(ctx, s.Number, q.Reason); err != nil {
 		return err
 	}
 	return tell("ended")

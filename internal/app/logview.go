@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"samdok/audit"
-	"samdok/audit/ledger"
 	"samdok/metadata"
 )
 
 // LogRecord is a record of the ledger as commands show it. Names of its JSON are
 // part of the interface: scripts rest on them.
 type LogRecord struct {
+	Node         string            `json:"node,omitempty"` // whose ledger it is in, when there are many
 	Index        int64             `json:"index"`
 	Time         time.Time         `json:"time"`
 	Event        string            `json:"event"` // audit.Kind, or the action of a use
@@ -66,10 +66,10 @@ func codeText(c metadata.CodeRef) string {
 }
 
 // logRecord makes the view of a record.
-func logRecord(r ledger.Record) (v LogRecord, err error) {
+func logRecord(r foundRecord) (v LogRecord, err error) {
 	e, c := &r.Event, &r.Event.Request.Caller
 	v = LogRecord{
-		Index: r.Receipt.Index, Segment: r.Receipt.Segment, Offset: r.Receipt.Offset, Time: e.Time,
+		Node: r.node, Index: r.Receipt.Index, Segment: r.Receipt.Segment, Offset: r.Receipt.Offset, Time: e.Time,
 		Event: e.Kind.String(), Transaction: e.Request.Transaction, Outcome: e.Outcome.String(), Part: e.Part.String(),
 		Person: c.Subject, Name: c.Name, Organisation: c.Organisation, Department: c.Department, Role: codeText(c.Role), Purpose: codeText(c.Purpose),
 		Basis: c.Basis, DecisionRef: c.DecisionRef, Override: c.Override, Door: c.Door, Remote: c.Remote,

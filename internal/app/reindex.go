@@ -23,7 +23,7 @@ func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 		return err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	if err := d.ledger.RebuildIndex(ctx, func(int64, int64) {}); err != nil {
+	if err := d.rebuildIndexes(ctx); err != nil {
 		return err
 	}
 	return d.log.Rebuild(ctx, progress)

@@ -76,19 +76,11 @@ const sharedName = "samdok.json"
 func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watching) error {
 	e := &scaledEngine{}
 	d.log = e
-	secure, err := trusting(c.S3.CA, "s3.ca")
+	store, err := storeOf(c, watch, clock, l)
 	if err != nil {
 		return err
 	}
-	retention := c.S3.LockFor
-	if c.S3.Lock == "off" {
-		retention = 0
-	}
-	if e.store, err = s3.Open(ctx, s3.Options{
-		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
-		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
-		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch.to("s3"), Clock: clock, Log: l,
-	}); err != nil {
+	if e.store, err = s3.Open(ctx, store); err != nil {
 		return err
 	}
 	if c.Encryption {
@@ -111,7 +103,8 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if err != nil {
 		return err
 	}
-	if secure, err = trusting(c.Elasticsearch.CA, "elasticsearch.ca"); err != nil {
+	secure, err := trusting(c.Elasticsearch.CA, "elasticsearch.ca")
+	if err != nil {
 		return err
 	}
 	replicas := c.Elasticsearch.Replicas
@@ -133,7 +126,11 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	}
 	e.Outbox = e.store.Outbox(e.keys)
 	d.documents = e.store.Documents(e.keys)
-	return nil
+	if d.ledgers, err = openLedgers(ctx, store, e.keys, c); err != nil {
+		return err
+	}
+	d.ledger, err = d.ledgers.begin(ctx, c)
+	return err
 }
 
 // masterKeys are the one that wraps, and those that may have.

@@ -40,7 +40,7 @@ var rules = map[string][]string{
 	"storage/sqlite":                  {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata", "internal/disk"},
 	"storage/elastic":                 {"storage", "storage/encoding", "storage/keyring", "access", "fault", "metadata"},
 	"storage/files":                   {"storage", "storage/body", "storage/keyring", "internal/groupsync", "internal/disk", "access", "fault"},
-	"storage/s3":                      {"storage", "storage/body", "storage/keyring", "access", "fault", "metadata"},
+	"storage/s3":                      {"storage", "storage/body", "storage/keyring", "access", "fault", "metadata", "internal/disk"},
 	"storage/storagetest":             {"storage", "access", "fault", "metadata", "metadata/metadatatest"},
 	"registry":                        {"storage", "access", "fault", "metadata", "metadata/rules", "metadata/profile"},
 	"mailbox":                         {"storage", "access", "fault", "metadata"},

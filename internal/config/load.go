@@ -23,6 +23,9 @@ type Input struct {
 	Environment []string
 	// Flags are the flags that were set, by flag name without dashes.
 	Flags map[string]string
+	// StoreOnly: the command only reads what lies in the open in the store, so that
+	// neither the master key nor Elasticsearch need be given.
+	StoreOnly bool
 }
 
 // Load reads and checks all sources. The error joins everything that is wrong,
@@ -35,6 +38,7 @@ func Load(in Input) (*Config, error) {
 	l.file(in.File)
 	l.environment(in.Environment)
 	l.flags(in.Flags)
+	l.storeOnly = in.StoreOnly
 	if len(l.problems) == 0 {
 		l.check()
 	}
@@ -42,9 +46,10 @@ func Load(in Input) (*Config, error) {
 }
 
 type loader struct {
-	config   *Config
-	settings []*Setting
-	problems []error
+	config    *Config
+	storeOnly bool
+	settings  []*Setting
+	problems  []error
 }
 
 func (l *loader) fail(s string, from Source, format string, args ...any) {

@@ -106,8 +106,8 @@ func (t *table) s3() {
 		"Lagringsklassen for dokumenter, som STANDARD_IA. Uten den brukes bøttas egen.", set, get)
 	set, get = choice(func(c *Config) *string { return &c.S3.Lock }, "off", "governance", "compliance")
 	t.add("s3.lock", "off|governance|compliance", "off",
-		"Locks batches of the log and documents against deletion by anybody for s3.lock-for (object lock). compliance cannot be lifted by anyone; erasure by law then rests on destroyed data keys alone.",
-		"Låser loggen og dokumenter mot sletting av noen som helst i s3.lock-for (objektlås). compliance kan ingen oppheve; lovpålagt sletting hviler da bare på ødelagte datanøkler.", set, get)
+		"Locks batches of the log, documents, full segments of the ledger, its checkpoints and lists against deletion by anybody for s3.lock-for (object lock). compliance cannot be lifted by anyone; erasure by law then rests on destroyed data keys alone.",
+		"Låser loggen, dokumenter, fulle segmenter av hendelsesloggen, dens sjekkpunkter og lister mot sletting av noen som helst i s3.lock-for (objektlås). compliance kan ingen oppheve; lovpålagt sletting hviler da bare på ødelagte datanøkler.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.S3.LockFor }, time.Minute)
 	t.add("s3.lock-for", "DURATION", "43830h",
 		"How long s3.lock locks; 43830h are five years.",
@@ -196,6 +196,9 @@ func (l *loader) checkScaled() {
 	required("s3.bucket", c.S3.Bucket)
 	required("s3.access-key", c.S3.AccessKey)
 	required("s3.secret-key", string(c.S3.SecretKey))
+	if l.storeOnly {
+		return
+	}
 	required("elasticsearch.url", strings.Join(c.Elasticsearch.URLs, ","))
 	if c.Encryption && c.MasterKey == "" {
 		l.fail("master-key", c.from["master-key"], "storage is scaled: all nodes need the same master key; make one with head -c 32 /dev/urandom | base64")

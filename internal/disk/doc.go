@@ -4,5 +4,5 @@
 // them.
 //
 // It imports the standard library and x/sys. storage/keyring, storage/files and
-// audit/ledger call it.
+// audit/ledger call it; storage/s3 has another file system of this kind.
 package disk
