@@ -125,11 +125,25 @@ func operatorText(err error) string {
 	return err.Error()
 }
 
-// readLog finds records and records that they were read, before it returns them.
+// readLog finds records and records that they were read, before it returns them; also
+// that somebody tried to.
 func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time) (a LogAnswer, err error) {
 	if q.Limit <= 0 || q.Limit > mostLogRecords {
 		q.Limit = mostLogRecords
 	}
+	e := d.readingOf(&q, clock())
+	err = d.attempted(ctx, e, func() (err error) {
+		a, err = d.findLog(ctx, &q)
+		e.Details = append(e.Details, audit.Detail{Name: "records", Value: strconv.Itoa(len(a.Records))})
+		return err
+	})
+	if err != nil {
+		return LogAnswer{}, err
+	}
+	return a, nil
+}
+
+func (d *data) findLog(ctx context.Context, q *LogRequest) (a LogAnswer, err error) {
 	for r, err := range d.find(ctx, q.Search) {
 		var u *ledger.Unreadable
 		switch {
@@ -150,11 +164,11 @@ func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time
 		}
 		a.Records = append(a.Records, v)
 	}
-	return a, d.record(ctx, d.readingOf(&q, len(a.Records), clock()))
+	return a, nil
 }
 
 // readingOf is the event of reading the ledger.
-func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
+func (d *data) readingOf(q *LogRequest, now time.Time) *audit.Event {
 	e := d.event(audit.KindReadLog, now)
 	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
 	if q.Patient != (metadata.PatientID{}) {
@@ -175,7 +189,6 @@ func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
 		add("until", q.Until.UTC().Format(time.RFC3339))
 	}
 	add("reason", q.Reason)
-	add("records", strconv.Itoa(shown))
 	return e
 }
 
@@ -225,14 +238,17 @@ func (d *data) rotate(ctx context.Context, q *LedgerCommand, now time.Time) erro
 	if d.ledgers != nil {
 		rotate = d.ledgers.rotate
 	}
-	public, err := rotate(ctx, q.Given)
-	if err != nil {
-		return err
-	}
 	e := d.event(audit.KindKey, now)
 	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
-	e.Details = []audit.Detail{{Name: "ledger key", Value: "replaced by " + public}}
-	return d.record(ctx, e)
+	return d.attempted(ctx, e, func() error {
+		public, err := rotate(ctx, q.Given)
+		if err != nil {
+			e.Details = []audit.Detail{{Name: "ledger key", Value: "not replaced"}}
+			return err
+		}
+		e.Details = []audit.Detail{{Name: "ledger key", Value: "replaced by " + public}}
+		return nil
+	})
 }
 
 // ProofRequest names a record as samdok log shows it.
