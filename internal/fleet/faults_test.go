@@ -1,11 +1,16 @@
 package fleet
 
 import (
+	"log/slog"
 	mathrand "math/rand/v2"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"samdok/audit/ledger"
+	"samdok/internal/app"
+	"samdok/internal/config"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -53,7 +58,26 @@ func (f *fleet) whole() {
 	if n := f.check(); n != registered {
 		f.t.Errorf("%d documents were registered before the sweep, %d after it", registered, n)
 	}
+	f.recorded()
 	f.t.Logf("%d documents sent, %d acknowledged, %d calls repeated", len(f.documents), f.acknowledged.Load(), f.retried.Load())
+}
+
+// recorded checks the ledgers of all nodes that ever were: each acknowledged
+// submission has a record, and nothing is missing or altered.
+func (f *fleet) recorded() {
+	f.t.Helper()
+	c, err := config.Load(config.Input{Environment: []string{"SAMDOK_S3_SECRET_KEY=" + f.bucket.SecretKey}, StoreOnly: true,
+		Flags: map[string]string{"storage": "scaled", "s3-endpoint": f.bucket.Endpoint, "s3-bucket": f.bucket.Name, "s3-access-key": f.bucket.AccessKey}})
+	must(f.t, err)
+	r, err := app.VerifyLedgers(f.t.Context(), c, slog.New(slog.DiscardHandler), time.Now, ledger.NodesOptions{})
+	must(f.t, err)
+	records := int64(0)
+	for _, n := range r.Nodes {
+		records += n.Records
+	}
+	if len(r.Findings) > 0 || records < f.acknowledged.Load() {
+		f.t.Errorf("%d records of %d acknowledged submissions in %d ledgers: %+v", records, f.acknowledged.Load(), len(r.Nodes), r.Findings)
+	}
 }
 
 // TestKill kills nodes at random moments under load. SAMDOK_LONG: 50 rounds instead
