@@ -88,18 +88,22 @@ type Limits struct {
 	// Retries is how often a query is sent again after its connection failed.
 	// Default 1; -1: never.
 	Retries int
-	// Quota is how many octets of an answer to a query are kept. Default 64 MiB.
+	// Quota is how many octets of an answer to a query are kept. Default
+	// DefaultQuota.
 	Quota int64
 	// Failures in a row after which it is not asked for Pause. Default 5, 10 s.
 	Failures int
 	Pause    time.Duration
 }
 
+// DefaultQuota is how many octets of an answer to a query are kept.
+const DefaultQuota = 64 << 20
+
 func (l Limits) withDefaults() Limits {
 	setDefault(&l.Deadline, 10*time.Second)
 	setDefault(&l.Stall, 30*time.Second)
 	setDefault(&l.Concurrent, 32)
-	setDefault(&l.Quota, 64<<20)
+	setDefault(&l.Quota, DefaultQuota)
 	setDefault(&l.Failures, 5)
 	setDefault(&l.Pause, 10*time.Second)
 	switch {

@@ -34,8 +34,12 @@ func (g *Gateway) translate(ctx context.Context, c access.Caller, m *member, q m
 	}
 	t := translated{StoredQuery: q, patient: id, correlated: m.Discover != nil}
 	if t.correlated {
-		if id, t.remembered = g.ids.Get(m.Home, id); !t.remembered {
-			if id, err = g.discover(ctx, c, m, t.patient); err != nil {
+		if id, t.remembered = g.ids.Get(m.Home, id); t.remembered {
+			m.stats.remembered()
+		} else {
+			id, err = g.discover(ctx, c, m, t.patient)
+			m.stats.discovered(err)
+			if err != nil {
 				return translated{}, err
 			}
 		}

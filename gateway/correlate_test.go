@@ -132,4 +132,7 @@ func TestCorrelationsAreRemembered(t *testing.T) {
 	f.unknown, f.id = "y", ""
 	asks(1, 1) // and it has nobody any more
 	asks(1, 1)
+	if s := g.Status()[0]; s.Discovered != 8 || s.Strangers != 2 || s.Unclear != 0 || s.Remembered != 4 {
+		t.Errorf("asked %d times who it is, %d strangers, %d unclear, %d remembered", s.Discovered, s.Strangers, s.Unclear, s.Remembered)
+	}
 }

@@ -4,27 +4,36 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"samdok/fault"
 )
 
 // Status is how a community has done since the start.
 type Status struct {
-	Home     string        `json:"home"`
-	Name     string        `json:"name"`
-	State    string        `json:"state"` // of the breaker: closed, half-open, open
-	Asked    int64         `json:"asked"`
-	Answered int64         `json:"answered"`
-	Empty    int64         `json:"empty"`   // answers to queries without an object
-	Slow     int64         `json:"slow"`    // past the deadline
-	Failed   int64         `json:"failed"`  // unreachable, or wrong
-	Refused  int64         `json:"refused"` // not sent: breaker or too many at a time
-	Objects  int64         `json:"objects"`
-	Skipped  int64         `json:"skipped"`  // not asked: the locator was sure that it holds nothing
-	Needless int64         `json:"needless"` // the locator named it, and it had nothing
-	Probed   int64         `json:"probed"`   // asked although the locator was sure
-	Missed   int64         `json:"missed"`   // of those: it had something
-	Mean     time.Duration `json:"mean"`     // of answers
-	Longest  time.Duration `json:"longest"`
-	InWork   int           `json:"in_work"`
+	Home     string `json:"home"`
+	Name     string `json:"name"`
+	State    string `json:"state"` // of the breaker: closed, half-open, open
+	Asked    int64  `json:"asked"`
+	Answered int64  `json:"answered"`
+	Empty    int64  `json:"empty"`   // answers to queries without an object
+	Slow     int64  `json:"slow"`    // past the deadline
+	Failed   int64  `json:"failed"`  // unreachable, or wrong
+	Refused  int64  `json:"refused"` // not sent: breaker or too many at a time
+	Objects  int64  `json:"objects"`
+	Skipped  int64  `json:"skipped"`  // not asked: the locator was sure that it holds nothing
+	Needless int64  `json:"needless"` // the locator named it, and it had nothing
+	Probed   int64  `json:"probed"`   // asked although the locator was sure
+	Missed   int64  `json:"missed"`   // of those: it had something
+	// Who a patient is there (ITI-55): Discovered is how often it was asked, Strangers how
+	// often it knew nobody, Unclear how often it named several or could not say, Remembered
+	// how often it need not be asked. Failures are among Slow and Failed.
+	Discovered int64         `json:"discovered"`
+	Strangers  int64         `json:"strangers"`
+	Unclear    int64         `json:"unclear"`
+	Remembered int64         `json:"remembered"`
+	Mean       time.Duration `json:"mean"` // of answers
+	Longest    time.Duration `json:"longest"`
+	InWork     int           `json:"in_work"`
 	// LastAnswer and LastFailure are zero when there was none.
 	LastAnswer  time.Time `json:"last_answer"`
 	LastFailure time.Time `json:"last_failure"`
@@ -95,4 +104,24 @@ func (g *Gateway) Status() []Status {
 		all[i].Home, all[i].Name, all[i].State, all[i].InWork = m.Home, m.Name, m.breaker.State().String(), len(m.room)
 	}
 	return all
+}
+
+// discovered counts what came of asking who a patient is.
+func (s *stats) discovered(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Discovered++
+	var f *fault.Error
+	switch {
+	case errors.Is(err, errStranger):
+		s.s.Strangers++
+	case errors.As(err, &f):
+		s.s.Unclear++
+	}
+}
+
+func (s *stats) remembered() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Remembered++
 }

@@ -209,13 +209,22 @@ func (a *App) member(c *directory.Community, dir string) (gateway.Member, error)
 	community := xds.NewCommunity(xds.CommunityOptions{
 		Plain: c.Kind == "xds", Home: c.Home, From: own,
 		Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, DiscoverURL: c.Discover, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
-			Limits: mtom.Limits{HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
+			Limits: mtom.Limits{RootBytes: quotaOf(c), HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
 	})
 	m := gateway.Member{Home: c.Home, Name: c.Name, Others: c.Others, Bridge: c.Bridge, Authority: c.Authority, Limits: limits, Community: community}
 	if c.Discover != "" {
 		m.Discover = community.Discover
 	}
 	return m, nil
+}
+
+// quotaOf is how many octets of an answer to a query are taken in, before what is in
+// them is known.
+func quotaOf(c *directory.Community) int64 {
+	if c.QuotaMiB > 0 {
+		return c.QuotaMiB << 20
+	}
+	return gateway.DefaultQuota
 }
 
 // clientFor connects to one community only, under an identity for it.

@@ -233,6 +233,7 @@ func BenchmarkGatewayRetrieve(b *testing.B) {
 	through := xds.NewClient(xds.Options{RepositoryURL: near.Gateway})
 	small := []int64{peakOf(b, middle.PID), peakOf(b, near.PID)}
 	var first, near2, near0 time.Duration
+	cpu := cpuOf(b, middle.PID) + cpuOf(b, near.PID)
 	b.ResetTimer()
 	for range b.N {
 		_, one := open(direct)
@@ -241,6 +242,7 @@ func BenchmarkGatewayRetrieve(b *testing.B) {
 	}
 	b.StopTimer()
 	mib := float64(size>>20) * float64(b.N)
+	b.ReportMetric(float64(cpuOf(b, middle.PID)+cpuOf(b, near.PID)-cpu)/2/float64(time.Millisecond)/(mib/1024), "cpu-ms/GiB")
 	b.ReportMetric(mib/near0.Seconds(), "direct-MiB/s")
 	b.ReportMetric(mib/near2.Seconds(), "through-MiB/s")
 	b.ReportMetric(near0.Seconds()/near2.Seconds(), "ratio")

@@ -232,6 +232,22 @@ func TestRespondingGateway(t *testing.T) {
 	if p := fault.ProblemsOf(err); len(p) != 1 || p[0].Location != "1.2.3.4 "+home {
 		t.Errorf("%+v, %v", p, err)
 	}
+	// ITI-39 is multipart/related, also for those who ask in plain SOAP.
+	plain := `<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://www.w3.org/2005/08/addressing"><s:Header>` +
+		`<a:Action s:mustUnderstand="1">urn:ihe:iti:2007:CrossGatewayRetrieve</a:Action><a:MessageID>urn:uuid:7a6cf2f6-2d6e-4a4a-8d1a-0d3f3f1e2a10</a:MessageID></s:Header><s:Body>` +
+		`<x:RetrieveDocumentSetRequest xmlns:x="urn:ihe:iti:xds-b:2007"><x:DocumentRequest><x:HomeCommunityId>` + home + `</x:HomeCommunityId><x:RepositoryUniqueId>` +
+		r.app.Info().RepositoryUniqueID + `</x:RepositoryUniqueId><x:DocumentUniqueId>` + r.entry.UniqueID + `</x:DocumentUniqueId></x:DocumentRequest></x:RetrieveDocumentSetRequest></s:Body></s:Envelope>`
+	for _, body := range []string{plain, strings.Replace(plain, r.entry.UniqueID, "1.2.3.4", 1)} {
+		resp, err := http.Post(r.app.Info().XCA, "application/soap+xml; charset=UTF-8", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), "multipart/related;") || body == plain != bytes.Contains(got, r.bytes) {
+			t.Errorf("HTTP %d %s: %.200s, %v", resp.StatusCode, resp.Header.Get("Content-Type"), got, err)
+		}
+	}
 }
 
 // misbehaved is a community whose every answer is wrong in its own way.

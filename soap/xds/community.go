@@ -46,7 +46,8 @@ func NewCommunity(o CommunityOptions) *Community { return &Community{NewClient(o
 // queryFeed is how much of an answer is in memory before objects are handed over.
 const queryFeed = 256 << 10
 
-// Find implements gateway.Community by ITI-38.
+// Find implements gateway.Community by ITI-38. An answer of more than the client's
+// RootBytes is a *spool.LimitError.
 func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) ([]fault.Problem, error) {
 	action := actionCrossQuery
 	if k.o.Plain {
@@ -69,9 +70,12 @@ func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.Stored
 		})
 		return err
 	})
+	var broken *xmlscan.Error
 	switch {
 	case refused != nil:
 		return nil, refused
+	case errors.As(err, &broken) && broken.Limit == "size":
+		return nil, &spool.LimitError{Name: "quota of the community", Max: k.c.o.Limits.RootBytes}
 	case err != nil:
 		return nil, err
 	case answer.Status == ebrim.Failure:

@@ -23,8 +23,8 @@ func InitiatingHandler(r sharing.Reader, o DoorOptions) Door {
 
 // RespondingHandler is a responding gateway: it answers ITI-38 and ITI-39 of other
 // communities' gateways in the name of the community home, which is the location of
-// errors that have no other (ITI TF-2 3.38.4.1.3). An answer is packed when its request is, as ITI-39 always
-// should be (ITI TF-2 3.39.5).
+// errors that have no other (ITI TF-2 3.38.4.1.3). Answers to ITI-39 are packed, also when
+// the request is not (ITI TF-2 3.39.5).
 func RespondingHandler(r sharing.Reader, home string, o DoorOptions) Door {
 	d := gatewayDoor(r, o, "Responding Gateway's (ITI-38, ITI-39)", actionCrossQuery, actionCrossRetrieve)
 	d.home = home

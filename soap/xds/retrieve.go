@@ -105,13 +105,14 @@ func readDocumentIDs(sc *xmlscan.Scanner, d *metadata.DocumentRequest) error {
 	}
 }
 
-// retrieved sends the documents. The error is what stopped it.
+// retrieved sends the documents in the format of the request, or of ITI-39, which is
+// always packed (ITI TF-2 3.39.5). The error is what stopped it.
 func (x *exchange) retrieved(got *sharing.Retrieved) error {
 	e := envelopeOf{docs: got.Documents}
 	e.b = soap.AppendOpen(make([]byte, 0, 1<<10+512*len(got.Documents)), x.answerHeader())
 	e.b = append(e.b, `<xds:RetrieveDocumentSetResponse xmlns:xds="`+xdsNS+`">`...)
 	e.b = ebrim.AppendRegistryResponse(e.b, outcome(got.Problems, len(got.Documents)), x.forActor(got.Problems))
-	if x.msg.packed {
+	if x.msg.packed || x.d.actions[1] == actionCrossRetrieve {
 		return x.packed(&e)
 	}
 	return x.inlined(&e)
