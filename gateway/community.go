@@ -65,6 +65,10 @@ type Member struct {
 	// also for those that no other member has, as a national gateway does.
 	Others []string
 	Bridge bool
+	// Repositories are those that stand there ("1.2.3"). Several members that name theirs
+	// may have one home, also the own one: all are asked, and a document is fetched where
+	// its repository is. nil: all of the home's.
+	Repositories []string
 	// Authority replaces the assigning authority of patient ids in requests to this
 	// community; "" leaves them as they are.
 	Authority string
@@ -125,4 +129,6 @@ func setDefault[T int | int64 | time.Duration](to *T, value T) {
 type Leg struct {
 	Homes     []string
 	Community Community
+	// Alone: nobody else is asked but members that share its home.
+	Alone bool
 }

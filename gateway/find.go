@@ -51,12 +51,13 @@ func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 			answers[i].close()
 		}
 	}()
-	mine := -1
+	mine, asked := -1, 0
 	for i := range targets {
 		if targets[i].member == nil {
 			mine = i
 			continue
 		}
+		asked++
 		wait.Go(func() {
 			g.query(asking, c, q, targets[i], own, &answers[i])
 			came <- i
@@ -64,14 +65,16 @@ func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 	}
 	if mine >= 0 { // here, for it decides under the pass of this request
 		g.queryOwn(ctx, c, q, own, &answers[mine])
-		came <- mine
+		if err := answers[mine].show(to.Show, true); err != nil {
+			return nil, err
+		}
 	}
-	for range targets {
+	for range asked {
 		i, err := next(came, to.idle)
 		if err != nil {
 			return nil, err
 		}
-		if err := answers[i].show(to.Show, i == mine); err != nil {
+		if err := answers[i].show(to.Show, false); err != nil {
 			return nil, err
 		}
 	}
@@ -255,11 +258,13 @@ func (h *homes) ok(o metadata.Object) bool {
 	}
 	home := metadata.HomeOf(o)
 	list := &h.foreign
-	switch owner := h.d.homes[home]; {
+	switch owners := h.d.homes[home]; {
 	case home == "":
 		list = &h.lost
+	case slices.Contains(owners, h.m):
+		return true
 	case h.own != nil && slices.Contains(h.own.Homes, home):
-	case owner == h.m, owner == nil && h.m.Bridge:
+	case owners == nil && h.m.Bridge:
 		return true
 	}
 	if len(*list) < maxNamed {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +55,7 @@ type Gateway struct {
 // directory is one set of members.
 type directory struct {
 	list  []*member
-	homes map[string]*member // also by Others
+	homes map[string][]*member // also by Others; several only if they share it
 }
 
 // New makes a Gateway. The error names a member that is wrong.
@@ -69,20 +70,29 @@ func New(o Options, members []Member) (*Gateway, error) {
 func (g *Gateway) Replace(members []Member) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	d := &directory{homes: map[string]*member{}}
+	d := &directory{homes: map[string][]*member{}}
 	for _, m := range members {
-		if g.stats[m.Home] == nil {
-			g.stats[m.Home] = &stats{}
+		key := m.Home
+		if len(m.Repositories) > 0 {
+			key += " " + m.Name
 		}
-		n := newMember(m, g.stats[m.Home])
+		if g.stats[key] == nil {
+			g.stats[key] = &stats{}
+		}
+		n := newMember(m, g.stats[key])
 		for _, home := range append([]string{m.Home}, m.Others...) {
 			if !strings.HasPrefix(home, "urn:oid:") {
 				return fmt.Errorf("gateway: the homeCommunityId %q of %s is not of the form urn:oid:OID", home, n.label())
 			}
-			if other := d.homes[home]; other != nil {
-				return fmt.Errorf("gateway: the homeCommunityId %s belongs to two communities: %s and %s", home, other.label(), n.label())
+			for _, other := range d.homes[home] {
+				if !n.shares() || !other.shares() {
+					return fmt.Errorf("gateway: the homeCommunityId %s belongs to two communities: %s and %s", home, other.label(), n.label())
+				}
+				if n.Name == other.Name || slices.ContainsFunc(n.Repositories, func(r string) bool { return slices.Contains(other.Repositories, r) }) {
+					return fmt.Errorf("gateway: two members of the homeCommunityId %s have the same name or repository: %s and %s", home, other.label(), n.label())
+				}
 			}
-			d.homes[home] = n
+			d.homes[home] = append(d.homes[home], n)
 		}
 		d.list = append(d.list, n)
 	}
@@ -97,31 +107,53 @@ type target struct {
 	why     Why
 }
 
-func (t *target) home() string {
-	if t.member == nil {
-		return t.leg.Homes[0]
+// find are those who answer for a home, directly or over a bridge.
+func (d *directory) find(home string, own *Leg) (all []target) {
+	mine := own != nil && slices.Contains(own.Homes, home)
+	if mine {
+		all = append(all, target{leg: own})
 	}
-	return t.Home
-}
-
-// find is who answers for a home, directly or over a bridge.
-func (d *directory) find(home string, own *Leg) (target, bool) {
-	if own != nil {
-		for _, h := range own.Homes {
-			if h == home {
-				return target{leg: own}, true
-			}
-		}
+	if own != nil && own.Alone && !mine {
+		return nil
 	}
-	if m := d.homes[home]; m != nil {
-		return target{member: m}, true
+	for _, m := range d.homes[home] {
+		all = append(all, target{member: m})
+	}
+	if all != nil {
+		return all
 	}
 	for _, m := range d.list {
 		if m.Bridge {
-			return target{member: m}, true
+			return []target{{member: m}}
 		}
 	}
-	return target{}, false
+	return nil
+}
+
+// holder is who has a repository of a home; a problem says why nobody has.
+func (d *directory) holder(r *metadata.DocumentRequest, own *Leg) (target, *fault.Problem) {
+	all := d.find(r.Home, own)
+	if len(all) == 0 {
+		return target{}, &fault.Problem{Code: fault.UnknownCommunity, Location: r.UniqueID, Context: "The gateway does not know the community " + r.Home + "."}
+	}
+	for _, t := range all {
+		if t.member != nil && slices.Contains(t.Repositories, r.RepositoryID) {
+			return t, nil
+		}
+	}
+	for _, t := range all {
+		if t.member == nil || !t.shares() {
+			return t, nil
+		}
+	}
+	return target{}, &fault.Problem{Code: fault.UnknownRepositoryID, Location: r.UniqueID,
+		Context: "The gateway knows no repository " + r.RepositoryID + " of the community " + r.Home + "."}
+}
+
+// Has tells whether a member has named the repository of a document, so that it is not
+// in the own one although the home may be.
+func (g *Gateway) Has(r metadata.DocumentRequest) bool {
+	return slices.ContainsFunc(g.members.Load().homes[r.Home], func(m *member) bool { return slices.Contains(m.Repositories, r.RepositoryID) })
 }
 
 const targetList = "$targetCommunityIdList"
@@ -136,14 +168,17 @@ func (g *Gateway) route(ctx context.Context, c access.Caller, q metadata.StoredQ
 			return nil, nil, fault.New(fault.Invalid, op, fault.MissingHomeCommunityID,
 				"A query by object needs the attribute home of AdhocQuery, so that the gateway knows which community to ask. It came with the object.")
 		}
-		t, ok := d.find(q.Home, own)
-		if !ok {
+		all := d.find(q.Home, own)
+		if len(all) == 0 {
 			return nil, nil, fault.New(fault.Invalid, op, fault.UnknownCommunity, "The gateway does not know the community %s.", q.Home)
 		}
-		return []target{t}, nil, nil
+		return all, nil, nil
 	}
 	if listed := listedHomes(q.Extra); listed != nil {
 		return d.listed(listed, own)
+	}
+	if own != nil && own.Alone {
+		return d.find(own.Homes[0], own), nil, nil
 	}
 	var all []target
 	if own != nil {
@@ -154,17 +189,19 @@ func (g *Gateway) route(ctx context.Context, c access.Caller, q metadata.StoredQ
 
 // listed are the communities of $targetCommunityIdList, each once.
 func (d *directory) listed(homes []string, own *Leg) (all []target, problems []fault.Problem, err error) {
-	seen := map[string]bool{}
+	seen := map[*member]bool{}
 	for _, home := range homes {
-		t, ok := d.find(home, own)
-		if !ok {
+		found := d.find(home, own)
+		if len(found) == 0 {
 			problems = append(problems, fault.Problem{Code: fault.UnknownCommunity, Location: home,
 				Context: "The gateway does not know the community " + home + " of " + targetList + "."})
 			continue
 		}
-		if !seen[t.home()] {
-			seen[t.home()] = true
-			all = append(all, t)
+		for _, t := range found {
+			if !seen[t.member] {
+				seen[t.member] = true
+				all = append(all, t)
+			}
 		}
 	}
 	return all, problems, nil

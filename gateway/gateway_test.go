@@ -147,7 +147,7 @@ func TestFindBringsTogether(t *testing.T) {
 			limits := Limits{Deadline: 100 * time.Millisecond, Retries: -1}
 			g := newGateway(t, Options{}, Member{Home: home(1), Others: []string{home(5)}, Limits: limits, Community: c.c},
 				Member{Home: home(2), Limits: limits, Community: holder(2, home(2))})
-			own := &Leg{[]string{home(0)}, holder(1, home(0))}
+			own := &Leg{Homes: []string{home(0)}, Community: holder(1, home(0))}
 			start := time.Now()
 			found, problems := ask(t, g, findDocuments, own)
 			if took := time.Since(start); took > time.Second {
@@ -169,7 +169,7 @@ func TestBridge(t *testing.T) {
 	if found, problems := ask(t, g, findDocuments, nil); len(found) != 3 || problems != nil {
 		t.Errorf("%v %v", found, problems)
 	}
-	own := &Leg{[]string{home(9)}, holder(0, "")}
+	own := &Leg{Homes: []string{home(9)}, Community: holder(0, "")}
 	if found, problems := ask(t, g, findDocuments, own); len(found) != 1 || len(problems) != 1 {
 		t.Errorf("a bridge answered for our own community: %v %v", found, problems)
 	}
@@ -210,7 +210,7 @@ func TestRouting(t *testing.T) {
 				return c.known, c.unsure
 			}}
 			g := newGateway(t, o, Member{Home: home(1), Community: holder(1, home(1))}, Member{Home: home(2), Community: holder(1, home(2))})
-			found, problems := ask(t, g, c.q, &Leg{[]string{home(0)}, holder(1, home(0))})
+			found, problems := ask(t, g, c.q, &Leg{Homes: []string{home(0)}, Community: holder(1, home(0))})
 			slices.Sort(found)
 			if got := strings.ReplaceAll(strings.Join(found, " "), "urn:oid:1.2.", ""); got != c.found || strings.Join(problems, " ") != c.problems {
 				t.Errorf("found %q, problems %q", got, problems)
@@ -333,7 +333,7 @@ func TestOwnPanics(t *testing.T) {
 		r.OnClose(func() error { close(closed); return nil })
 		return r, nil
 	}
-	own := &Leg{[]string{home(0)}, &community{
+	own := &Leg{Homes: []string{home(0)}, Community: &community{
 		find: func(context.Context, metadata.StoredQuery, func(metadata.Object) error) ([]fault.Problem, error) {
 			panic("own")
 		},

@@ -25,6 +25,9 @@ type member struct {
 // owner tells whether the member said that it answers for a home.
 func (m *member) owner(home string) bool { return home == m.Home || slices.Contains(m.Others, home) }
 
+// shares tells whether other members may have the same home.
+func (m *member) shares() bool { return len(m.Repositories) > 0 }
+
 func newMember(m Member, s *stats) *member {
 	l := m.Limits.withDefaults()
 	return &member{Member: m, limits: l, room: make(chan struct{}, l.Concurrent), stats: s,

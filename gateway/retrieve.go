@@ -81,22 +81,22 @@ type group struct {
 // document as location, as in ITI-43.
 func (g *Gateway) group(requests []metadata.DocumentRequest, own *Leg) (groups []group, problems []fault.Problem) {
 	d := g.members.Load()
-	at := map[string]int{}
+	at := map[*member]int{} // nil: the own community
 	for _, r := range requests {
 		if r.Home == "" {
 			problems = append(problems, fault.Problem{Code: fault.MissingHomeCommunityID, Location: r.UniqueID,
 				Context: "The request for this document needs its HomeCommunityId, so that the gateway knows which community to ask."})
 			continue
 		}
-		t, ok := d.find(r.Home, own)
-		if !ok {
-			problems = append(problems, fault.Problem{Code: fault.UnknownCommunity, Location: r.UniqueID, Context: "The gateway does not know the community " + r.Home + "."})
+		t, wrong := d.holder(&r, own)
+		if wrong != nil {
+			problems = append(problems, *wrong)
 			continue
 		}
-		i, ok := at[t.home()]
+		i, ok := at[t.member]
 		if !ok {
 			i = len(groups)
-			at[t.home()] = i
+			at[t.member] = i
 			groups = append(groups, group{target: t})
 		}
 		groups[i].requests = append(groups[i].requests, r)

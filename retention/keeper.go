@@ -31,6 +31,9 @@ type Options struct {
 	Letters storage.Forgetter
 	// Text is what a letter says, as its sender wrote it; nil: its body.
 	Text func(*storage.Letter) []byte
+	// Subscriptions ends those to a patient who is erased, and names the streams that
+	// tell of the patient, the one that leads to the others last; nil: there are none.
+	Subscriptions func(ctx context.Context, patient storage.Stream) ([]storage.Stream, error)
 	// Step is called between the steps of an erasure, by tests that stop there.
 	Step func(string)
 }
@@ -44,6 +47,7 @@ type Keeper struct {
 	step      func(string)
 	letters   storage.Forgetter
 	text      func(*storage.Letter) []byte
+	ending    func(context.Context, storage.Stream) ([]storage.Stream, error)
 
 	mu     sync.Mutex
 	states map[access.Tenant]*state
@@ -54,7 +58,7 @@ func New(o Options) *Keeper {
 	if o.Step == nil {
 		o.Step = func(string) {}
 	}
-	return &Keeper{log: o.Log, documents: o.Documents, list: o.List, clock: o.Clock, step: o.Step, letters: o.Letters, text: o.Text, states: map[access.Tenant]*state{}}
+	return &Keeper{log: o.Log, documents: o.Documents, list: o.List, clock: o.Clock, step: o.Step, letters: o.Letters, text: o.Text, ending: o.Subscriptions, states: map[access.Tenant]*state{}}
 }
 
 // attempts is how often something is tried against other writers.
@@ -157,6 +161,11 @@ func (k *Keeper) append(ctx context.Context, p *Plan, o Order) error {
 // destroy ends an erasure whose event is in the log. Every step may be done again.
 func (k *Keeper) destroy(ctx context.Context, p *Plan) (Done, error) {
 	d := Done{ID: p.ID.String(), Tenant: p.Tenant, Whole: p.Whole, Objects: len(p.Objects), Documents: len(p.Documents)}
+	k.step("before subscriptions end")
+	told, err := k.endSubscriptions(ctx, p) // before letters are: an ended one gets none
+	if err != nil {
+		return d, unfinished(err)
+	}
 	k.step("before letters are forgotten")
 	if err := k.forgetLetters(ctx, p); err != nil {
 		return d, unfinished(err)
@@ -168,6 +177,14 @@ func (k *Keeper) destroy(ctx context.Context, p *Plan) (Done, error) {
 			objects = nil
 		}
 		r, err := k.log.Redact(ctx, p.Tenant, s.stream, objects)
+		if err != nil {
+			return d, unfinished(err)
+		}
+		d.Keys = append(d.Keys, r.Keys...)
+	}
+	for _, s := range told {
+		k.step("before a subscription is redacted")
+		r, err := k.log.Redact(ctx, p.Tenant, s, nil)
 		if err != nil {
 			return d, unfinished(err)
 		}

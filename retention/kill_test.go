@@ -26,6 +26,7 @@ import (
 	"samdok/storage/keyring"
 	"samdok/storage/sqlite"
 	"samdok/storage/storagetest"
+	"samdok/subscription"
 )
 
 const (
@@ -82,6 +83,7 @@ type folder struct {
 	db     *sqlite.DB
 	files  *files.Store
 	list   *retention.List
+	book   *subscription.Book
 	keeper *retention.Keeper
 }
 
@@ -102,7 +104,8 @@ func openFolder(dir string, step func(string)) (f folder, err error) {
 	if f.list, err = retention.OpenList(filepath.Join(dir, "keys"), own); err != nil {
 		return f, err
 	}
-	f.keeper = retention.New(retention.Options{Log: f.db, Documents: f.files, List: f.list, Clock: time.Now, Step: step, Letters: f.db})
+	f.book = subscription.NewBook(subscription.Options{Log: f.db, Tenant: tenant, Clock: time.Now})
+	f.keeper = retention.New(retention.Options{Log: f.db, Documents: f.files, List: f.list, Clock: time.Now, Step: step, Letters: f.db, Subscriptions: f.book.Forget})
 	return f, nil
 }
 
@@ -145,7 +148,15 @@ func fill(f *folder) (keys []storage.DocumentKey, err error) {
 			return nil, err
 		}
 	}
+	if err := f.book.Begin(context.Background(), watching()); err != nil {
+		return nil, err
+	}
 	return keys, f.db.Post(context.Background(), waiting())
+}
+
+// watching is a subscription to the patient.
+func watching() *subscription.Subscription {
+	return &subscription.Subscription{ID: metadata.UUID{15: 9}, Ends: time.Now().Add(time.Hour), Filter: metadata.EventFilter{Patient: theirs().Set.PatientID}}
 }
 
 // waiting are letters: about the document, the patient, and somebody else.
@@ -251,6 +262,10 @@ func killedAt(t *testing.T, step int, whole bool) (ended bool) {
 func checkErased(t *testing.T, f *folder, keys []storage.DocumentKey, erased, whole bool) {
 	t.Helper()
 	checkLetters(t, f, erased, whole)
+	_, err := f.book.Get(context.Background(), watching().ID)
+	if ended := fault.KindOf(err) == fault.NotFound; err != nil && !ended || ended != (erased && whole) {
+		t.Fatalf("the subscription: %v", err)
+	}
 	for i, s := range []*metadata.Submission{theirs(), others()} {
 		for j, d := range s.Entries {
 			gone := erased && i == 0 && (whole || j == 0)

@@ -73,6 +73,31 @@ func (k *Keeper) words(ctx context.Context, p *Plan) (words [][]byte, err error)
 	return words, nil
 }
 
+// endSubscriptions ends those to the patients whom a plan takes away as a whole, under
+// all ids that they ever had, and gives the streams that tell of them.
+func (k *Keeper) endSubscriptions(ctx context.Context, p *Plan) (streams []storage.Stream, err error) {
+	if k.ending == nil {
+		return nil, nil
+	}
+	for _, s := range p.streams {
+		if !s.whole {
+			continue
+		}
+		all, err := k.absorbed(ctx, p.Tenant, s.stream)
+		if err != nil {
+			return nil, err
+		}
+		for _, patient := range all {
+			ended, err := k.ending(ctx, patient)
+			if err != nil {
+				return nil, err
+			}
+			streams = append(streams, ended...)
+		}
+	}
+	return streams, nil
+}
+
 // absorbed are a stream and those that were merged into it, in chains too.
 func (k *Keeper) absorbed(ctx context.Context, t access.Tenant, s storage.Stream) ([]storage.Stream, error) {
 	all := []storage.Stream{s}

@@ -24,6 +24,8 @@ type FederationOptions struct {
 	// Responding makes a responding gateway (ITI-38, ITI-39) of it; otherwise it is
 	// an initiating one, for consumers of this community (ITI-18, ITI-43).
 	Responding bool
+	// Alone: only the own community is asked, with all registries that share its home.
+	Alone bool
 	// DocumentsOnly answers queries about submission sets, folders and associations
 	// with nothing of them (ITI TF-2 Table 3.38.4.1.2.3-1).
 	DocumentsOnly bool
@@ -203,7 +205,7 @@ func (f *Federation) leg(pass *guard.Pass) *gateway.Leg {
 	if f.o.Own == nil {
 		return nil
 	}
-	return &gateway.Leg{Homes: []string{f.o.Own.home}, Community: &ownCommunity{f.o.Own, pass}}
+	return &gateway.Leg{Homes: []string{f.o.Own.home}, Community: &ownCommunity{f.o.Own, pass}, Alone: f.o.Alone}
 }
 
 // ownCommunity is the own registry and repository as one of the communities. It
@@ -297,7 +299,7 @@ func (f *Federation) open(ctx context.Context, pass *guard.Pass, c access.Caller
 	var shown []access.Item
 	for _, d := range from.Documents {
 		x.answer.Documents = append(x.answer.Documents, Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: d.Size, Body: io.NopCloser(d.Body)})
-		if !f.isOwn(d.Request.Home) { // the own ones are in the record already
+		if !f.isOwn(d.Request) { // the own ones are in the record already
 			shown = append(shown, remoteItem(&d.Request))
 		}
 	}
@@ -322,14 +324,17 @@ func both(document, home string) string {
 	return document + " " + home
 }
 
-func (f *Federation) isOwn(home string) bool { return f.o.Own != nil && home == f.o.Own.home }
+// isOwn tells whether the own repository has a document: its home may be shared.
+func (f *Federation) isOwn(r metadata.DocumentRequest) bool {
+	return f.o.Own != nil && r.Home == f.o.Own.home && !f.o.Gateway.Has(r)
+}
 
 // mayAsk decides on documents of other communities by what is known of them: their
 // ids. The community that has them decides on the rest.
 func (f *Federation) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.DocumentRequest) (allowed []metadata.DocumentRequest, problems []fault.Problem, err error) {
 	var items []access.Item
 	for i := range r {
-		if !f.isOwn(r[i].Home) {
+		if !f.isOwn(r[i]) {
 			items = append(items, remoteItem(&r[i]))
 		}
 	}
@@ -339,7 +344,7 @@ func (f *Federation) mayAsk(ctx context.Context, pass *guard.Pass, r []metadata.
 	}
 	at := 0
 	for i := range r {
-		if !f.isOwn(r[i].Home) {
+		if !f.isOwn(r[i]) {
 			at++
 			if decisions[at-1].Effect != access.Allow {
 				problems = append(problems, unknown(&r[i]))

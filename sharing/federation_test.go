@@ -140,3 +140,32 @@ func useFederation(ctx context.Context, f *sharing.Federation, use string, w *wo
 	r.Close(abort)
 	return err
 }
+
+// What stands beside the own registry under its home is decided on and recorded like
+// what others hold: the own registry knows nothing of it.
+func TestSharedHomeIsDecidedOn(t *testing.T) {
+	var o sharing.Options
+	w := newWorld(t, func(own *sharing.Options) { o = *own })
+	n := &neighbour{}
+	g, err := gateway.New(gateway.Options{Clock: w.now}, []gateway.Member{{Home: home, Name: "beside", Repositories: []string{"1.2.3.97"}, Community: n}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := sharing.NewFederation(sharing.FederationOptions{Gateway: g, Guard: guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}), Tenant: o.Tenant, Own: w.Sharing})
+	w.policy.hide = func(i access.Item) bool { return i.UniqueID == "hidden" }
+	w.records.events = nil
+	for _, id := range []string{"shown", "hidden"} {
+		r, err := f.Retrieve(t.Context(), caller, []metadata.DocumentRequest{{Home: home, RepositoryID: "1.2.3.97", UniqueID: id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := id == "shown"; (len(r.Documents) == 1) != want || (len(r.Problems) == 0) != want {
+			t.Errorf("%s: %+v", id, r)
+		}
+		items := w.records.events[len(w.records.events)-1].Items
+		if want := id == "shown"; (len(items) == 1 && items[0].UniqueID == id) != want {
+			t.Errorf("%s: recorded %+v", id, items)
+		}
+		r.Close(nil)
+	}
+}

@@ -1,6 +1,7 @@
 package sharing_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -468,5 +469,111 @@ func TestRetain(t *testing.T) {
 	}
 	if report, err = w.Retain(t.Context(), caller, r); err != nil || report.Rules[1].Erased != 0 || report.Documents != 2 {
 		t.Fatalf("again: %+v, %v", report, err)
+	}
+}
+
+// Erasing a patient ends the subscriptions to the patient, under every id that the
+// patient had: nothing that was waiting is told, and no stream tells of the patient.
+func TestErasureEndsSubscriptions(t *testing.T) {
+	w := newWorld(t)
+	subscribe := func() metadata.UUID {
+		t.Helper()
+		sub, err := w.Subscribe(t.Context(), caller, w.asking())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sub.ID
+	}
+	post := func() {
+		t.Helper()
+		if _, err := w.broker.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	subsumed, early := w.patient.ID(), subscribe()
+	w.provided(w.document())
+	post() // a letter waits
+	other := w.gen.Patient()
+	w.patient = w.gen.Patient()
+	survivor, over, late := w.patient.ID(), subscribe(), subscribe()
+	if err := w.Unsubscribe(t.Context(), caller, over); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Feed(t.Context(), caller, mergeOf(survivor, subsumed)); err != nil {
+		t.Fatal(err)
+	}
+	w.provided(w.document()) // neither merge nor document was followed
+	w.patient = other
+	stays := subscribe()
+	w.provided(w.document())
+	e := mistake
+	e.Patient = survivor
+	done, err := w.Erase(t.Context(), caller, e)
+	if err != nil || !done.Patient {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if n := w.letters(); len(n) != 1 || n[0].Subscription != stays {
+		t.Fatalf("letters after the erasure: %+v", n)
+	}
+	for range 2 {
+		for _, id := range []metadata.UUID{early, over, late} {
+			if _, err := w.book.Get(t.Context(), id); fault.KindOf(err) != fault.NotFound {
+				t.Errorf("a subscription lives: %v", err)
+			}
+		}
+		if all, err := w.book.All(t.Context()); err != nil || len(all) != 1 || all[0].ID != stays {
+			t.Errorf("%+v, %v", all, err)
+		}
+		w.silentOf(subsumed, survivor)
+		if err := w.engine.Rebuild(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.patient = metadatatest.New(1).Patient() // the subsumed id is never used again
+	if _, err := w.Subscribe(t.Context(), caller, w.asking()); fault.KindOf(err) != fault.Invalid {
+		t.Errorf("subscribed to a subsumed id: %v", err)
+	}
+}
+
+// silentOf: what subscriptions say tells of no such patient.
+func (w *world) silentOf(patients ...metadata.PatientID) {
+	w.Helper()
+	for fed, err := range w.brokerOptions.Feed.Feed(context.Background(), tenant, "") {
+		if err != nil {
+			w.Fatal(err)
+		}
+		if fed.Stream.Kind != storage.StreamSubscription {
+			continue
+		}
+		for _, ev := range fed.Events {
+			for _, p := range patients {
+				if bytes.Contains(ev.Body, []byte(p.ID)) {
+					w.Errorf("an event of a subscription still names the patient")
+				}
+			}
+		}
+	}
+}
+
+// A subscription of whoever follows all patients is told nothing of what was erased,
+// whether the letter was written before or after.
+func TestErasureBeforeDelivery(t *testing.T) {
+	w := newWorld(t)
+	sub := w.subscribed(caller)
+	w.provided(w.document())
+	n := w.letters()
+	if len(n) != 1 {
+		t.Fatalf("%d letters", len(n))
+	}
+	e := mistake
+	e.Patient = w.patient.ID()
+	if _, err := w.Erase(t.Context(), caller, e); err != nil {
+		t.Fatal(err)
+	}
+	for _, gone := range []bool{false, true} {
+		n[0].Gone = gone
+		if shown, err := w.Notify(t.Context(), caller, sub, n[0]); err != nil || len(shown) != 0 {
+			t.Errorf("told of %d erased objects (gone: %v): %v", len(shown), gone, err)
+		}
 	}
 }

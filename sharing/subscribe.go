@@ -291,7 +291,7 @@ func (s *Sharing) told(ctx context.Context, n *subscription.Notice) ([]storage.P
 	}
 	for _, id := range n.Objects {
 		for _, o := range state.Objects {
-			if o.Object.ObjectID() == id {
+			if o.Object.ObjectID() == id && !storage.IsTombstone(o.Object) { // of what was erased nobody is told
 				placed = append(placed, o)
 			}
 		}

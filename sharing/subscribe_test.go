@@ -264,8 +264,9 @@ func TestAnyPatient(t *testing.T) {
 	if !errors.As(err, &r) || r.Reason != sharing.ReasonAny {
 		t.Fatal(err)
 	}
+	now := w.now
 	w = newWorld(t, func(o *sharing.Options) {
-		o.Subscriptions.Book = subscription.NewBook(subscription.Options{Log: o.Index.(*engine), Tenant: tenant, Clock: time.Now, AnyPatient: 1})
+		o.Subscriptions.Book = subscription.NewBook(subscription.Options{Log: o.Index.(*engine), Tenant: tenant, Clock: now, AnyPatient: 1})
 	})
 	if _, err := w.Subscribe(t.Context(), caller, ask); err != nil {
 		t.Fatal(err)

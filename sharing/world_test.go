@@ -90,8 +90,9 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { list.Close() })
-	w.keeper = retention.New(retention.Options{Log: e.db, Documents: w.docs, List: list, Clock: w.now})
 	w.mail = mailbox.New(mailbox.Options{Log: w.engine, Index: w.engine, Clock: w.now, Organisations: []string{org}})
+	w.book = subscription.NewBook(subscription.Options{Log: e.db, Tenant: tenant, Clock: w.now})
+	w.keeper = retention.New(retention.Options{Log: e.db, Documents: w.docs, List: list, Clock: w.now, Letters: e.db, Subscriptions: w.book.Forget})
 	o := sharing.Options{Mail: w.mail,
 		Keeper:     w.keeper,
 		Registry:   registry.New(registry.Options{Log: w.engine, Index: w.engine, Clock: w.now, Limits: registry.Limits{AcrossRange: 200 * 365 * 24 * time.Hour}}),
@@ -99,7 +100,6 @@ func newWorld(t testing.TB, change ...func(*sharing.Options)) *world {
 		Guard:      guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}),
 		Index:      w.engine, Tenant: tenant, Home: home,
 	}
-	w.book = subscription.NewBook(subscription.Options{Log: e.db, Tenant: tenant, Clock: w.now})
 	book := subscription.NewBook(subscription.Options{Log: w.engine, Tenant: tenant, Clock: w.now})
 	w.outbox = e.db
 	w.brokerOptions = subscription.BrokerOptions{Book: book, Feed: e.db, Index: w.engine, Outbox: e.db, Tenant: tenant, Clock: w.now}

@@ -150,6 +150,9 @@ func (b *Book) list(ctx context.Context, stream storage.Stream) ([]member, stora
 		}
 		newest = e // one that was appended meanwhile makes the append conflict
 	}
+	if newest.Body == nil { // the patient was erased
+		return nil, at, nil
+	}
 	if all, err = decodeList(newest.Body); err != nil {
 		return nil, 0, err
 	}

@@ -249,14 +249,19 @@ func fillIndex(f disk.File, keyID uint64, table []indexed, entries iter.Seq2[ent
 // Of two that hold the same segments the larger one counts, as it was merged of the
 // other. useless are the names of the others.
 func (l *Ledger) openIndexes() (all []*index, useless []string, err error) {
-	for {
+	for range openTries {
 		all, useless, err = l.tryIndexes()
 		if !errors.Is(err, fs.ErrNotExist) {
-			return all, useless, err
+			break
 		}
 		// It was merged just now; the file that took its place is listed next time.
 	}
+	return all, useless, err
 }
+
+// openTries bounds how often files are listed anew: merges are seldom, a folder that
+// was taken away stays away.
+const openTries = 100
 
 func (l *Ledger) tryIndexes() (all []*index, useless []string, err error) {
 	defer func() {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -37,8 +38,15 @@ type NodeState struct {
 
 const mergedHeadline = "samdok ledgers of all nodes"
 
-// Hash is what the next one says is before it.
-func (m *Merged) Hash() [sha256.Size]byte { return sha256.Sum256(m.Note) }
+// Hash is what the next one says is before it: that of what was signed, so that it
+// is the same when others have countersigned.
+func (m *Merged) Hash() [sha256.Size]byte {
+	signed := m.Note
+	if end := bytes.LastIndex(signed, []byte("\n\n")); end >= 0 {
+		signed = signed[:end+1]
+	}
+	return sha256.Sum256(signed)
+}
 
 func (m *Merged) text() string {
 	var b strings.Builder

@@ -248,3 +248,49 @@ func FuzzMerged(f *testing.F) {
 		}
 	})
 }
+
+// A witness signs lists that follow those it has seen, and no others; what it kept
+// proves that everything before was not made anew.
+func TestWitnessOfLists(t *testing.T) {
+	c, kept := newCluster(t), t.TempDir()
+	public, err := PublicOf(c.keys)
+	must(t, err)
+	tell := func(lists [][]byte, seen int64) (said Testimony) {
+		said.Newest, said.Keys = int64(len(lists)), []string{c.keys[0].Note}
+		for _, l := range lists[min(int64(len(lists)), max(seen-1, 0)):] {
+			said.Lists = append(said.Lists, string(l))
+		}
+		return said
+	}
+	w := witness(t, kept, public[0])
+	for _, n := range []int{2, 2, 4} {
+		seen, err := w.See(tell(c.lists[:n], w.Size()))
+		if err != nil || seen.Size != int64(n) || WitnessedBy(seen.Note, w.PublicKey()) != nil {
+			t.Fatalf("%+v %v", seen, err)
+		}
+		must(t, w.Close())
+		w = witness(t, kept, "")
+	}
+	newest, err := os.ReadFile(filepath.Join(kept, witnessNewest))
+	must(t, err)
+	if r := c.verify(t, newest); len(r.Findings) > 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+	other := newCluster(t)
+	other.private, other.keys, other.lists = c.private, c.keys, c.lists[:3]
+	other.list(t, nil) // another list 4
+	shorter := *c
+	m, err := OpenMerged(c.lists[2], c.keys)
+	must(t, err)
+	m.Nodes[0].Size = 1
+	shorter.list(t, m.Nodes[:1])
+	for name, said := range map[string]Testimony{
+		"fewer lists": tell(c.lists[:3], 4), "history made anew": tell(other.lists, 4), "one is gone": tell(append(c.lists[:3:3], nil), 4),
+		"a ledger is shorter": tell(shorter.lists, 4), "one ledger": {Checkpoint: "x", Keys: []string{c.keys[0].Note}},
+	} {
+		if seen, err := w.See(said); err == nil {
+			t.Errorf("%s: signed %s", name, seen.Note)
+		}
+	}
+	must(t, w.Close())
+}

@@ -23,22 +23,23 @@ func (p *Proof) Check() error {
 }
 
 // Prove proves that the record of an index is in the ledger, by a checkpoint made
-// now if needed.
-func (l *Ledger) Prove(index int64) (Proof, error) {
-	c, err := l.Checkpoint()
+// now if needed, or by the last one of a View.
+func (l *Ledger) Prove(index int64) (p Proof, err error) {
+	c, tree, done, err := l.provable()
 	if err != nil {
-		return Proof{}, err
+		return p, err
 	}
+	defer func() { err = errors.Join(err, done()) }()
 	if index < 0 || index >= c.Size {
 		return Proof{}, fmt.Errorf("the ledger has no record %d; it has %d", index, c.Size)
 	}
-	p := Proof{Index: index, Checkpoint: c}
-	leaf, err := l.tree.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+	p = Proof{Index: index, Checkpoint: c}
+	leaf, err := tree.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
 	if err != nil {
 		return p, err
 	}
 	p.Leaf = leaf[0]
-	if p.Path, err = tlog.ProveRecord(c.Size, index, l.tree); err != nil {
+	if p.Path, err = tlog.ProveRecord(c.Size, index, tree); err != nil {
 		return p, err
 	}
 	return p, p.Check()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"samdok/storage/keyring"
 )
@@ -67,6 +68,29 @@ func (l *Ledger) covered() (int64, error) {
 	}
 	size, err := f.Size()
 	return storedSize(size), errors.Join(err, f.Close())
+}
+
+// provable is the newest checkpoint and the tree under it, until done.
+func (l *Ledger) provable() (c Checkpoint, tree tlog.HashReader, done func() error, err error) {
+	if l.tree != nil {
+		c, err = l.Checkpoint()
+		return c, l.tree, func() error { return nil }, err
+	}
+	all, _, err := readNotes(l.FS, l.dir, checkpointsName)
+	if err == nil && len(all) == 0 {
+		err = errors.New("the ledger has no checkpoint")
+	}
+	if err == nil {
+		c, err = openCheckpoint(all[len(all)-1], l.signing.chain, l.Node)
+	}
+	if err != nil {
+		return c, nil, nil, err
+	}
+	f, err := l.FS.Open(filepath.Join(l.dir, treeName), os.O_RDONLY, 0)
+	if err != nil {
+		return c, nil, nil, err
+	}
+	return c, fileHashes{f}, f.Close, nil
 }
 
 // signNote signs with the newest key, which for a ledger that has ended may be one

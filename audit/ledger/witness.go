@@ -20,7 +20,15 @@ type Testimony struct {
 	Since      int64    // size that the proof begins at; 0: none
 	Proof      []string // RFC 6962, 2.1.2, in base64
 	Keys       []string // the chain of public keys, signed notes
+	// Lists are, of many nodes' ledgers, the signed lists from number Since on, at
+	// most MostLists; Newest is the number of the newest one. There is no checkpoint
+	// and no proof then: each list names the hash of the one before.
+	Lists  []string
+	Newest int64
 }
+
+// MostLists bounds the lists of one Testimony.
+const MostLists = 1000
 
 // Testify tells a witness that has seen size leaves what came since. Of a ledger
 // that is shorter now, it tells the newest checkpoint without a proof.
@@ -75,6 +83,7 @@ type Witness struct {
 	public  string
 	history *notes
 	last    Checkpoint // Note nil: nothing seen yet
+	list    *Merged    // seen last, of many nodes' ledgers
 	seen    *keyChain
 }
 
@@ -113,6 +122,10 @@ func OpenWitness(fsys disk.FS, dir, trusted string) (_ *Witness, err error) {
 	} else if err != nil {
 		return nil, err
 	}
+	if m, lerr := openMerged(newest, w.seen); lerr == nil {
+		w.list = &m
+		return w, nil
+	}
 	w.last, err = openCheckpoint(newest, w.seen, "")
 	return w, err
 }
@@ -135,8 +148,13 @@ func (w *Witness) openKey() error {
 	return writeWhole(w.fsys, w.dir, WitnessKeyFile, []byte(w.public+"\n"))
 }
 
-// Size is how many leaves the witness has seen.
-func (w *Witness) Size() int64 { return w.last.Size }
+// Size is how many leaves the witness has seen, or the number of the list seen last.
+func (w *Witness) Size() int64 {
+	if w.list != nil {
+		return int64(w.list.Number)
+	}
+	return w.last.Size
+}
 
 // PublicKey verifies the witness's signatures.
 func (w *Witness) PublicKey() string { return w.public }
@@ -149,6 +167,9 @@ func (w *Witness) See(t Testimony) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, err
 	}
+	if t.Newest > 0 || w.list != nil {
+		return w.seeLists(chain, &t)
+	}
 	c, err := openCheckpoint([]byte(t.Checkpoint), chain, "")
 	if err != nil {
 		return c, err
@@ -156,23 +177,29 @@ func (w *Witness) See(t Testimony) (Checkpoint, error) {
 	if err := w.continues(&c, &t); err != nil {
 		return c, err
 	}
-	signed, err := note.Open(c.Note, chain.verifiers())
-	if err != nil {
+	if err := w.keep(&c, chain, &t); err != nil {
 		return c, err
 	}
+	w.last = c
+	return c, nil
+}
+
+// keep signs a checkpoint or list and makes it durable.
+func (w *Witness) keep(c *Checkpoint, chain *keyChain, t *Testimony) error {
+	signed, err := note.Open(c.Note, chain.verifiers())
+	if err != nil {
+		return err
+	}
 	if c.Note, err = note.Sign(signed, w.signer); err != nil {
-		return c, err
+		return err
 	}
 	var keys []byte
 	for _, k := range t.Keys {
 		keys = fmt.Appendf(keys, "note %d\n%s", len(k), k)
 	}
 	// The keys first: newest is read with them.
-	if err := errors.Join(writeWhole(w.fsys, w.dir, witnessKeys, keys), w.history.append(c.Note), writeWhole(w.fsys, w.dir, witnessNewest, c.Note)); err != nil {
-		return c, err
-	}
-	w.last, w.seen = c, chain
-	return c, nil
+	w.seen = chain
+	return errors.Join(writeWhole(w.fsys, w.dir, witnessKeys, keys), w.history.append(c.Note), writeWhole(w.fsys, w.dir, witnessNewest, c.Note))
 }
 
 // follow checks that the keys continue those that were seen, or begin with one

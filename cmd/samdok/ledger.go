@@ -116,6 +116,7 @@ func (c *cli) newKeyCommand() *cobra.Command {
 }
 
 func (c *cli) proveCommand() *cobra.Command {
+	var ledgerOf string
 	cmd := c.command(c.tr("prove RECORD", "prove NUMMER"), c.tr("Prove that a record is in the ledger", "Bevis at en oppføring er i loggen"),
 		c.tr("Prints, as JSON, the hash of the record with the number that samdok log shows, the hashes\nfrom it to the root (RFC 6962, 2.1.1) and the signed checkpoint of that root. The proof\nshows nothing of any record.", "Skriver, som JSON, hashen av oppføringen med nummeret som samdok log viser, hashene fra\nden til roten (RFC 6962, 2.1.1) og det signerte sjekkpunktet for roten. Beviset viser\ningenting av innholdet."),
 		"  samdok ledger prove 4711 --data /var/lib/samdok", func(cmd *cobra.Command, args []string) error {
@@ -131,7 +132,7 @@ func (c *cli) proveCommand() *cobra.Command {
 			if err != nil {
 				return exit(exitUsage, err)
 			}
-			p, err := app.ProveRecord(cmd.Context(), conf, log, c.clock, index)
+			p, err := app.ProveRecord(cmd.Context(), conf, log, c.clock, app.ProofRequest{Node: ledgerOf, Index: index})
 			if err != nil {
 				return err
 			}
@@ -142,6 +143,7 @@ func (c *cli) proveCommand() *cobra.Command {
 			return c.printJSON(map[string]any{"index": p.Index, "leaf": p.Leaf.String(), "path": path, "checkpoint": string(p.Checkpoint.Note)})
 		})
 	cmd.Args = cobra.ExactArgs(1)
+	cmd.Flags().StringVar(&ledgerOf, "ledger", "", c.tr("`NODE` whose ledger it is, with storage scaled, as samdok log --json names it", "`NODE` hvis logg det gjelder, med storage scaled, slik samdok log --json viser den"))
 	c.settingFlags(cmd.Flags())
 	return cmd
 }

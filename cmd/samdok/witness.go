@@ -95,6 +95,11 @@ func (c *cli) witness(cmd *cobra.Command, w *witnessing) (err error) {
 		return c.printJSON(map[string]any{"origin": seen.Origin, "seen_before": before, "size": seen.Size, "root": seen.Root.String(),
 			"time": seen.Time, "witness_key": own.PublicKey(), "newest": filepath.Join(w.keep, "newest")})
 	}
+	if len(said.Lists) > 0 {
+		c.say("%s continues: the ledgers of all nodes up to list %d, %d lists of them new since the last time. Signed and kept in %s.", "%s fortsetter: loggene til alle noder til og med liste %d, %d lister nye siden sist. Signert og tatt vare på i %s.",
+			seen.Origin, seen.Size, seen.Size-before, filepath.Join(w.keep, "newest"))
+		return nil
+	}
 	c.say("%s continues: %d records, %d of them new since the last time. Signed and kept in %s.", "%s fortsetter: %d oppføringer, %d av dem nye siden sist. Signert og tatt vare på i %s.",
 		seen.Origin, seen.Size, seen.Size-before, filepath.Join(w.keep, "newest"))
 	return nil

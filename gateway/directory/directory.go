@@ -25,7 +25,10 @@ type Community struct {
 	Query    string   `yaml:"query"`
 	Retrieve string   `yaml:"retrieve"`
 	Others   []string `yaml:"others"`
-	Bridge   bool     `yaml:"bridge"`
+	// Repositories are the repositoryUniqueIds that stand there, for a plain registry
+	// that shares its home with others.
+	Repositories []string `yaml:"repositories"`
+	Bridge       bool     `yaml:"bridge"`
 	// Authority replaces the assigning authority of patient ids; an OID.
 	Authority string `yaml:"assigning-authority"`
 	// Locator is the URL of the community's own locator; "": it has none, or tells all.
@@ -141,6 +144,14 @@ func (c *Community) check() error {
 	}
 	if c.Kind == "xds" && (c.Bridge || len(c.Others) > 0) {
 		wrong("a plain registry answers for one community only: leave bridge and others out")
+	}
+	if c.Kind != "xds" && len(c.Repositories) > 0 {
+		wrong("repositories are for kind xds: a responding gateway knows its own")
+	}
+	for _, r := range c.Repositories {
+		if !oid.MatchString(r) || r[0] == 'u' {
+			wrong("repositories: %q is not an OID", r)
+		}
 	}
 	if c.Retrieve == "" {
 		c.Retrieve = c.Query

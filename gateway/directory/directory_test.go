@@ -51,6 +51,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		"communities: [{home: 1.2.3, query: 'https://a:b@x/'}]":                         "https://",
 		"communities: [" + good + ", kind: xcpd}]":                                      "xcpd",
 		"communities: [" + good + ", kind: xds, bridge: true}]":                         "one community only",
+		"communities: [" + good + ", repositories: [1.2]}]":                             "for kind xds",
+		"communities: [" + good + ", kind: xds, repositories: [x]}]":                    "not an OID",
 		"communities: [" + good + ", deadline: soon}]":                                  "duration",
 		"communities: [" + good + ", deadline: -1s}]":                                   "duration",
 		"communities: [" + good + ", assigning-authority: 'urn:oid:1.2'}]":              "assigning-authority",
@@ -94,7 +96,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	list, err := Load("../../examples/communities.yaml")
-	if err != nil || len(list) != 3 || !list[2].Bridge {
+	if err != nil || len(list) != 5 || !list[4].Bridge || list[2].Home != list[3].Home {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -70,6 +70,11 @@ func (d *data) backup(ctx context.Context, to io.Writer, clock func() time.Time,
 		Dir: d.dir, Log: d.embedded, LogName: logName, Databases: more, Trees: []string{ledgerName + "/checkpoints", ledgerName + "/tree", documentsName, ledgerName, oldRecordsName}, Leave: []string{incomingName},
 		Last: last, Temp: filepath.Join(d.dir, spoolName), Clock: clock,
 	}, to, progress)
+	if err != nil { // the record of what left is there; this one says that it was not all
+		broken := *e
+		broken.Time, broken.Outcome = clock(), audit.Aborted
+		err = errors.Join(err, d.record(context.WithoutCancel(ctx), &broken))
+	}
 	return err
 }
 

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"time"
 
-	"samdok/audit/ledger"
 	"samdok/gateway"
 	"samdok/internal/httpd"
 	"samdok/sharing"
@@ -65,8 +64,8 @@ func listenControl(d *data, svc sharing.Service, keep http.HandlerFunc, communit
 	mux.Handle("POST /outbox", serveOperation(l, func(ctx context.Context, q OutboxCommand) ([]OutboxLetter, error) { return d.outbox(ctx, q, clock) }))
 	mux.Handle("POST /ledger", serveOperation(l, func(ctx context.Context, q LedgerCommand) (LedgerState, error) { return d.ledgerState(ctx, q, clock) }))
 	mux.Handle("POST /ledger/drop", serveOperation(l, func(ctx context.Context, q DropRequest) (DropAnswer, error) { return d.drop(ctx, q) }))
-	mux.Handle("POST /ledger/prove", serveOperation(l, func(_ context.Context, index int64) (ledger.Proof, error) { return d.ledger.Prove(index) }))
-	mux.Handle("POST /ledger/testify", serveOperation(l, func(_ context.Context, size int64) (ledger.Testimony, error) { return d.ledger.Testify(size) }))
+	mux.Handle("POST /ledger/prove", serveOperation(l, d.prove))
+	mux.Handle("POST /ledger/testify", serveOperation(l, d.testimony))
 	return httpd.ListenOn(ln, nil, mux, httpd.Manners{HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, HeaderBytes: 8 << 10}, l), nil
 }
 

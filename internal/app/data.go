@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"samdok/access"
 	"samdok/audit/ledger"
 	"samdok/internal/config"
 	"samdok/internal/datadir"
@@ -22,6 +23,7 @@ import (
 	"samdok/storage/keyring"
 	"samdok/storage/scaled"
 	"samdok/storage/sqlite"
+	"samdok/subscription"
 )
 
 // Names in the data folder.
@@ -126,7 +128,8 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 		return nil, err
 	}
 	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
-		Letters: d.log, Text: letterText})
+		Letters: d.log, Text: letterText,
+		Subscriptions: subscription.NewBook(subscription.Options{Log: d.log, Tenant: access.Tenant(d.identity.Tenant), Clock: clock}).Forget})
 	if err := d.resumeErasures(ctx, clock()); err != nil {
 		return nil, err
 	}

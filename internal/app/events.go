@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/access/guard"
 	"samdok/audit"
 	"samdok/internal/config"
 )
@@ -31,6 +32,29 @@ func (d *data) record(ctx context.Context, e *audit.Event) error {
 		return fmt.Errorf("the ledger: %w", err)
 	}
 	return nil
+}
+
+// attempted makes the one record of something that a person orders on this machine,
+// however it ends: done, refused, failed, given up by whoever asked, or with a panic,
+// which goes on. Without the record it is an error.
+func (d *data) attempted(ctx context.Context, e *audit.Event, body func() error) (err error) {
+	e.Outcome = audit.Panicked // until body returns
+	defer func() {
+		e.Time = d.clock()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), guard.DefaultRecordTimeout)
+		defer cancel()
+		err = errors.Join(err, d.record(ctx, e))
+	}()
+	err = body()
+	switch {
+	case err == nil:
+		e.Outcome = audit.Success
+	case ctx.Err() != nil:
+		e.Outcome = audit.Aborted
+	default:
+		e.Outcome = audit.Errored
+	}
+	return err
 }
 
 // settingsName keeps the settings of the last start, secrets hidden, so that the

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"samdok/access"
@@ -70,7 +71,7 @@ func (a *App) useGateways(own *sharing.Sharing, g *guard.Guard) error {
 		}
 		f := sharing.NewFederation(sharing.FederationOptions{
 			Gateway: to, Own: own, Guard: g, Tenant: access.Tenant(a.data.identity.Tenant), Logger: a.Log,
-			Responding: responding, DocumentsOnly: responding && c.Kinds == "documents",
+			Responding: responding, Alone: responding && c.Scope == "local", DocumentsOnly: responding && c.Kinds == "documents",
 		})
 		counted := a.metrics.Transaction(find)
 		return &watchedReader{f, a.Clock, counted, a.metrics.Transaction(retrieve), counted}
@@ -90,7 +91,7 @@ func (a *App) useGateways(own *sharing.Sharing, g *guard.Guard) error {
 		return nil
 	}
 	to := a.gateways.others
-	if c.Scope == "local" {
+	if to == nil {
 		var err error
 		if to, err = gateway.New(options, nil); err != nil {
 			return err
@@ -185,9 +186,12 @@ func (a *App) members() (members []gateway.Member, seen stamp, err error) {
 // member makes a remote community. Files of its TLS identity are named from the
 // folder of the file of communities.
 func (a *App) member(c *directory.Community, dir string) (gateway.Member, error) {
-	own := a.data.identity.HomeCommunityID
+	own := &a.data.identity
+	if slices.Contains(c.Repositories, own.RepositoryUniqueID) {
+		return gateway.Member{}, errors.New("repositories: " + own.RepositoryUniqueID + " is the server's own, which is asked anyway")
+	}
 	for _, home := range append([]string{c.Home}, c.Others...) {
-		if home == own {
+		if home == own.HomeCommunityID && len(c.Repositories) == 0 {
 			return gateway.Member{}, errors.New("this is the server's own homeCommunityId: a gateway that asks itself would go round in a circle")
 		}
 	}
@@ -207,11 +211,11 @@ func (a *App) member(c *directory.Community, dir string) (gateway.Member, error)
 	}
 	l := a.Config.Limits
 	community := xds.NewCommunity(xds.CommunityOptions{
-		Plain: c.Kind == "xds", Home: c.Home, From: own,
+		Plain: c.Kind == "xds", Home: c.Home, From: own.HomeCommunityID,
 		Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, DiscoverURL: c.Discover, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
 			Limits: mtom.Limits{RootBytes: quotaOf(c), HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
 	})
-	m := gateway.Member{Home: c.Home, Name: c.Name, Others: c.Others, Bridge: c.Bridge, Authority: c.Authority, Limits: limits, Community: community}
+	m := gateway.Member{Home: c.Home, Name: c.Name, Others: c.Others, Bridge: c.Bridge, Repositories: c.Repositories, Authority: c.Authority, Limits: limits, Community: community}
 	if c.Discover != "" {
 		m.Discover = community.Discover
 	}

@@ -185,10 +185,10 @@ func BenchmarkGatewayFanOut(b *testing.B) {
 }
 
 // BenchmarkGatewayRetrieve streams a document through two gateways, and the same one
-// directly. SAMDOK_BENCH_MIB is its size, 256 when it is not set.
+// directly. BENCH_MIB is its size, 256 when it is not set.
 func BenchmarkGatewayRetrieve(b *testing.B) {
 	size := int64(256) << 20
-	if v, err := strconv.ParseInt(os.Getenv("SAMDOK_BENCH_MIB"), 10, 64); err == nil {
+	if v, err := strconv.ParseInt(os.Getenv("BENCH_MIB"), 10, 64); err == nil {
 		size = v << 20
 	}
 	line := func(s *servertest.Server, more string) string {

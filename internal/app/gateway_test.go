@@ -250,6 +250,41 @@ func TestRespondingGateway(t *testing.T) {
 	}
 }
 
+// Registries of several organisations stand behind one gateway under its one home.
+func TestRegistriesUnderOneHome(t *testing.T) {
+	patient := metadatatest.New(12).Patient()
+	beside := newRegion(t, 2, patient)
+	info := beside.app.Info()
+	line := fmt.Sprintf("  - {home: %s1, name: hospital, kind: xds, repositories: [%s], query: '%s', retrieve: '%s'}", regionHome, info.RepositoryUniqueID, info.Registry, info.Repository)
+	shared := newRegion(t, 1, patient, "gateway-communities", communitiesFile(t, line))
+	home := shared.app.Info().HomeCommunityID
+	far := newRegion(t, 3, patient, "gateway-communities", communitiesFile(t, shared.line("")))
+	for name, c := range map[string]*xds.Client{"its own consumers": gatewayClient(shared.app), "another gateway's": gatewayClient(far.app)} {
+		found := findAll(t, c, patient, metadata.LeafClass)
+		var requests []metadata.DocumentRequest
+		for _, o := range found.Objects {
+			if e := o.(*metadata.DocumentEntry); e.Home == home {
+				requests = append(requests, metadata.DocumentRequest{Home: e.Home, RepositoryID: e.RepositoryID, UniqueID: e.UniqueID})
+			}
+		}
+		if len(requests) != 2 || len(found.Problems) != 0 {
+			t.Fatalf("%s: %+v, %s", name, found, codes(found.Problems))
+		}
+		got := 0
+		answer, err := c.Retrieve(t.Context(), requests, func(d xds.Document) error {
+			b, err := io.ReadAll(d.Body)
+			if d.Request.Home != home || !bytes.Equal(b, shared.bytes) && !bytes.Equal(b, beside.bytes) {
+				t.Errorf("%s: %d octets of %+v", name, len(b), d.Request)
+			}
+			got++
+			return err
+		})
+		if err != nil || got != 2 {
+			t.Errorf("%s: %d documents, %+v, %v", name, got, answer, err)
+		}
+	}
+}
+
 // misbehaved is a community whose every answer is wrong in its own way.
 func misbehaved(t *testing.T, answer http.HandlerFunc) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

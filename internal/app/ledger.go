@@ -125,11 +125,25 @@ func operatorText(err error) string {
 	return err.Error()
 }
 
-// readLog finds records and records that they were read, before it returns them.
+// readLog finds records and records that they were read, before it returns them; also
+// that somebody tried to.
 func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time) (a LogAnswer, err error) {
 	if q.Limit <= 0 || q.Limit > mostLogRecords {
 		q.Limit = mostLogRecords
 	}
+	e := d.readingOf(&q, clock())
+	err = d.attempted(ctx, e, func() (err error) {
+		a, err = d.findLog(ctx, &q)
+		e.Details = append(e.Details, audit.Detail{Name: "records", Value: strconv.Itoa(len(a.Records))})
+		return err
+	})
+	if err != nil {
+		return LogAnswer{}, err
+	}
+	return a, nil
+}
+
+func (d *data) findLog(ctx context.Context, q *LogRequest) (a LogAnswer, err error) {
 	for r, err := range d.find(ctx, q.Search) {
 		var u *ledger.Unreadable
 		switch {
@@ -150,11 +164,11 @@ func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time
 		}
 		a.Records = append(a.Records, v)
 	}
-	return a, d.record(ctx, d.readingOf(&q, len(a.Records), clock()))
+	return a, nil
 }
 
 // readingOf is the event of reading the ledger.
-func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
+func (d *data) readingOf(q *LogRequest, now time.Time) *audit.Event {
 	e := d.event(audit.KindReadLog, now)
 	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
 	if q.Patient != (metadata.PatientID{}) {
@@ -175,7 +189,6 @@ func (d *data) readingOf(q *LogRequest, shown int, now time.Time) *audit.Event {
 		add("until", q.Until.UTC().Format(time.RFC3339))
 	}
 	add("reason", q.Reason)
-	add("records", strconv.Itoa(shown))
 	return e
 }
 
@@ -225,32 +238,65 @@ func (d *data) rotate(ctx context.Context, q *LedgerCommand, now time.Time) erro
 	if d.ledgers != nil {
 		rotate = d.ledgers.rotate
 	}
-	public, err := rotate(ctx, q.Given)
-	if err != nil {
-		return err
-	}
 	e := d.event(audit.KindKey, now)
 	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
-	e.Details = []audit.Detail{{Name: "ledger key", Value: "replaced by " + public}}
-	return d.record(ctx, e)
+	return d.attempted(ctx, e, func() error {
+		public, err := rotate(ctx, q.Given)
+		if err != nil {
+			e.Details = []audit.Detail{{Name: "ledger key", Value: "not replaced"}}
+			return err
+		}
+		e.Details = []audit.Detail{{Name: "ledger key", Value: "replaced by " + public}}
+		return nil
+	})
+}
+
+// ProofRequest names a record as samdok log shows it.
+type ProofRequest struct {
+	Node  string // whose ledger; "" when there is only one
+	Index int64
 }
 
 // ProveRecord proves that a record is in the ledger.
-func ProveRecord(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, index int64) (p ledger.Proof, err error) {
-	err = operate(ctx, c, l, clock, "/ledger/prove", index, &p, func(_ context.Context, d *data) (err error) {
-		p, err = d.ledger.Prove(index)
+func ProveRecord(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, q ProofRequest) (p ledger.Proof, err error) {
+	err = operate(ctx, c, l, clock, "/ledger/prove", q, &p, func(ctx context.Context, d *data) (err error) {
+		p, err = d.prove(ctx, q)
 		return err
 	})
 	return p, err
 }
 
+func (d *data) prove(_ context.Context, q ProofRequest) (ledger.Proof, error) {
+	switch {
+	case d.ledgers == nil && q.Node == "":
+		return d.ledger.Prove(q.Index)
+	case d.ledgers == nil:
+		return ledger.Proof{}, errors.New("there is only one ledger here; leave the node out")
+	case q.Node == "":
+		return ledger.Proof{}, errors.New("each node has a ledger of its own: name the node, as samdok log --json shows it")
+	}
+	of, err := d.ledgers.view(q.Node)
+	if err != nil {
+		return ledger.Proof{}, err
+	}
+	return of.Prove(q.Index)
+}
+
 // Testify asks the ledger what a witness that has seen size leaves must know.
 func Testify(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, size int64) (t ledger.Testimony, err error) {
-	err = operate(ctx, c, l, clock, "/ledger/testify", size, &t, func(_ context.Context, d *data) (err error) {
-		t, err = d.ledger.Testify(size)
+	err = operate(ctx, c, l, clock, "/ledger/testify", size, &t, func(ctx context.Context, d *data) (err error) {
+		t, err = d.testimony(ctx, size)
 		return err
 	})
 	return t, err
+}
+
+// testimony is what the ledger, or those of all nodes, tell a witness.
+func (d *data) testimony(ctx context.Context, seen int64) (ledger.Testimony, error) {
+	if d.ledgers != nil {
+		return d.ledgers.testimony(ctx, uint64(max(seen, 0)))
+	}
+	return d.ledger.Testify(seen)
 }
 
 // TestimonyPath is where the internal listener answers witnesses: hashes and
@@ -264,7 +310,7 @@ func (d *data) testify(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "seen must be how many records the witness has seen, 0 at first", http.StatusBadRequest)
 		return
 	}
-	t, err := d.ledger.Testify(size)
+	t, err := d.testimony(r.Context(), size)
 	if err != nil {
 		http.Error(w, "the ledger cannot answer now; the server's log tells why", http.StatusServiceUnavailable)
 		return

@@ -45,17 +45,16 @@ func DropRecords(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 }
 
 func (d *data) drop(ctx context.Context, q DropRequest) (a DropAnswer, err error) {
-	if !q.DryRun && q.Reason == "" {
-		return a, errors.New("records are destroyed for a reason only; give one")
-	}
-	if youngest := d.clock().Add(-d.keep); q.Before.After(youngest) {
-		return a, fmt.Errorf("records from after %s must be kept (setting retention.records)", youngest.UTC().Format(time.RFC3339))
+	if err := d.mayDrop(&q); err != nil {
+		e := d.dropping(&q, "refused", audit.Failed)
+		return a, errors.Join(err, d.record(ctx, e))
 	}
 	d.copying.Lock() // no backup copies half of it
 	defer d.copying.Unlock()
 	a.Segments = []DroppedSegment{}
 	if d.ledgers == nil {
-		return a, d.dropIn(ctx, q, &nodeLedger{Ledger: d.ledger}, &a)
+		err := d.dropIn(ctx, q, &nodeLedger{Ledger: d.ledger}, &a)
+		return a, err
 	}
 	for of, err := range d.ledgers.ended(ctx) {
 		if err == nil {
@@ -88,23 +87,42 @@ func (d *data) dropIn(ctx context.Context, q DropRequest, of *nodeLedger, a *Dro
 	return nil
 }
 
+func (d *data) mayDrop(q *DropRequest) error {
+	if !q.DryRun && q.Reason == "" {
+		return errors.New("records are destroyed for a reason only; give one")
+	}
+	if youngest := d.clock().Add(-d.keep); q.Before.After(youngest) {
+		return fmt.Errorf("records from after %s must be kept (setting retention.records)", youngest.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
 // dropOne records it before and after.
 func (d *data) dropOne(ctx context.Context, q DropRequest, of *nodeLedger, s ledger.Segment) error {
-	tell := func(step string) error {
-		e := d.event(audit.KindErase, d.clock())
-		e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Who
-		e.Details = []audit.Detail{{Name: "segment of the ledger", Value: strconv.FormatUint(s.Number, 10)}, {Name: "step", Value: step},
-			{Name: "records before", Value: s.Until.UTC().Format(time.RFC3339)}, {Name: "reason", Value: q.Reason}}
+	tell := func(ctx context.Context, step string, outcome audit.Outcome) error {
+		e := d.dropping(&q, step, outcome)
+		e.Details = append(e.Details, audit.Detail{Name: "segment of the ledger", Value: strconv.FormatUint(s.Number, 10)},
+			audit.Detail{Name: "records before", Value: s.Until.UTC().Format(time.RFC3339)})
 		if of.node != "" {
 			e.Details = append(e.Details, audit.Detail{Name: "node", Value: of.node})
 		}
 		return d.record(ctx, e)
 	}
-	if err := tell("begins"); err != nil {
+	if err := tell(ctx, "begins", audit.Success); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // what has begun is ended and recorded
 	if _, err := of.Drop(ctx, s.Number, q.Reason); err != nil {
-		return err
+		return errors.Join(err, tell(ctx, "not ended", audit.Errored))
 	}
-	return tell("ended")
+	return tell(ctx, "ended", audit.Success)
+}
+
+// dropping is the event of one step.
+func (d *data) dropping(q *DropRequest, step string, outcome audit.Outcome) *audit.Event {
+	e := d.event(audit.KindErase, d.clock())
+	e.Outcome = outcome
+	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Who
+	e.Details = []audit.Detail{{Name: "what", Value: "records of use"}, {Name: "step", Value: step}, {Name: "reason", Value: q.Reason}}
+	return e
 }

@@ -357,6 +357,33 @@ func (n *ledgers) state(ctx context.Context) (s LedgerState, err error) {
 	return s, err
 }
 
+// testimony are the lists from the one on that a witness has seen, and the newest.
+func (n *ledgers) testimony(ctx context.Context, seen uint64) (t ledger.Testimony, err error) {
+	if err := n.tell(ctx); err != nil {
+		return t, err
+	}
+	newest, err := n.list(ctx)
+	if err != nil {
+		return t, err
+	}
+	t.Newest, t.Since = int64(newest.Number), int64(seen)
+	for msg, err := range n.lists(ctx, max(seen, 1)) {
+		if err != nil {
+			return t, err
+		}
+		t.Lists = append(t.Lists, string(msg))
+		if len(t.Lists) == ledger.MostLists {
+			break
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, k := range n.keys {
+		t.Keys = append(t.Keys, k.Note)
+	}
+	return t, nil
+}
+
 // rotate makes the next key of all ledgers. This one is signed with it at once, the
 // others within a minute; a key that a setting gives must be given to all nodes, and
 // is theirs when they start again.

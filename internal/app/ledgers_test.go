@@ -151,21 +151,25 @@ func TestLedgersOfManyNodes(t *testing.T) {
 		return r
 	}
 	check("while they live", 2)
+	if said, err := (&data{ledger: nodes[1].own, ledgers: nodes[1]}).testimony(t.Context(), 1); err != nil || len(said.Lists) == 0 || said.Newest != int64(len(said.Lists)) || len(said.Keys) != 1 {
+		t.Errorf("%+v %v", said, err)
+	}
 	found := func(n *ledgers) {
 		t.Helper()
 		left := len(want)
-		last := time.Now().Add(time.Hour)
+		last := map[string]int64{}
 		for r, err := range (&data{ledger: n.own, ledgers: n}).find(t.Context(), ledger.Search{Patient: patientOfRecords}) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !want[r.Event.Request.Caller.EventID] || r.Event.Time.After(last) || r.node == "" {
-				t.Fatalf("%+v after %s", r, last)
+			before, more := last[r.node]
+			if !want[r.Event.Request.Caller.EventID] || r.node == "" || more && r.Receipt.Index >= before {
+				t.Fatalf("%+v after %d", r, before)
 			}
-			last = r.Event.Time
+			last[r.node] = r.Receipt.Index
 			left--
 		}
-		if left != 0 {
+		if left != 0 || len(last) != len(nodes) {
 			t.Errorf("%d records are not found", left)
 		}
 	}
@@ -175,6 +179,15 @@ func TestLedgersOfManyNodes(t *testing.T) {
 	}
 	third := nodeOf(t, c)
 	found(third)
+	for _, n := range []*ledgers{nodes[0], third} {
+		if err := recordOn(t.Context(), third, "proven"); err != nil {
+			t.Fatal(err)
+		}
+		p, err := (&data{ledger: third.own, ledgers: third}).prove(t.Context(), ProofRequest{Node: n.node, Index: 1})
+		if err != nil || p.Check() != nil || !strings.HasSuffix(p.Checkpoint.Origin, n.node) {
+			t.Errorf("%+v %v", p, err)
+		}
+	}
 	r := check("after they ended", 3)
 	since := r.Verified
 	if err := recordOn(t.Context(), third, "more"); err != nil {

@@ -85,6 +85,7 @@ var rules = map[string][]string{
 	"internal/enginetest":             {},
 	"internal/leak":                   {},
 	"internal/hostile":                {},
+	"internal/fleet":                  {},
 	"internal/disk/crashdisk":         {"internal/disk"},
 	"internal/bench":                  {"metadata", "metadata/ebrim", "hl7/hl7v2", "hl7/hl7v3", "hl7/mllp"},
 	"cmd/samdok":                      {"..."},

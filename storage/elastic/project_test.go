@@ -281,3 +281,31 @@ func (c *cutting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return res, err
 }
+
+// TestNewerIndex: indexes whose form this program does not know are refused, at the
+// start and while it runs.
+func TestNewerIndex(t *testing.T) {
+	place := enginetest.Elasticsearch(t)
+	o := elastic.Options{URLs: []string{place.URL}, Prefix: place.Prefix}
+	x, err := elastic.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, place.URL+"/"+place.Prefix+"ids-000001/_mapping", strings.NewReader(`{"_meta":{"samdok":2}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	a, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil || a.StatusCode != http.StatusOK {
+		t.Fatal(a, err)
+	}
+	a.Body.Close()
+	if err := x.Ready(t.Context()); !errors.Is(err, elastic.ErrNewer) {
+		t.Errorf("an index that became newer: %v", err)
+	}
+	if _, err := elastic.Open(t.Context(), o); !errors.Is(err, elastic.ErrNewer) || !strings.Contains(err.Error(), "format 2, this program knows 1") {
+		t.Errorf("a newer index: %v", err)
+	}
+}

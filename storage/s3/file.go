@@ -36,18 +36,15 @@ type inode struct {
 	extents []extent
 	base    int64
 	tail    []byte
-	first   uint32 // number of the first part of the tail
-	next    uint32 // of the next part
-	dirty   int64  // from here on the store does not have what tail has; -1: it has all
-	doubts  map[uint32][]doubt
+	first   uint32           // number of the first part of the tail
+	next    uint32           // of the next part
+	dirty   int64            // from here on the store does not have what tail has; -1: it has all
+	doubts  map[uint32][]sum // by number, parts whose fate is not known
 	lately  pieces
 }
 
-// doubt is a part whose fate is not known.
-type doubt struct {
-	hash [sha256.Size]byte
-	from int64
-}
+// sum tells contents apart.
+type sum = [sha256.Size]byte
 
 // extent is a range of a file that an object has; "": zeros.
 type extent struct {
@@ -121,14 +118,12 @@ func (n *inode) sync(ctx context.Context) error {
 	for {
 		b := appendPart(nil, from, n.tail[from-n.base:])
 		err := n.create(ctx, partName(n.name, n.next), b, from, minio.PutObjectOptions{})
-		if errors.Is(err, errTakenByUs) {
-			from = min(from, n.dirty)
-			continue
+		if err == nil {
+			break
 		}
-		if err != nil {
+		if !errors.Is(err, errTakenByUs) {
 			return err
 		}
-		break
 	}
 	n.dirty, n.made = -1, true
 	if n.next-n.first >= wholeParts && (n.next-n.first)%(wholeParts/8) == 0 || len(n.tail) >= wholeOctets {
@@ -153,20 +148,16 @@ func (n *inode) create(ctx context.Context, object string, b []byte, from int64,
 	}
 	if !errors.Is(err, errCondition) {
 		if n.doubts == nil {
-			n.doubts = map[uint32][]doubt{}
+			n.doubts = map[uint32][]sum{}
 		}
-		n.doubts[n.next] = append(n.doubts[n.next], doubt{sha256.Sum256(b), from})
-		n.touch(from)
+		n.doubts[n.next] = append(n.doubts[n.next], sha256.Sum256(b))
+		n.touch(from) // the next part goes over it
 		return err
 	}
-	sum := sha256.Sum256(found)
-	for _, d := range n.doubts[n.next] {
-		if d.hash == sum {
-			n.touch(d.from) // goes over all of it
-			delete(n.doubts, n.next)
-			n.next++
-			return errTakenByUs
-		}
+	if slices.Contains(n.doubts[n.next], sha256.Sum256(found)) {
+		delete(n.doubts, n.next)
+		n.next++
+		return errTakenByUs
 	}
 	return n.f.fence(n.name)
 }

@@ -3,7 +3,10 @@ package scaled
 import (
 	"bytes"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +93,45 @@ func fixed(d []byte) []byte {
 	}
 	sum := checksum(d[:len(d)-4])
 	return append(slices.Clone(d[:len(d)-4]), byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
+}
+
+// A batch of format 1, as it was first written, stays readable; one of a later
+// version is refused, and says what to do.
+func TestBatchOfAnotherVersion(t *testing.T) {
+	d, err := os.ReadFile(filepath.Join("testdata", "batch-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := parseBatch(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []record{
+		{kind: recordChange, ref: reference{1, 2}, keyID: 0, version: 1, sealed: b.records[0].sealed},
+		{kind: recordRedaction, ref: reference{3}, keyID: 300, version: 2, sealed: []byte("sealed")},
+		{kind: recordDestroyed, keys: []uint64{1, 1 << 40}},
+		{kind: recordGeneration, generation: 3},
+	}
+	if b.seq != 9 || b.prev[0] != 7 || b.random[0] != 8 || !slices.EqualFunc(b.records, want, func(a, b record) bool {
+		return cmp.Equal(a, b, cmp.AllowUnexported(record{}))
+	}) {
+		t.Errorf("%+v", b)
+	}
+	said, err := parseText(b.records[0].sealed)
+	if err != nil || said.stream != (storage.Stream{Kind: storage.StreamPatient, ID: "13911699123^2.16.578.1.12.4.1.4.1"}) || len(said.events) != 1 || len(said.claims) != 1 {
+		t.Errorf("%+v %v", said, err)
+	}
+	if !bytes.Equal(b.encode(), d) {
+		t.Error("the same is written otherwise now")
+	}
+	newer := slices.Clone(d)
+	newer[len(batchMagic)]++
+	unknown := (&rawBatch{seq: 9, records: []record{{kind: recordGeneration + 1}}}).encode()
+	for _, d := range [][]byte{fixed(newer), unknown} {
+		if _, err := parseBatch(d); err == nil || !strings.Contains(err.Error(), "use a newer samdok") {
+			t.Errorf("of a later version: %v", err)
+		}
+	}
 }
 
 func TestSeal(t *testing.T) {

@@ -1,0 +1,101 @@
+package fleet
+
+import (
+	"log/slog"
+	mathrand "math/rand/v2"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"samdok/audit/ledger"
+	"samdok/internal/app"
+	"samdok/internal/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestFaults breaks one thing after another under load. SAMDOK_LONG: each for 30
+// seconds instead of one.
+func TestFaults(t *testing.T) {
+	f := newFleet(t, false)
+	stop := f.load(6)
+	f.settled(5)
+	for _, c := range []struct {
+		name string
+		way  *meddler
+		fault
+	}{
+		{"connections to S3 are reset", f.s3, resets},
+		{"connections to Elasticsearch are reset", f.elastic, resets},
+		{"Elasticsearch answers 429 and 503", f.elastic, busy},
+		{"the disk of S3 is full", f.s3, full},
+		{"S3 is gone", f.s3, gone},
+		{"Elasticsearch is gone", f.elastic, gone},
+		{"S3 takes 2 s a call", f.s3, slow(2 * time.Second)},
+	} {
+		before, retried := f.acknowledged.Load(), f.retried.Load()
+		span := time.Second
+		if long() {
+			span = 30 * time.Second
+		}
+		c.way.during(c.fault, func() { time.Sleep(span) })
+		during := f.acknowledged.Load() - before
+		begun := time.Now()
+		f.settled(3)
+		t.Logf("%s: %d acknowledged and %d calls to be repeated meanwhile; going on after %s", c.name, during, f.retried.Load()-retried, time.Since(begun).Round(10*time.Millisecond))
+	}
+	stop()
+	f.whole()
+}
+
+// whole checks everything.
+func (f *fleet) whole() {
+	f.t.Helper()
+	registered := f.check()
+	f.fits()
+	f.swept(registered)
+	if n := f.check(); n != registered {
+		f.t.Errorf("%d documents were registered before the sweep, %d after it", registered, n)
+	}
+	f.recorded()
+	f.t.Logf("%d documents sent, %d acknowledged, %d calls repeated", len(f.documents), f.acknowledged.Load(), f.retried.Load())
+}
+
+// recorded checks the ledgers of all nodes that ever were: each acknowledged
+// submission has a record, and nothing is missing or altered.
+func (f *fleet) recorded() {
+	f.t.Helper()
+	c, err := config.Load(config.Input{Environment: []string{"SAMDOK_S3_SECRET_KEY=" + f.bucket.SecretKey}, StoreOnly: true,
+		Flags: map[string]string{"storage": "scaled", "s3-endpoint": f.bucket.Endpoint, "s3-bucket": f.bucket.Name, "s3-access-key": f.bucket.AccessKey}})
+	must(f.t, err)
+	r, err := app.VerifyLedgers(f.t.Context(), c, slog.New(slog.DiscardHandler), time.Now, ledger.NodesOptions{})
+	must(f.t, err)
+	records := int64(0)
+	for _, n := range r.Nodes {
+		records += n.Records
+	}
+	if len(r.Findings) > 0 || records < f.acknowledged.Load() {
+		f.t.Errorf("%d records of %d acknowledged submissions in %d ledgers: %+v", records, f.acknowledged.Load(), len(r.Nodes), r.Findings)
+	}
+}
+
+// TestKill kills nodes at random moments under load. SAMDOK_LONG: 50 rounds instead
+// of 2.
+func TestKill(t *testing.T) {
+	f := newFleet(t, false)
+	rounds := 2
+	if long() {
+		rounds = 50
+	}
+	stop := f.load(6)
+	for round := range rounds {
+		f.settled(2)
+		time.Sleep(mathrand.N(300 * time.Millisecond))
+		f.nodes[round%2].Load().Kill()
+		f.settled(2) // the other one goes on
+		f.start(round % 2)
+	}
+	stop()
+	f.whole()
+}
