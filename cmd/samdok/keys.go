@@ -27,7 +27,7 @@ it, give the new one with --new-master-key-file, and from then on in the setting
 
 Scaled out the nodes serve on: give all of them first the new key as other-master-key, then
 the new one as master-key and the old one as other-master-key, each time one node after the
-other. Then run this once, from anywhere, and take other-master-key away.
+other. Then run this once with the settings of any node, and take other-master-key away.
 
 Backups made before still need the old master key: keep it as long as you keep them.`,
 			`Pakker alle datanøkler på nytt under en annen hovednøkkel; dokumenter og logg blir som de
@@ -39,7 +39,7 @@ den, oppgis den nye med --new-master-key-file, og fra da av i innstillingen.
 
 Skalert ut går nodene videre: gi alle først den nye nøkkelen som other-master-key, så den
 nye som master-key og den gamle som other-master-key, hver gang én node etter den andre.
-Kjør så denne én gang, hvor som helst, og ta bort other-master-key.
+Kjør så denne én gang med innstillingene til en av nodene, og ta bort other-master-key.
 
 Eldre sikkerhetskopier trenger fortsatt den gamle nøkkelen: ta vare på den like lenge.`),
 		"  samdok keys rotate-master --data /var/lib/samdok\n  samdok keys rotate-master --master-key-file old.key --new-master-key-file new.key", func(cmd *cobra.Command, _ []string) error {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -137,6 +138,9 @@ func RotateMaster(ctx context.Context, c *config.Config, l *slog.Logger, clock f
 func rotateShared(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, next config.Secret, who string, progress func(done, total int64)) (r RotatedMaster, err error) {
 	after := *c
 	after.MasterKey, after.OtherKey = next, c.MasterKey
+	if strings.TrimSpace(string(next)) == strings.TrimSpace(string(c.MasterKey)) { // the settings of a node in the middle of it
+		after.OtherKey = c.OtherKey
+	}
 	d, end, err := openBeside(ctx, &after, l, clock)
 	if err != nil {
 		return r, err

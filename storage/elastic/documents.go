@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -36,10 +37,33 @@ func (x *Index) get(ctx context.Context, list []*wanted) error {
 }
 
 func (x *Index) getSome(ctx context.Context, list []*wanted) error {
-	_, err := x.client.do(ctx,
+	docs, err := x.gets.ask(ctx, list)
+	if err != nil {
+		return err
+	}
+	return fill(list, docs)
+}
+
+// Reads that are under way, and callers who share one.
+const (
+	readsAtOnce = 2
+	readsMost   = 32
+)
+
+// read reads what several callers want.
+func (x *Index) read(ctx context.Context, lists [][]*wanted) (found [][]document, err error) {
+	list := slices.Concat(lists...)
+	var docs []document
+	if _, err := x.client.do(ctx,
 		func() esapi.Request { return esapi.MgetRequest{Body: targets(list)} },
-		func(body []byte) error { return found(body, list) })
-	return err
+		func(body []byte) (err error) { docs, err = documents(body, len(list)); return err }); err != nil {
+		return nil, err
+	}
+	for _, l := range lists {
+		found = append(found, docs[:len(l)])
+		docs = docs[len(l):]
+	}
+	return found, nil
 }
 
 // targets is the body that asks for documents.
@@ -56,21 +80,33 @@ func targets(list []*wanted) io.Reader {
 	return bytes.NewReader(append(b, `]}`...))
 }
 
-// found reads the documents of an answer.
-func found(body []byte, list []*wanted) error {
-	var answer struct {
-		Docs []struct {
-			Found   bool            `json:"found"`
-			Version uint64          `json:"_version"`
-			Source  json.RawMessage `json:"_source"`
-			Error   *cause          `json:"error"`
-		} `json:"docs"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Docs) != len(list) {
-		return odd("an answer to a read")
+// document is one of an answer.
+type document struct {
+	Found   bool            `json:"found"`
+	Version uint64          `json:"_version"`
+	Source  json.RawMessage `json:"_source"`
+	Error   *cause          `json:"error"`
+}
+
+// documents are those of an answer; an error when some may be answered a little
+// later.
+func documents(body []byte, n int) ([]document, error) {
+	var answer struct{ Docs []document }
+	if err := json.Unmarshal(body, &answer); err != nil || len(answer.Docs) != n {
+		return nil, odd("an answer to a read")
 	}
 	for i := range answer.Docs {
-		d := &answer.Docs[i]
+		if c := answer.Docs[i].Error; c != nil && repeatable(itemError(c)) {
+			return nil, itemError(c)
+		}
+	}
+	return answer.Docs, nil
+}
+
+// fill puts what was found into what was wanted.
+func fill(list []*wanted, docs []document) error {
+	for i := range docs {
+		d := &docs[i]
 		if d.Error != nil {
 			return itemError(d.Error)
 		}

@@ -39,9 +39,13 @@ func (x *Index) Hold(ctx context.Context, t access.Tenant, list []Held) error {
 				&wanted{index: x.name(at.Generation, changesIndex), id: p.id(), routing: h.term(), source: &parts[i]})
 		}
 		// What is sealed in them is not needed.
+		var docs []document
 		_, err := x.client.do(ctx,
 			func() esapi.Request { return esapi.MgetRequest{Body: targets(gets), SourceIncludes: []string{"head"}} },
-			func(body []byte) error { return found(body, gets) })
+			func(body []byte) (err error) { docs, err = documents(body, len(gets)); return err })
+		if err == nil {
+			err = fill(gets, docs)
+		}
 		for i := range list {
 			list[i].Head, list[i].There = 0, gets[2*i+1].version > 0
 			if marks := heads[i].Head.Marks; gets[2*i].version > 0 && len(marks) > 0 {

@@ -45,6 +45,7 @@ type Index struct {
 	options Options
 	client  *client
 	hash    hasher
+	gets    together[[]*wanted, []document]
 }
 
 // Open connects and makes what is missing of the state and the first generation.
@@ -59,6 +60,7 @@ func Open(ctx context.Context, o Options) (*Index, error) {
 		return nil, err
 	}
 	x := &Index{options: o, client: c, hash: hasher{o.Secret}}
+	x.gets.call, x.gets.atOnce, x.gets.most = x.read, readsAtOnce, readsMost
 	if err := x.prepare(ctx); err != nil {
 		x.Close()
 		return nil, wrap(op, err)
@@ -115,8 +117,11 @@ func (x *Index) readable(ctx context.Context) error {
 	return nil
 }
 
-// Close gives up its connections.
-func (x *Index) Close() { x.client.close() }
+// Close waits for reads under way and gives up its connections.
+func (x *Index) Close() {
+	x.gets.wait()
+	x.client.close()
+}
 
 // Ready is nil when the cluster answers and its indexes are of a form that this
 // program knows; the error names what mends it.

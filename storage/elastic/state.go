@@ -46,17 +46,18 @@ func (x *Index) serving(ctx context.Context) (Watermark, error) {
 }
 
 func (x *Index) readState(ctx context.Context, id string) (Watermark, error) {
-	body, err := x.client.do(ctx, func() esapi.Request { return esapi.GetRequest{Index: x.state(), DocumentID: id} })
-	if err != nil {
+	var w watermark
+	get := &wanted{index: x.state(), id: id, source: &w}
+	if err := x.getSome(ctx, []*wanted{get}); err != nil {
 		return Watermark{}, err
 	}
-	var doc struct {
-		Source watermark `json:"_source"`
+	if get.version == 0 && w == (watermark{}) {
+		return Watermark{}, &statusError{status: http.StatusNotFound, kind: "missing", reason: "no watermark"}
 	}
-	if err := json.Unmarshal(body, &doc); err != nil || doc.Source.Generation == 0 {
+	if w.Generation == 0 {
 		return Watermark{}, odd("a watermark")
 	}
-	return Watermark(doc.Source), nil
+	return Watermark(w), nil
 }
 
 // writeState moves a watermark forward; one that is there or further stays.
