@@ -33,8 +33,8 @@ const (
 // into one batch, so that they share its cost.
 func (l *line) commits() {
 	for first := range l.queue {
-		err := l.room()
-		subs, alone := l.gather(first)
+		expected, err := l.expected()
+		subs, alone := l.gather(first, expected)
 		l.crowd = len(subs)
 		if err != nil {
 			fail(subs, err)
@@ -53,10 +53,25 @@ func (l *line) commits() {
 	}
 }
 
-// gather takes what waits, until one that must run alone. Senders who were answered
-// together come back together: as many as last time are waited for, for a moment.
-func (l *line) gather(first *submission) (subs []*submission, alone *submission) {
-	size, crowd := 0, l.crowd
+// expected waits until a batch may be written, and says how many submissions it
+// should have: senders who were answered together come back together, and who waited
+// meanwhile was not among them. Otherwise senders would fall apart into two halves
+// that take turns, each batch as dear as one of all.
+func (l *line) expected() (int, error) {
+	l.mu.Lock()
+	busy := l.own() > 0
+	l.mu.Unlock()
+	err := l.room()
+	if busy {
+		return l.crowd + 1 + len(l.queue), err
+	}
+	return l.crowd, err
+}
+
+// gather takes what waits, until one that must run alone. As many as are expected
+// are waited for, for a moment.
+func (l *line) gather(first *submission, expected int) (subs []*submission, alone *submission) {
+	size := 0
 	late := time.NewTimer(l.linger())
 	defer late.Stop()
 	for next := first; ; {
@@ -70,7 +85,7 @@ func (l *line) gather(first *submission) (subs []*submission, alone *submission)
 		if len(subs) >= l.log.o.MaxBatch || size >= l.log.o.MaxBatchBytes {
 			return subs, nil
 		}
-		more, open := l.following(len(subs) < crowd, late.C)
+		more, open := l.following(len(subs) < expected, late.C)
 		if !open {
 			return subs, nil
 		}
@@ -106,14 +121,19 @@ func (l *line) linger() time.Duration {
 // room waits until few batches of this node are on their way.
 func (l *line) room() error {
 	return l.until(func() bool {
-		own := 0
-		for _, b := range l.recent {
-			if b.own {
-				own++
-			}
-		}
+		own := l.own()
 		return (own == 0 || own < depth && len(l.queue) >= l.log.o.MaxBatch/2) && len(l.recent) < 16*depth
 	})
+}
+
+// own counts this node's batches that are not projected; l.mu is held.
+func (l *line) own() (n int) {
+	for _, b := range l.recent {
+		if b.own {
+			n++
+		}
+	}
+	return n
 }
 
 // quiet waits until everything that is known is projected.
