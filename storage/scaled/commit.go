@@ -111,11 +111,12 @@ func (l *line) following(wait bool, late <-chan time.Time) (next *submission, ok
 	}
 }
 
-// linger is how long others are waited for: little against what a batch takes.
+// linger is how long others are waited for: half of what a batch takes, since one that
+// lacks half of them costs as much as a whole one.
 func (l *line) linger() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return min(l.took/4, lingerMost)
+	return min(l.took/2, lingerMost)
 }
 
 // room waits until few batches of this node are on their way.
