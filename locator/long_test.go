@@ -18,7 +18,7 @@ import (
 	"samdok/storage/storagetest"
 )
 
-// TestMillions fills a locator with a population (2,000 patients; a million with
+// TestMillions fills a locator with a population (2,000 patients; six million with
 // SAMDOK_LONG, see storagetest.Long), 20 holdings each of 4 sources, and looks patients
 // up. The numbers in docs/performance.md are its:
 //
@@ -26,7 +26,7 @@ import (
 func TestMillions(t *testing.T) {
 	patients := 2000
 	if storagetest.Long() {
-		patients = 1_000_000
+		patients = 6_000_000
 	}
 	dir := t.TempDir()
 	m, err := keyring.NewMaster([]byte(strings.Repeat("k", keyring.MasterSize)))
