@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,6 +98,8 @@ type writer struct {
 	last         metadatatest.Document
 	// found and opened are the searches and retrievals that were answered.
 	found, opened int
+	// missed are documents that were acknowledged and not in the next search.
+	missed []metadata.ID
 }
 
 func (w *writer) write(client *xds.Client, g *metadatatest.Gen) {
@@ -127,14 +130,16 @@ func (w *writer) read(client *xds.Client, d metadatatest.Document) bool {
 		return false
 	}
 	w.found++
-	for _, e := range entriesOf(answer.Objects) {
-		if e.ID == d.Entry.ID {
-			if same(ctx, client, e, d.Bytes) != nil {
-				return false
-			}
-			w.opened++
-		}
+	entries := entriesOf(answer.Objects)
+	i := slices.IndexFunc(entries, func(e *metadata.DocumentEntry) bool { return e.ID == d.Entry.ID })
+	if i < 0 {
+		w.missed = append(w.missed, d.Entry.ID)
+		return true
 	}
+	if same(ctx, client, entries[i], d.Bytes) != nil {
+		return false
+	}
+	w.opened++
 	return true
 }
 
@@ -232,6 +237,9 @@ func checkRecorded(t *testing.T, dir string, begin time.Time, all []*writer) {
 
 func (w *writer) check(t *testing.T, client *xds.Client) {
 	t.Helper()
+	for _, id := range w.missed {
+		t.Errorf("%s was acknowledged and not in the next search (P1)", id)
+	}
 	q := &metadata.FindDocuments{Patient: w.patient.CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved, metadata.Deprecated}}}
 	answer, err := client.Find(t.Context(), metadata.StoredQuery{Query: q})
 	if err != nil {
