@@ -43,22 +43,22 @@ func (h *guide) where(ctx context.Context, _ access.Caller, p metadata.PatientID
 func TestHealthDataLocator(t *testing.T) {
 	at := func(n int, id string) discovery.Location { return discovery.Location{Home: home(n), ID: there(id)} }
 	for name, c := range map[string]struct {
-		guide        guide
+		guide        *guide
 		found, asked int // asked: how often far was asked who the patient is
 		ids          []metadata.CX
 		skipped      int64
 	}{
-		"named with its id":     {guide{says: []discovery.Location{at(1, "x")}}, 2, 0, []metadata.CX{"x^^^&1.7&ISO"}, 2},
-		"an id of no use there": {guide{says: []discovery.Location{at(1, "old")}}, 2, 1, []metadata.CX{"old^^^&1.7&ISO", "x^^^&1.7&ISO"}, 2},
-		"two ids":               {guide{says: []discovery.Location{at(1, "a"), at(1, "b")}}, 2, 1, []metadata.CX{"x^^^&1.7&ISO"}, 2},
-		"another named":         {guide{says: []discovery.Location{at(2, "y")}}, 2, 0, nil, 2},
-		"nobody named":          {guide{says: nil}, 1, 0, nil, 3},
-		"not about this one":    {guide{err: &fault.Error{Kind: fault.NotFound}}, 4, 1, []metadata.CX{"x^^^&1.7&ISO"}, 0},
-		"away":                  {guide{err: errors.New("dial")}, 4, 1, []metadata.CX{"x^^^&1.7&ISO"}, 0},
-		"slow":                  {guide{wait: time.Hour}, 4, 1, []metadata.CX{"x^^^&1.7&ISO"}, 0},
+		"named with its id":     {&guide{says: []discovery.Location{at(1, "x")}}, 2, 0, []metadata.CX{"x^^^&1.7&ISO"}, 2},
+		"an id of no use there": {&guide{says: []discovery.Location{at(1, "old")}}, 2, 1, []metadata.CX{"old^^^&1.7&ISO", "x^^^&1.7&ISO"}, 2},
+		"two ids":               {&guide{says: []discovery.Location{at(1, "a"), at(1, "b")}}, 2, 1, []metadata.CX{"x^^^&1.7&ISO"}, 2},
+		"another named":         {&guide{says: []discovery.Location{at(2, "y")}}, 2, 0, nil, 2},
+		"nobody named":          {&guide{says: nil}, 1, 0, nil, 3},
+		"not about this one":    {&guide{err: &fault.Error{Kind: fault.NotFound}}, 4, 1, []metadata.CX{"x^^^&1.7&ISO"}, 0},
+		"away":                  {&guide{err: errors.New("dial")}, 4, 1, []metadata.CX{"x^^^&1.7&ISO"}, 0},
+		"slow":                  {&guide{wait: time.Hour}, 4, 1, []metadata.CX{"x^^^&1.7&ISO"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, h := newFar("x"), &c.guide
+			f, h := newFar("x"), c.guide
 			f.unknown = "old"
 			f.keep = time.Hour
 			g, err := New(Options{Clock: time.Now, TempDir: t.TempDir(), LocateWithin: 50 * time.Millisecond, Person: func(context.Context, metadata.PatientID) (discovery.Person, error) {
