@@ -30,7 +30,9 @@ func (r *trickle) Read(b []byte) (int, error) {
 }
 
 func retrieving(open func(ctx context.Context) []Document) *community {
-	return &community{retrieve: func(ctx context.Context, _ []metadata.DocumentRequest) (*Retrieved, error) { return &Retrieved{Documents: open(ctx)}, nil }}
+	return &community{retrieve: func(ctx context.Context, _ []metadata.DocumentRequest) (*Retrieved, error) {
+		return &Retrieved{Documents: open(ctx)}, nil
+	}}
 }
 
 func of(n int, unique string) metadata.DocumentRequest {
