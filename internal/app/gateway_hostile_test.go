@@ -26,13 +26,13 @@ import (
 
 // enemy is one hostile community's request in hand.
 type enemy struct {
-	w              http.ResponseWriter
-	r              *http.Request
-	home           string
-	id, action     string
-	unique, repo   string
-	entry          string // an ExtrinsicObject, well made
-	soapType, body string
+	w            http.ResponseWriter
+	r            *http.Request
+	home         string
+	id, action   string
+	unique, repo string
+	entry        string // an ExtrinsicObject, well made
+	soapType     string
 }
 
 var (
