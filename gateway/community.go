@@ -74,7 +74,12 @@ type Member struct {
 	Authority string
 	// Discover asks the community who a patient is (ITI-55), and how long the answer
 	// may be kept. nil: the patient's id is the same everywhere.
-	Discover  func(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error)
+	Discover func(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error)
+	// Where asks the community, a Health Data Locator, where a patient has data (ITI-56);
+	// nil: it is none. Communities of Knows that it does not name have nothing; of others
+	// its silence says nothing.
+	Where     func(ctx context.Context, c access.Caller, patient metadata.PatientID) ([]discovery.Location, error)
+	Knows     []string
 	Limits    Limits
 	Community Community
 }

@@ -152,7 +152,7 @@ func (a *group) failed(err error, reason fault.Problem) *Retrieved {
 func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member, requests []metadata.DocumentRequest) (*Retrieved, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	late := time.AfterFunc(m.limits.Deadline, func() { cancel(errSlow) })
-	leave, err := m.enter(ctx)
+	leave, err := m.enter(ctx, m.breaker)
 	if err != nil {
 		late.Stop()
 		cancel(nil)

@@ -31,7 +31,8 @@ type Status struct {
 	Strangers  int64         `json:"strangers"`
 	Unclear    int64         `json:"unclear"`
 	Remembered int64         `json:"remembered"`
-	Mean       time.Duration `json:"mean"` // of answers
+	Located    int64         `json:"located"` // asked where a patient has data (ITI-56)
+	Mean       time.Duration `json:"mean"`    // of answers
 	Longest    time.Duration `json:"longest"`
 	InWork     int           `json:"in_work"`
 	// LastAnswer and LastFailure are zero when there was none.
@@ -124,4 +125,15 @@ func (s *stats) remembered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Remembered++
+}
+
+// located counts a question where a patient has data. One that failed is told of like
+// any other.
+func (s *stats) located(now time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Located++
+	if unanswered(err) != nil && !abandoned(err) {
+		s.s.LastFailure, s.s.Reason = now, err.Error()
+	}
 }

@@ -53,8 +53,8 @@ func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.Stored
 	if k.o.Plain {
 		action, q.Home = actionQuery, ""
 	}
-	call := k.c.call(action, k.c.o.QueryURL)
-	call.feed, call.hops, call.trace = queryFeed, c.Hops, c.TraceParent
+	call := k.c.callFor(c, action, k.c.o.QueryURL)
+	call.feed = queryFeed
 	env := soap.AppendOpen(make([]byte, 0, 2<<10), call.header)
 	env = soap.AppendClose(ebrim.AppendQuery(env, q))
 	var answer *ebrim.QueryResponse
@@ -86,8 +86,19 @@ func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.Stored
 
 // Discover asks by ITI-55 who a patient is in the community, and how long the answer may
 // be kept.
-func (k *Community) Discover(ctx context.Context, _ access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error) {
-	return k.c.Discover(ctx, k.o.From, q)
+func (k *Community) Discover(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error) {
+	return k.c.discover(ctx, c, k.o.From, q)
+}
+
+// Where asks by ITI-56 where a patient has data. A community that does not know that of
+// this patient has refused the question.
+func (k *Community) Where(ctx context.Context, c access.Caller, patient metadata.PatientID) ([]discovery.Location, error) {
+	all, err := k.c.locate(ctx, c, patient)
+	var refused *FaultError
+	if errors.As(err, &refused) && refused.Code == string(soap.Sender) {
+		return nil, &fault.Error{Op: "xds.Community.Where", Kind: fault.NotFound, Err: err}
+	}
+	return all, err
 }
 
 // mark gives objects of a community without a gateway their home.
@@ -127,8 +138,7 @@ func (k *Community) Retrieve(ctx context.Context, c access.Caller, requests []me
 			asked[i] = r
 		}
 	}
-	call := k.c.call(action, k.c.o.RetrieveURL)
-	call.hops, call.trace = c.Hops, c.TraceParent
+	call := k.c.callFor(c, action, k.c.o.RetrieveURL)
 	r, err := call.send(ctx, packed(mtom.NewWriter(appendRetrieve(call.header, asked), nil), nil))
 	if err != nil {
 		return nil, err
