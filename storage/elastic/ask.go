@@ -19,7 +19,7 @@ func (x *Index) Load(ctx context.Context, t access.Tenant, s storage.Stream, ref
 	if err != nil {
 		return storage.State{}, 0, at, wrap(op, err)
 	}
-	a, err := x.ask(ctx, t, at, Question{Streams: []storage.Stream{s}, Refs: refs})
+	a, err := x.ask(ctx, t, at, &Question{Streams: []storage.Stream{s}, Refs: refs}, false)
 	if err != nil {
 		return storage.State{}, 0, at, wrap(op, err)
 	}
@@ -33,23 +33,26 @@ func (x *Index) Lookup(ctx context.Context, t access.Tenant, refs storage.Refs) 
 	if err != nil {
 		return storage.State{}, wrap(op, err)
 	}
-	a, err := x.ask(ctx, t, at, Question{Refs: refs})
+	a, err := x.ask(ctx, t, at, &Question{Refs: refs}, false)
 	return a.State, wrap(op, err)
 }
 
-// At answers a question as of a batch that is projected.
+// At answers a question as of a batch that is projected, with its Basis.
 func (x *Index) At(ctx context.Context, t access.Tenant, at Watermark, q Question) (Answer, error) {
-	a, err := x.ask(ctx, t, at, q)
+	a, err := x.ask(ctx, t, at, &q, true)
 	return a, wrap("elastic.At", err)
 }
 
-func (x *Index) ask(ctx context.Context, t access.Tenant, at Watermark, q Question) (Answer, error) {
+func (x *Index) ask(ctx context.Context, t access.Tenant, at Watermark, q *Question, keep bool) (Answer, error) {
 	var err error
 	var a asking
 	err = x.inGeneration(ctx, t, &at, func() error {
 		a = asking{
-			x: x, tenant: t, at: at, q: &q, family: x.family(t, at),
+			x: x, tenant: t, at: at, q: q, family: x.family(t, at),
 			ids: map[hash]*idDoc{}, parts: map[place]*asked{}, wants: map[place]want{},
+		}
+		if keep {
+			a.answer.Basis = newBasis(at)
 		}
 		return a.run(ctx)
 	})
@@ -126,7 +129,7 @@ func (a *asking) names(ctx context.Context) error {
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := a.x.get(ctx, gets); err != nil {
+	if err := a.x.get(ctx, gets, a.answer.Basis); err != nil {
 		return err
 	}
 	finish()
@@ -156,7 +159,7 @@ func (a *asking) holders(ctx context.Context) (err error) {
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := a.x.get(ctx, gets); err != nil {
+	if err := a.x.get(ctx, gets, nil); err != nil {
 		return err
 	}
 	for i, page := range pages {
@@ -248,7 +251,7 @@ func (a *asking) read(ctx context.Context) error {
 		gets = append(gets, &wanted{index: a.x.name(a.at.Generation, changesIndex), id: p.id(), routing: p.stream.term(), source: &part.hit})
 	}
 	if len(gets) > 0 {
-		if err := a.x.get(ctx, gets); err != nil {
+		if err := a.x.get(ctx, gets, a.answer.Basis); err != nil {
 			return err
 		}
 	}

@@ -46,6 +46,7 @@ type Index struct {
 	client  *client
 	hash    hasher
 	gets    together[[]*wanted, []document]
+	seen    marks
 }
 
 // Open connects and makes what is missing of the state and the first generation.
