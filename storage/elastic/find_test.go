@@ -61,6 +61,19 @@ func TestOtherNodes(t *testing.T) {
 			t.Errorf("version %d, %v; want %d", a.Heads[0].Version, err, want)
 		}
 	}
+
+	for want := storage.Version(11); want < 13; want++ {
+		mark.Seq++
+		if _, err = there.Project(ctx, region, mark, []elastic.Batch{c.batch(mark.Seq+1, 1)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, calls := range []int{3, 1} {
+			m.set(nil)
+			if _, v, _, err := here.Load(ctx, region, c.first(), storage.Refs{}); err != nil || v != want || m.calls() != calls {
+				t.Errorf("version %d with %d calls, %v; want %d with %d", v, m.calls(), err, want, calls)
+			}
+		}
+	}
 }
 
 func (m *meddler) calls() int {
