@@ -17,15 +17,19 @@ import (
 // is a responding gateway (ITI-38, ITI-39) at a path of its own of one listener.
 type Communities struct {
 	// One and Two answer as they should; Odd answers as a case tells it to. Far has ids
-	// of its own for patients, which it tells by ITI-55.
-	One, Two, Odd, Far *Community
-	t                  *T
-	ended              chan struct{} // closed when the case is over
+	// of its own for patients, which it tells by ITI-55. Guide is a Health Data Locator of
+	// all of them (ITI-56) and has no documents; it says nothing unless a case makes it. Many
+	// is a gateway that answers for the communities of Homes too.
+	One, Two, Odd, Far, Guide, Many *Community
+	t                               *T
+	ended                           chan struct{} // closed when the case is over
 }
 
 // Community is one community of the kit.
 type Community struct {
 	Home, Name string
+	// Homes are others that the community's gateway answers for.
+	Homes []string
 	// Behave answers in the place of a right gateway; false: the right one shall.
 	Behave func(*Asked) bool
 
@@ -37,15 +41,19 @@ type Community struct {
 
 func newCommunities() *Communities {
 	return &Communities{
-		One: &Community{Home: "urn:oid:2.25.7001", Name: "Kit One", path: "/one"},
-		Two: &Community{Home: "urn:oid:2.25.7002", Name: "Kit Two", path: "/two"},
-		Odd: &Community{Home: "urn:oid:2.25.7003", Name: "Kit Odd", path: "/odd"},
-		Far: &Community{Home: "urn:oid:2.25.7004", Name: "Kit Far", path: "/far"},
+		One:   &Community{Home: "urn:oid:2.25.7001", Name: "Kit One", path: "/one"},
+		Two:   &Community{Home: "urn:oid:2.25.7002", Name: "Kit Two", path: "/two"},
+		Odd:   &Community{Home: "urn:oid:2.25.7003", Name: "Kit Odd", path: "/odd"},
+		Far:   &Community{Home: "urn:oid:2.25.7004", Name: "Kit Far", path: "/far"},
+		Guide: &Community{Home: "urn:oid:2.25.7005", Name: "Kit Guide", path: "/guide"},
+		Many:  &Community{Home: "urn:oid:2.25.7006", Name: "Kit Many", path: "/many", Homes: []string{"urn:oid:2.25.7007", "urn:oid:2.25.7008"}},
 	}
 }
 
 // All are the communities in the order of the directory.
-func (k *Communities) All() []*Community { return []*Community{k.One, k.Two, k.Odd, k.Far} }
+func (k *Communities) All() []*Community {
+	return []*Community{k.One, k.Two, k.Odd, k.Far, k.Guide, k.Many}
+}
 
 // PrintCommunities writes how a gateway under test must be set up: as a file of
 // communities for samdok, whose comments say the same to anybody. address is the
@@ -54,15 +62,23 @@ func PrintCommunities(w io.Writer, address string, deadline time.Duration) error
 	var b strings.Builder
 	b.WriteString("# Set the gateway under test up with these communities: a responding gateway each,\n" +
 		"# ITI-38 and ITI-39 at the same address, SOAP 1.2 without TLS, patient ids as they are.\n# No answer within " + deadline.String() + " means that a community is not available.\n")
-	for _, c := range newCommunities().All() {
-		fmt.Fprintf(&b, "#   homeCommunityId %s   http://%s%s\n", c.Home, address, c.path)
+	all := newCommunities()
+	for _, c := range all.All() {
+		fmt.Fprintf(&b, "#   homeCommunityId %s   http://%s%s\n", strings.Join(append([]string{c.Home}, c.Homes...), ", "), address, c.path)
 	}
-	b.WriteString("# The last one has patient ids of its own and tells them by ITI-55, at the same address. Leave it\n# out, and its cases (XCA-55) are skipped, if the gateway has no Cross Gateway Patient Discovery.\n")
+	b.WriteString("# Kit Far has patient ids of its own and tells them by ITI-55, at the same address. Leave it\n# out, and its cases (XCA-55) are skipped, if the gateway has no Cross Gateway Patient Discovery.\n" +
+		"# Kit Guide tells by ITI-56, at the same address, where patients have data. Leave it out, and its cases\n# (XCA-56) are skipped, if the gateway asks no Health Data Locator. Kit Many answers for three communities.\n")
 	b.WriteString("# The same as a file for samdok (gateway.communities):\ncommunities:\n")
-	for _, c := range newCommunities().All() {
+	for _, c := range all.All() {
 		fmt.Fprintf(&b, "  - home: %s\n    name: %s\n    query: http://%s%s\n    deadline: %s\n    stall: %s\n    failures: 1000 # the cases let it fail more often than a real one\n", c.Home, c.Name, address, c.path, deadline, deadline)
-		if c.path == "/far" {
+		switch c {
+		case all.Far:
 			fmt.Fprintf(&b, "    discover: http://%s%s\n", address, c.path)
+		case all.Guide:
+			fmt.Fprintf(&b, "    health-data-locator: http://%s%s\n    locates: [%s, %s, %s, %s]\n", address, c.path, all.One.Home, all.Two.Home, all.Odd.Home, all.Far.Home)
+		}
+		if len(c.Homes) > 0 {
+			fmt.Fprintf(&b, "    others: [%s]\n", strings.Join(c.Homes, ", "))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -108,6 +124,40 @@ func (t *T) GatewayQuery(home, returnType, id string, params ...Param) *Answer {
 	return t.Post(t.target.Initiating, soapType, []byte(Envelope(ActionQuery, NewUUID(), "", CrossQueryBody(home, returnType, id, params...))))
 }
 
+// BridgeQuery sends ITI-38 to the responding gateway that asks the kit's communities.
+func (t *T) BridgeQuery(home, returnType, id string, params ...Param) *Answer {
+	return t.Post(t.bridge(), soapType, []byte(Envelope(ActionCrossQuery, NewUUID(), "", CrossQueryBody(home, returnType, id, params...))))
+}
+
+// BridgeRetrieve sends ITI-39 to it.
+func (t *T) BridgeRetrieve(gets ...Get) *Answer {
+	contentType, body := MTOM(Envelope(ActionCrossRetrieve, NewUUID(), "", RetrieveBody(gets...)), nil, 0)
+	return t.Post(t.bridge(), contentType, body)
+}
+
+func (t *T) bridge() string {
+	if t.target.Bridge == "" {
+		t.Skipf("needs the address of a responding gateway that asks the kit's communities (--bridge)")
+	}
+	return t.target.Bridge
+}
+
+// GatewayDiscover sends ITI-55 to the initiating gateway and reads the answer. The case is
+// skipped when the gateway does not answer it.
+func (t *T) GatewayDiscover(w Who) Found {
+	id := NewOID()[5:17]
+	a := t.Post(t.target.Initiating, soapType, []byte(Envelope(ActionDiscover, NewUUID(), "", DiscoverBody(id, "I", w))))
+	if a.RootErr == nil && Find(a.Root, nsSOAP, "Fault") != nil {
+		t.Skipf("the gateway does not answer ITI-55 of its consumers")
+	}
+	f := t.FoundIn(a)
+	f.SentTarget, f.SentQuery = id, "q"+id
+	return f
+}
+
+// GatewayLocate sends ITI-56 to the initiating gateway.
+func (t *T) GatewayLocate(patient string) *Answer { return t.locateAt(t.target.Initiating, patient) }
+
 // GatewayRetrieve sends ITI-43 to the initiating gateway.
 func (t *T) GatewayRetrieve(gets ...Get) *Answer {
 	contentType, body := MTOM(Envelope(ActionRetrieve, NewUUID(), "", RetrieveBody(gets...)), nil, 0)
@@ -128,13 +178,16 @@ func (t *T) TryGatewayRetrieve(gets ...Get) (a *Answer, broken bool) {
 }
 
 // Hold gives the community n documents of a patient, which it answers from now on.
-func (c *Community) Hold(t *T, patient string, n int) []*Doc {
+func (c *Community) Hold(t *T, patient string, n int) []*Doc { return c.HoldIn(t, c.Home, patient, n) }
+
+// HoldIn is Hold for one of the homes that the community answers for.
+func (c *Community) HoldIn(t *T, home, patient string, n int) []*Doc {
 	s := t.NewSubmission(patient)
 	for i := range n {
 		d := s.addEntry(fmt.Sprintf("dokument %d i %s", i+1, c.Name))
-		d.XML.CreateAttr("home", c.Home)
+		d.XML.CreateAttr("home", home)
 		d.XML.CreateAttr("status", Approved)
-		SetSlot(d.XML, "repositoryUniqueId", c.Repository())
+		SetSlot(d.XML, "repositoryUniqueId", repositoryOf(home))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,10 +203,15 @@ func (c *Community) First() *Doc {
 }
 
 // Repository is the id of its repository.
-func (c *Community) Repository() string { return strings.TrimPrefix(c.Home, "urn:oid:") + ".1" }
+func (c *Community) Repository() string { return repositoryOf(c.Home) }
+
+func repositoryOf(home string) string { return strings.TrimPrefix(home, "urn:oid:") + ".1" }
 
 // Get asks for one of its documents.
-func (c *Community) Get(d *Doc) Get { return Get{c.Home, c.Repository(), d.UniqueID} }
+func (c *Community) Get(d *Doc) Get {
+	home := Attr(d.XML, "home")
+	return Get{home, repositoryOf(home), d.UniqueID}
+}
 
 // AskedAbout are the requests so far that hold a text, such as a patient id. A
 // request of a case before may still come; it holds another.
@@ -232,7 +290,7 @@ func (q *Asked) Right() {
 				continue
 			}
 			if references {
-				fmt.Fprintf(&list, `<rim:ObjectRef id="%s" home="%s"/>`, d.ID, c.Home)
+				fmt.Fprintf(&list, `<rim:ObjectRef id="%s" home="%s"/>`, d.ID, Attr(d.XML, "home"))
 				continue
 			}
 			list.WriteString(EntryXML(d))
@@ -242,13 +300,19 @@ func (q *Asked) Right() {
 		q.documents(docs)
 	case ActionDiscover:
 		q.Discovered(q.DiscoverXML("AA", "", ""), "")
+	case ActionLocate:
+		q.Reply(http.StatusInternalServerError, soapType, FaultXML("Not a Health Data Locator for the specified patient identifier"))
 	default:
 		q.Reply(http.StatusBadRequest, soapType, FaultXML("ActionNotSupported"))
 	}
 }
 
-// asksFor tells whether a query asks for a document: by its patient or by an id.
+// asksFor tells whether a query asks for a document: by its patient or by an id, and in
+// the home that it names, if any.
 func (q *Asked) asksFor(d *Doc) bool {
+	if home := Attr(orEmpty(Find(q.Root, nsRIM, "AdhocQuery")), "home"); home != "" && home != Attr(d.XML, "home") {
+		return false
+	}
 	return strings.Contains(q.Text, esc(d.Patient)) || strings.Contains(q.Text, "'"+d.UniqueID+"'") || strings.Contains(q.Text, "'"+d.ID+"'")
 }
 
@@ -332,8 +396,9 @@ func (q *Asked) documents(docs []*Doc) {
 	for _, e := range All(q.Root, nsXDS, "DocumentRequest") {
 		unique := text(orEmpty(Find(e, nsXDS, "DocumentUniqueId")))
 		d := held(docs, unique)
-		if d == nil || text(orEmpty(Find(e, nsXDS, "HomeCommunityId"))) != q.Community.Home {
-			errors.WriteString(RegistryErrorXML("XDSDocumentUniqueIdError", "no such document here", unique+" "+q.Community.Home))
+		home := text(orEmpty(Find(e, nsXDS, "HomeCommunityId")))
+		if d == nil || home != Attr(d.XML, "home") || text(orEmpty(Find(e, nsXDS, "RepositoryUniqueId"))) != repositoryOf(home) {
+			errors.WriteString(RegistryErrorXML("XDSDocumentUniqueIdError", "no such document here", unique+" "+home))
 			continue
 		}
 		body.WriteString(q.ResponseXML(d, ""))
@@ -353,7 +418,8 @@ func held(docs []*Doc, unique string) *Doc {
 
 // ResponseXML is the DocumentResponse of a document; more stands behind its ids.
 func (q *Asked) ResponseXML(d *Doc, more string) string {
-	return `<x:DocumentResponse><x:HomeCommunityId>` + q.Community.Home + `</x:HomeCommunityId><x:RepositoryUniqueId>` + q.Community.Repository() + `</x:RepositoryUniqueId><x:DocumentUniqueId>` +
+	home := Attr(d.XML, "home")
+	return `<x:DocumentResponse><x:HomeCommunityId>` + home + `</x:HomeCommunityId><x:RepositoryUniqueId>` + repositoryOf(home) + `</x:RepositoryUniqueId><x:DocumentUniqueId>` +
 		d.UniqueID + `</x:DocumentUniqueId>` + more + `<x:mimeType>text/plain</x:mimeType><x:Document><xop:Include xmlns:xop="` + nsXOP + `" href="cid:` + d.CID + `"/></x:Document></x:DocumentResponse>`
 }
 

@@ -148,9 +148,11 @@ func eventOf(e *etree.Element) (ev Event) {
 }
 
 // Locate sends ITI-56.
-func (t *T) Locate(patient string) *Answer {
+func (t *T) Locate(patient string) *Answer { return t.locateAt(t.discovery(), patient) }
+
+func (t *T) locateAt(address, patient string) *Answer {
 	root, extension := idOf(patient)
-	return t.Post(t.discovery(), soapType, []byte(Envelope(ActionLocate, NewUUID(), "",
+	return t.Post(address, soapType, []byte(Envelope(ActionLocate, NewUUID(), "",
 		`<x:PatientLocationQueryRequest xmlns:x="`+nsXCPD+`"><x:RequestedPatientId root="`+root+`" extension="`+esc(extension)+`"/></x:PatientLocationQueryRequest>`)))
 }
 
@@ -203,6 +205,22 @@ func (q *Asked) Discovered(body, keep string) {
 	}
 	q.Reply(200, soapType, envelope)
 }
+
+// Located answers ITI-56: the patient's id, as CX, in each of some communities.
+func (q *Asked) Located(patients map[string]string) {
+	asked := orEmpty(Find(q.Root, nsXCPD, "RequestedPatientId"))
+	var b strings.Builder
+	b.WriteString(`<x:PatientLocationQueryResponse xmlns:x="` + nsXCPD + `">`)
+	for home, cx := range patients {
+		root, extension := idOf(cx)
+		b.WriteString(`<x:PatientLocationResponse><x:HomeCommunityId>` + home + `</x:HomeCommunityId><x:CorrespondingPatientId root="` + root + `" extension="` + esc(extension) +
+			`"/><x:RequestedPatientId root="` + esc(Attr(asked, "root")) + `" extension="` + esc(Attr(asked, "extension")) + `"/></x:PatientLocationResponse>`)
+	}
+	q.Envelope(b.String() + `</x:PatientLocationQueryResponse>`)
+}
+
+// IsLocation tells requests of ITI-56.
+func (q *Asked) IsLocation() bool { return q.Action == ActionLocate }
 
 // IsDiscovery tells requests of ITI-55.
 func (q *Asked) IsDiscovery() bool { return q.Action == ActionDiscover }

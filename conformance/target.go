@@ -53,6 +53,9 @@ type Target struct {
 	// XCPD is the URL of ITI-55 and ITI-56, with {iti} as above; "" when the server answers
 	// no questions about patients.
 	XCPD string
+	// Bridge is the URL of ITI-38 and ITI-39, with {iti} as above, of a responding gateway
+	// that asks the kit's communities as Initiating does; "" when there is none.
+	Bridge string
 	// Initiating is the URL of ITI-18 and ITI-43 of an initiating gateway, with {iti} as
 	// above; "" when there is none. Communities is the HOST:PORT where the kit plays the
 	// communities that the gateway asks, and Deadline how long it waits for one of them

@@ -32,6 +32,7 @@ type Retrieved struct {
 	Documents []Document
 	Problems  []fault.Problem
 	close     func() error
+	lost      error // why documents did not come that had begun to
 }
 
 // OnClose sets what Close does.
@@ -74,7 +75,12 @@ type Member struct {
 	Authority string
 	// Discover asks the community who a patient is (ITI-55), and how long the answer
 	// may be kept. nil: the patient's id is the same everywhere.
-	Discover  func(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error)
+	Discover func(ctx context.Context, c access.Caller, q discovery.Query) (discovery.Answer, time.Duration, error)
+	// Where asks the community, a Health Data Locator, where a patient has data (ITI-56);
+	// nil: it is none. Communities of Knows that it does not name have nothing; of others
+	// its silence says nothing.
+	Where     func(ctx context.Context, c access.Caller, patient metadata.PatientID) ([]discovery.Location, error)
+	Knows     []string
 	Limits    Limits
 	Community Community
 }
@@ -84,7 +90,7 @@ type Limits struct {
 	// Deadline is for a whole answer to a query, and for the beginning of an answer
 	// with documents. Default 10 s.
 	Deadline time.Duration
-	// Stall is how long no byte of a document may come. Default 30 s.
+	// Stall is how long may be waited for 64 KiB of a document, or for its end. Default 30 s.
 	Stall time.Duration
 	// Concurrent is how many requests it gets at a time; others wait within their
 	// deadline. Default 32.

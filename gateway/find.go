@@ -125,18 +125,18 @@ func (a *answer) close() {
 	}
 }
 
-// query asks one community. A panic of a codec is that community's failure only.
+// query asks one community.
 func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQuery, t target, own *Leg, a *answer) {
 	m, start := t.member, g.o.Clock()
 	within, cancel := m.within(ctx)
 	defer cancel()
 	check := homes{d: g.members.Load(), m: m, own: own}
-	err := g.ask(ctx, within, m, func() error {
+	err := g.ask(ctx, within, m, m.breaker, func() error {
 		var err error
 		for sent := 1; ; sent++ {
 			a.close()
 			a.hold, check.lost, check.foreign = g.newHold(m.limits.Quota), nil, nil
-			a.problems, err = g.find(within, c, m, q, &check, a.hold)
+			a.problems, err = g.find(within, c, m, q, t.hint, &check, a.hold)
 			if !m.retry(within, err, sent) {
 				return err
 			}
@@ -160,9 +160,10 @@ func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQ
 	a.problems = append(a.problems, check.problems()...)
 }
 
-// ask runs one request to a community inside its limits.
-func (g *Gateway) ask(parent, within context.Context, m *member, do func() error) (err error) {
-	leave, err := m.enter(within)
+// ask runs one request to a community inside its limits. A panic of a codec is its
+// failure only.
+func (g *Gateway) ask(parent, within context.Context, m *member, by *breaker, do func() error) (err error) {
+	leave, err := m.enter(within, by)
 	if err != nil {
 		return explain(parent, parent, err)
 	}

@@ -22,6 +22,9 @@ type Options struct {
 	// Locate tells which communities hold something about a patient. Those that it is
 	// not sure of are asked, all of them after an error. nil: all are always asked.
 	Locate func(ctx context.Context, c access.Caller, patient metadata.PatientID) (Located, error)
+	// LocateWithin is how long members are waited for that say where a patient has data
+	// (Member.Where). Default 500 ms.
+	LocateWithin time.Duration
 	// Probe is the share of queries, from 0 to 1, for which those are asked too that
 	// hold nothing for sure: so it is found out how often the locator is wrong.
 	Probe float64
@@ -56,12 +59,15 @@ type Gateway struct {
 type directory struct {
 	list  []*member
 	homes map[string][]*member // also by Others; several only if they share it
+	// locators are the members that say where patients have data.
+	locators []*member
 }
 
 // New makes a Gateway. The error names a member that is wrong.
 func New(o Options, members []Member) (*Gateway, error) {
 	setDefault(&o.Correlations, 100_000)
 	setDefault(&o.CorrelationTime, 24*time.Hour)
+	setDefault(&o.LocateWithin, 500*time.Millisecond)
 	g := &Gateway{o: o, stats: map[string]*stats{}, ids: discovery.NewCorrelations(o.Correlations, o.CorrelationTime, o.Clock)}
 	return g, g.Replace(members)
 }
@@ -95,6 +101,9 @@ func (g *Gateway) Replace(members []Member) error {
 			d.homes[home] = append(d.homes[home], n)
 		}
 		d.list = append(d.list, n)
+		if n.Where != nil {
+			d.locators = append(d.locators, n)
+		}
 	}
 	g.members.Store(d)
 	return nil
@@ -105,6 +114,7 @@ type target struct {
 	*member // nil: the own one
 	leg     *Leg
 	why     Why
+	hint    *metadata.PatientID // the patient's there, as a Health Data Locator said; nil: none did
 }
 
 // find are those who answer for a home, directly or over a bridge.

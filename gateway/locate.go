@@ -14,8 +14,11 @@ import (
 type Located struct {
 	// Named are communities that hold something.
 	Named []string
-	// Silent are communities of which it is sure that they hold nothing.
-	Silent []string
+	// Silent are communities of which it is sure that they hold nothing under the id that
+	// was asked about, Absent those that hold nothing under any id.
+	Silent, Absent []string
+	// IDs are the patient's in communities; nil: nobody said.
+	IDs map[string]metadata.PatientID
 }
 
 // Why a community was asked.
@@ -40,16 +43,13 @@ func (w Why) String() string { return whyNames[w] }
 // located chooses the members that are asked about a patient.
 func (g *Gateway) located(ctx context.Context, c access.Caller, d *directory, patient metadata.CX) (all []target) {
 	id, err := patient.Patient()
-	if g.o.Locate == nil || err != nil {
+	if err != nil || g.o.Locate == nil && len(d.locators) == 0 {
 		for _, m := range d.list {
 			all = append(all, target{member: m})
 		}
 		return all
 	}
-	known, err := g.o.Locate(ctx, c, id)
-	if err != nil {
-		known = Located{} // all are asked
-	}
+	known := g.known(ctx, c, d, id)
 	probe := g.o.Probe > 0 && rand.Float64() < g.o.Probe
 	for _, m := range d.list {
 		why := m.why(&known)
@@ -57,7 +57,7 @@ func (g *Gateway) located(ctx context.Context, c access.Caller, d *directory, pa
 			m.stats.skip()
 			continue
 		}
-		all = append(all, target{member: m, why: why})
+		all = append(all, target{member: m, why: why, hint: known.hint(m)})
 	}
 	return all
 }
@@ -66,12 +66,13 @@ func (g *Gateway) located(ctx context.Context, c access.Caller, d *directory, pa
 // communities that nobody has heard of, and who has ids of its own for patients does
 // not state them under those that are asked about.
 func (m *member) why(known *Located) Why {
-	silent := !m.Bridge && m.Authority == "" && m.Discover == nil
+	same := m.Authority == "" && m.Discover == nil
+	silent := !m.Bridge
 	for _, home := range append([]string{m.Home}, m.Others...) {
 		if slices.Contains(known.Named, home) {
 			return WhyNamed
 		}
-		silent = silent && slices.Contains(known.Silent, home)
+		silent = silent && (same && slices.Contains(known.Silent, home) || slices.Contains(known.Absent, home))
 	}
 	if silent {
 		return WhyProbe

@@ -16,11 +16,14 @@ import (
 // member is a Member with its state.
 type member struct {
 	Member
-	limits  Limits
-	room    chan struct{}
-	breaker *gobreaker.TwoStepCircuitBreaker[struct{}]
-	stats   *stats
+	limits   Limits
+	room     chan struct{}
+	breaker  *breaker
+	locating *breaker // of Where
+	stats    *stats
 }
+
+type breaker = gobreaker.TwoStepCircuitBreaker[struct{}]
 
 // owner tells whether the member said that it answers for a home.
 func (m *member) owner(home string) bool { return home == m.Home || slices.Contains(m.Others, home) }
@@ -30,11 +33,9 @@ func (m *member) shares() bool { return len(m.Repositories) > 0 }
 
 func newMember(m Member, s *stats) *member {
 	l := m.Limits.withDefaults()
+	settings := gobreaker.Settings{Name: m.Home, Timeout: l.Pause, ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= l.Failures }}
 	return &member{Member: m, limits: l, room: make(chan struct{}, l.Concurrent), stats: s,
-		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
-			Name: m.Home, Timeout: l.Pause,
-			ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= l.Failures },
-		})}
+		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](settings), locating: gobreaker.NewTwoStepCircuitBreaker[struct{}](settings)}
 }
 
 func (m *member) label() string {
@@ -49,12 +50,12 @@ var (
 	errFull   = errors.New("has as many requests of this gateway in work as it may")
 	errPaused = errors.New("failed several times in a row and is left alone for a while")
 	errSlow   = errors.New("did not answer within its deadline")
-	errStall  = errors.New("stopped sending in the middle of a document")
+	errStall  = errors.New("stopped sending in the middle of a document, or sent too slowly")
 	errBroken = errors.New("could not be reached, or answered something that is not an answer")
 )
 
-// enter takes a place and asks the breaker. leave is called once with the outcome.
-func (m *member) enter(ctx context.Context) (leave func(error), err error) {
+// enter takes a place and asks a breaker. leave is called once with the outcome.
+func (m *member) enter(ctx context.Context, by *breaker) (leave func(error), err error) {
 	select {
 	case m.room <- struct{}{}:
 	case <-ctx.Done():
@@ -64,7 +65,7 @@ func (m *member) enter(ctx context.Context) (leave func(error), err error) {
 		<-m.room
 		return nil, errFull
 	}
-	done, err := m.breaker.Allow()
+	done, err := by.Allow()
 	if err != nil {
 		<-m.room
 		return nil, errPaused

@@ -19,6 +19,7 @@ type Status struct {
 	Slow     int64  `json:"slow"`    // past the deadline
 	Failed   int64  `json:"failed"`  // unreachable, or wrong
 	Refused  int64  `json:"refused"` // not sent: breaker or too many at a time
+	Broken   int64  `json:"broken"`  // answers with documents that broke off, or came too slowly; among Answered
 	Objects  int64  `json:"objects"`
 	Skipped  int64  `json:"skipped"`  // not asked: the locator was sure that it holds nothing
 	Needless int64  `json:"needless"` // the locator named it, and it had nothing
@@ -31,7 +32,8 @@ type Status struct {
 	Strangers  int64         `json:"strangers"`
 	Unclear    int64         `json:"unclear"`
 	Remembered int64         `json:"remembered"`
-	Mean       time.Duration `json:"mean"` // of answers
+	Located    int64         `json:"located"` // asked where a patient has data (ITI-56)
+	Mean       time.Duration `json:"mean"`    // of answers
 	Longest    time.Duration `json:"longest"`
 	InWork     int           `json:"in_work"`
 	// LastAnswer and LastFailure are zero when there was none.
@@ -124,4 +126,23 @@ func (s *stats) remembered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Remembered++
+}
+
+// located counts a question where a patient has data. One that failed is told of like
+// any other.
+func (s *stats) located(now time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Located++
+	if unanswered(err) != nil && !abandoned(err) {
+		s.s.LastFailure, s.s.Reason = now, err.Error()
+	}
+}
+
+// brokeOff counts an answer that had begun to go on to whoever asked.
+func (s *stats) brokeOff(now time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Broken++
+	s.s.LastFailure, s.s.Reason = now, err.Error()
 }

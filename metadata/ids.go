@@ -55,32 +55,36 @@ func ParseUUID(s string) (u UUID, ok bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return UUID{}, false
 	}
-	for i, j := 0, 0; i < 36; {
-		if s[i] == '-' {
-			i++
-			continue
-		}
-		hi, lo := unhex(s[i]), unhex(s[i+1])
-		if hi > 15 || lo > 15 {
-			return UUID{}, false
-		}
-		u[j] = hi<<4 | lo
-		i, j = i+2, j+1
+	bad := byte(0)
+	for i, at := range uuidDigits {
+		hi, lo := unhex(s[at]), unhex(s[at+1])
+		bad |= hi | lo
+		u[i] = hi<<4 | lo
+	}
+	if bad > 15 {
+		return UUID{}, false
 	}
 	return u, true
 }
 
-func unhex(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
+// uuidDigits is where the two digits of each octet stand in the form of 36 characters.
+var uuidDigits = [16]uint8{0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34}
+
+// unhex is what a digit means; 255: it is none.
+func unhex(c byte) byte { return digits[c] }
+
+var digits = func() (t [256]byte) {
+	for c := range t {
+		t[c] = 255
 	}
-	return 255
-}
+	for i := range byte(10) {
+		t['0'+i] = i
+	}
+	for i := range byte(6) {
+		t['a'+i], t['A'+i] = 10+i, 10+i
+	}
+	return t
+}()
 
 // IsZero tells whether there is no UUID.
 func (u UUID) IsZero() bool { return u == UUID{} }
@@ -94,12 +98,10 @@ func (u UUID) String() string { return string(u.ID()) }
 // AppendURN appends "urn:uuid:..." to b.
 func (u UUID) AppendURN(b []byte) []byte {
 	const hex = "0123456789abcdef"
-	b = append(b, uuidPrefix...)
-	for i, c := range u {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			b = append(b, '-')
-		}
-		b = append(b, hex[c>>4], hex[c&15])
+	text := [len(uuidPrefix) + 36]byte([]byte(uuidPrefix + "00000000-0000-0000-0000-000000000000"))
+	bare := text[len(uuidPrefix):]
+	for i, at := range uuidDigits {
+		bare[at], bare[at+1] = hex[u[i]>>4], hex[u[i]&15]
 	}
-	return b
+	return append(b, text[:]...)
 }

@@ -63,23 +63,29 @@ func (d *Discovery) Discover(ctx context.Context, c access.Caller, q discovery.Q
 	req := d.o.Own.request(c, access.ActionDiscover, "ITI-55")
 	req.Patients = q.IDs
 	answer, err := guard.Do(ctx, d.o.Own.guard, req, func(ctx context.Context, pass *guard.Pass) (discovery.Answer, error) {
-		found, err := d.candidates(ctx, &q)
-		if err != nil {
-			return discovery.Answer{}, err
-		}
-		if found, err = d.allowed(ctx, pass, found); err != nil {
-			return discovery.Answer{}, err
-		}
-		if more := apart(&q, found); len(more) > 0 {
-			return discovery.Answer{More: more}, nil
-		}
-		pass.Showed(items(found)...)
-		return discovery.Answer{Candidates: tell(&q, found)}, nil
+		answer, err := d.answer(ctx, pass, &q)
+		pass.Showed(items(answer.Candidates)...)
+		return answer, err
 	})
 	if isDenied(err) {
 		return discovery.Answer{}, nil
 	}
 	return answer, err
+}
+
+// answer is what the caller may know of who fits a query.
+func (d *Discovery) answer(ctx context.Context, pass *guard.Pass, q *discovery.Query) (discovery.Answer, error) {
+	found, err := d.candidates(ctx, q)
+	if err != nil {
+		return discovery.Answer{}, err
+	}
+	if found, err = allowed(ctx, pass, found, items(found)); err != nil {
+		return discovery.Answer{}, err
+	}
+	if more := apart(q, found); len(more) > 0 {
+		return discovery.Answer{More: more}, nil
+	}
+	return discovery.Answer{Candidates: tell(q, found)}, nil
 }
 
 // candidates are the patients that fit a query: those of its ids, or, when none of them
@@ -164,9 +170,9 @@ func (d *Discovery) Person(ctx context.Context, id metadata.PatientID) (discover
 	return c.Person, err
 }
 
-// allowed are the candidates that the caller may know of.
-func (d *Discovery) allowed(ctx context.Context, pass *guard.Pass, found []discovery.Candidate) ([]discovery.Candidate, error) {
-	decisions, err := pass.Decide(ctx, items(found))
+// allowed are the candidates that the caller may know of; items are what is decided on.
+func allowed(ctx context.Context, pass *guard.Pass, found []discovery.Candidate, items []access.Item) ([]discovery.Candidate, error) {
+	decisions, err := pass.Decide(ctx, items)
 	if err != nil {
 		return nil, err
 	}

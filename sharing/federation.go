@@ -21,6 +21,9 @@ type FederationOptions struct {
 	Tenant  access.Tenant
 	// Own is the own community, asked together with the others; nil: it is not.
 	Own *Sharing
+	// People tells who patients are here, for Discover and LocatePatient; nil: it is not
+	// known.
+	People *Discovery
 	// Responding makes a responding gateway (ITI-38, ITI-39) of it; otherwise it is
 	// an initiating one, for consumers of this community (ITI-18, ITI-43).
 	Responding bool

@@ -73,6 +73,7 @@ skip (tjeneren kan ikke spørres); disabled. Sluttkode 0 bare når ingenting fei
 	fl.StringVar(&f.target.XCA, "xca", "", c.tr("URL of the responding gateway (ITI-38, ITI-39)", "adressen til gatewayen som svarer andre fellesskap (ITI-38, ITI-39)"))
 	fl.StringVar(&f.target.XCPD, "xcpd", "", c.tr("URL of its patient discovery (ITI-55, ITI-56)", "adressen til pasientoppslaget der (ITI-55, ITI-56)"))
 	fl.StringVar(&f.target.Initiating, "initiating", "", c.tr("URL of an initiating gateway (ITI-18, ITI-43) that asks the kit's communities", "adressen til en gateway (ITI-18, ITI-43) som spør prøvens fellesskap"))
+	fl.StringVar(&f.target.Bridge, "bridge", "", c.tr("URL of a responding gateway (ITI-38, ITI-39) that asks them too, with --initiating", "adressen til en gateway som svarer andre (ITI-38, ITI-39) og spør dem også, med --initiating"))
 	fl.StringVar(&f.target.Communities, "communities", "127.0.0.1:9380", c.tr("`HOST:PORT` where the kit plays communities, as the gateway sees it", "`VERT:PORT` der prøven spiller fellesskap, slik gatewayen ser det"))
 	fl.DurationVar(&f.target.Deadline, "deadline", 10*time.Second, c.tr("how long the gateway waits for a community", "hvor lenge gatewayen venter på et fellesskap"))
 	fl.BoolVar(&f.printCommunities, "print-communities", false, c.tr("print how the gateway must be set up for --initiating, and run nothing", "skriv hvordan gatewayen må settes opp for --initiating, og kjør ingenting"))

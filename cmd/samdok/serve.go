@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	stdlog "log"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,7 @@ func (c *cli) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 	if err != nil {
 		return exit(exitUsage, err)
 	}
+	stdlog.SetOutput(telemetry.Libraries(log))
 	a, err := app.Open(ctx, app.Options{Config: conf, Log: log, Clock: c.clock, Version: version()})
 	if err != nil {
 		return err

@@ -22,5 +22,5 @@ func All() []conformance.Case {
 // Initiating are the cases of an initiating gateway, in front of the kit's own
 // communities.
 func Initiating() []conformance.Case {
-	return slices.Concat(InitiatingQuery(), InitiatingTrouble(), InitiatingRetrieve(), InitiatingDiscovery())
+	return slices.Concat(InitiatingQuery(), InitiatingTrouble(), InitiatingRetrieve(), InitiatingDiscovery(), InitiatingLocation(), SharedInstances())
 }

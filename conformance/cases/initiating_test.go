@@ -26,8 +26,8 @@ func initiating(t *testing.T) conformance.Target {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := servertest.Start(t, t.TempDir(), "--gateway-communities", file)
-	return conformance.Target{Initiating: s.Gateway, Communities: address, Deadline: deadline}
+	s := servertest.Start(t, t.TempDir(), "--gateway-communities", file, "--gateway-respond", "on", "--gateway-respond-scope", "communities", "--locator-probe", "0")
+	return conformance.Target{Initiating: s.Gateway, Bridge: s.XCA, Communities: address, Deadline: deadline}
 }
 
 // A right initiating gateway passes every case.

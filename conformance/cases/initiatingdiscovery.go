@@ -23,7 +23,12 @@ type distant struct {
 // discovers is a case about a gateway that asks Far who a patient is; it is skipped when
 // the gateway does not.
 func discovers(id, title, section string, m conformance.Mutant, run func(*conformance.T, *distant)) conformance.Case {
-	return staged("XCA-55/"+id, title, section, m, func(t *conformance.T, s *stage) {
+	return afar("XCA-55/"+id, title, section, m, run)
+}
+
+// afar is a case with a community that has another id for the patient.
+func afar(id, title, section string, m conformance.Mutant, run func(*conformance.T, *distant)) conformance.Case {
+	return staged(id, title, section, m, func(t *conformance.T, s *stage) {
 		d := &distant{stage: s, there: "F" + conformance.NewOID()[5:15] + "^^^&2.25.7004.2&ISO"}
 		d.far = s.Far.Hold(t, d.there, 1)[0]
 		s.Far.Behave = func(q *conformance.Asked) bool {

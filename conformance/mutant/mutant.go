@@ -87,6 +87,9 @@ func (p *Proxy) Target() conformance.Target {
 	if t.Initiating != "" {
 		t.Initiating = p.URL + initiatingPath
 	}
+	if t.Bridge != "" {
+		t.Bridge = p.URL + "/bridge"
+	}
 	if p.onward != nil {
 		t.Communities = p.communities
 	}
@@ -140,6 +143,8 @@ func (p *Proxy) forward(r *http.Request, x *conformance.Exchange) error {
 		address = p.target.XCA
 	case "/xcpd":
 		address = p.target.XCPD
+	case "/bridge":
+		address = p.target.Bridge
 	case initiatingPath:
 		address = p.target.Initiating
 	}
@@ -222,7 +227,7 @@ func Ignores(parameter string) conformance.Mutant {
 
 // OnPath applies a mutant only to answers and requests of one endpoint
 // ("/registry", "/repository", "/identity", "/subscription", "/xca",
-// "/xcpd", "/initiating" or "/mllp") whose request contains a text.
+// "/xcpd", "/initiating", "/bridge" or "/mllp") whose request contains a text.
 func OnPath(path, contains string, m conformance.Mutant) conformance.Mutant {
 	meant := func(x *conformance.Exchange) bool {
 		return x.Path == path && strings.Contains(string(x.Request), contains)

@@ -36,6 +36,11 @@ type Community struct {
 	// Discover takes ITI-55: the community has ids of its own for patients; "": ids are
 	// the same there.
 	Discover string `yaml:"discover"`
+	// HealthDataLocator takes ITI-56: the community knows where patients have data; "": it
+	// does not. Locates are homes of which it knows everything: one that it does not name
+	// is not asked.
+	HealthDataLocator string   `yaml:"health-data-locator"`
+	Locates           []string `yaml:"locates"`
 
 	Deadline   Duration `yaml:"deadline"`
 	Stall      Duration `yaml:"stall"`
@@ -136,6 +141,12 @@ func (c *Community) check() error {
 	for i := range c.Others {
 		urn("others", &c.Others[i])
 	}
+	for i := range c.Locates {
+		urn("locates", &c.Locates[i])
+	}
+	if len(c.Locates) > 0 && c.HealthDataLocator == "" {
+		wrong("locates needs health-data-locator, the address that takes ITI-56")
+	}
 	if c.Kind == "" {
 		c.Kind = "xca"
 	}
@@ -156,8 +167,8 @@ func (c *Community) check() error {
 	if c.Retrieve == "" {
 		c.Retrieve = c.Query
 	}
-	for what, address := range map[string]string{"query": c.Query, "retrieve": c.Retrieve, "discover": c.Discover} {
-		if address == "" && what == "discover" {
+	for what, address := range map[string]string{"query": c.Query, "retrieve": c.Retrieve, "discover": c.Discover, "health-data-locator": c.HealthDataLocator} {
+		if address == "" && (what == "discover" || what == "health-data-locator") {
 			continue
 		}
 		if u, err := url.Parse(address); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {

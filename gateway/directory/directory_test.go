@@ -18,6 +18,8 @@ communities:
     deadline: 3s
     retries: 0
     tls: {ca: west.pem}
+    health-data-locator: https://west.example/xcpd
+    locates: [1.2.4]
   - home: urn:oid:1.2.4
     kind: xds
     query: http://127.0.0.1:1/registry
@@ -30,7 +32,7 @@ communities:
 		t.Fatal(list, err)
 	}
 	w := list[0]
-	if w.Home != "urn:oid:1.2.3" || w.Retrieve != w.Query || w.Kind != "xca" || time.Duration(w.Deadline) != 3*time.Second || *w.Retries != 0 || w.TLS.CA != "west.pem" {
+	if w.Home != "urn:oid:1.2.3" || w.Retrieve != w.Query || w.Kind != "xca" || time.Duration(w.Deadline) != 3*time.Second || *w.Retries != 0 || w.TLS.CA != "west.pem" || w.Locates[0] != "urn:oid:1.2.4" {
 		t.Errorf("%+v", w)
 	}
 	if list[1].Kind != "xds" || list[1].Retrieve == list[1].Query || list[1].Retries != nil {
@@ -58,6 +60,9 @@ func TestMistakesAreNamed(t *testing.T) {
 		"communities: [" + good + ", assigning-authority: 'urn:oid:1.2'}]":              "assigning-authority",
 		"communities: [" + good + ", discover: 'x'}]":                                   "discover",
 		"communities: [" + good + ", discover: 'http://x/', assigning-authority: 1.2}]": "not both",
+		"communities: [" + good + ", health-data-locator: x}]":                          "health-data-locator",
+		"communities: [" + good + ", locates: [1.2]}]":                                  "needs health-data-locator",
+		"communities: [" + good + ", health-data-locator: 'http://x/', locates: [x]}]":  "locates",
 		"communities: [" + good + ", tls: {cert: a}}]":                                  "belong together",
 		"communities: [" + good + ", concurrent: -1}]":                                  "negative",
 		"communities: [" + good + ", speed: 9}]":                                        "speed",
@@ -96,7 +101,7 @@ func TestExample(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 	list, err := Load("../../examples/communities.yaml")
-	if err != nil || len(list) != 5 || !list[4].Bridge || list[2].Home != list[3].Home {
+	if err != nil || len(list) != 6 || !list[5].Bridge || list[2].Home != list[3].Home {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -42,6 +42,7 @@ const (
 type gateways struct {
 	others     *gateway.Gateway   // nil: no other communities
 	initiating sharing.Reader     // nil: off
+	patients   sharing.Discoverer // of the initiating gateway
 	responding sharing.Reader     // nil: off
 	discovery  sharing.Discoverer // nil: off
 	reload     *jobs.Job          // nil: nothing to reload
@@ -63,16 +64,19 @@ func (a *App) useGateways(own *sharing.Sharing, g *guard.Guard) error {
 		a.gateways.follow = &jobs.Job{Name: "names", Every: followEvery, Do: people.Follow}
 	}
 	options := gateway.Options{Clock: a.Clock, TempDir: filepath.Join(a.data.dir, spoolName), Observe: a.observeCommunity, Person: people.Person,
-		Locate: a.locating.forGateway(), Probe: float64(a.Config.Locator.Probe) / 100, Judged: func(why gateway.Why, result string) { a.metrics.Located(why.String(), result) }}
+		Locate: a.locating.forGateway(), LocateWithin: a.Config.Locator.Deadline, Probe: float64(a.Config.Locator.Probe) / 100, Judged: func(why gateway.Why, result string) { a.metrics.Located(why.String(), result) }}
 	federate := func(to *gateway.Gateway, responding bool) sharing.Reader {
 		find, retrieve := "ITI-18 gateway", "ITI-43 gateway"
 		if responding {
 			find, retrieve = "ITI-38", "ITI-39"
 		}
 		f := sharing.NewFederation(sharing.FederationOptions{
-			Gateway: to, Own: own, Guard: g, Tenant: access.Tenant(a.data.identity.Tenant), Logger: a.Log,
+			Gateway: to, Own: own, People: people, Guard: g, Tenant: access.Tenant(a.data.identity.Tenant), Logger: a.Log,
 			Responding: responding, Alone: responding && c.Scope == "local", DocumentsOnly: responding && c.Kinds == "documents",
 		})
+		if !responding {
+			a.gateways.patients = &watchedDiscoverer{f, a.Clock, a.metrics.Transaction("ITI-55 gateway"), a.metrics.Transaction("ITI-56 gateway")}
+		}
 		counted := a.metrics.Transaction(find)
 		return &watchedReader{f, a.Clock, counted, a.metrics.Transaction(retrieve), counted}
 	}
@@ -212,12 +216,15 @@ func (a *App) member(c *directory.Community, dir string) (gateway.Member, error)
 	l := a.Config.Limits
 	community := xds.NewCommunity(xds.CommunityOptions{
 		Plain: c.Kind == "xds", Home: c.Home, From: own.HomeCommunityID,
-		Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, DiscoverURL: c.Discover, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
+		Client: xds.Options{QueryURL: c.Query, RetrieveURL: c.Retrieve, DiscoverURL: c.Discover, LocateURL: c.HealthDataLocator, HTTP: client, TempDir: filepath.Join(a.data.dir, spoolName),
 			Limits: mtom.Limits{RootBytes: quotaOf(c), HeaderBytes: l.PartHeaderBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes, Parts: l.RetrieveDocuments + 1}},
 	})
 	m := gateway.Member{Home: c.Home, Name: c.Name, Others: c.Others, Bridge: c.Bridge, Repositories: c.Repositories, Authority: c.Authority, Limits: limits, Community: community}
 	if c.Discover != "" {
 		m.Discover = community.Discover
+	}
+	if c.HealthDataLocator != "" {
+		m.Where, m.Knows = community.Where, c.Locates
 	}
 	return m, nil
 }
@@ -265,7 +272,9 @@ func clientFor(c *directory.Community, dir string) (*http.Client, error) {
 			MaxIdleConnsPerHost: 64,
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true,
-			ForceAttemptHTTP2:   true,
+			// A community cannot fill memory by headers.
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
 		},
 		// An address that moved must be put into the file by a person.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -275,7 +284,7 @@ func clientFor(c *directory.Community, dir string) (*http.Client, error) {
 // gatewayEndpoints are the doors of the roles that are on; they are added to doors.
 func (a *App) gatewayEndpoints(o xds.DoorOptions, doors map[string]xds.Door) (list []httpd.Endpoint) {
 	if r := a.gateways.initiating; r != nil {
-		doors[xds.InitiatingDoor] = xds.InitiatingHandler(r, o)
+		doors[xds.InitiatingDoor] = xds.InitiatingHandler(r, a.gateways.patients, a.data.identity.HomeCommunityID, o)
 		list = append(list, httpd.Endpoint{Path: initiatingPath, Name: "Initiating Gateway", Transactions: xds.InitiatingTransactions(), Handler: doors[xds.InitiatingDoor]})
 	}
 	if r := a.gateways.responding; r != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 )
 
@@ -58,9 +57,6 @@ func (o Options) After(held int64) Options {
 // DefaultMemory is how much of one spool stays in memory.
 const DefaultMemory = 1 << 20
 
-// pooled buffers larger than this go back to the garbage collector.
-const keep = 2 << 20
-
 // ErrClosed is returned by a spool that was closed.
 var ErrClosed = errors.New("spool: closed")
 
@@ -74,17 +70,15 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("more than %d bytes, which is the limit %s", e.Max, e.Name)
 }
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
-
 // Spool is written first and read, once or more, afterwards. It is not safe for
 // concurrent use. Close it.
 type Spool struct {
-	opts Options
-	mem  *[]byte
-	more int64 // taken from opts.More
-	file *file
-	size int64
-	done bool
+	opts   Options
+	pieces []*[]byte // in memory, in order; the last one is written to. Never empty.
+	more   int64     // taken from opts.More
+	file   *file     // what stands before pieces, which is one then
+	size   int64
+	done   bool
 }
 
 // New makes an empty spool.
@@ -92,20 +86,22 @@ func New(o Options) *Spool {
 	if o.Memory <= 0 {
 		o.Memory = DefaultMemory
 	}
-	s := &Spool{opts: o, mem: buffers.Get().(*[]byte)}
-	*s.mem = (*s.mem)[:0]
-	return s
+	return &Spool{opts: o, pieces: []*[]byte{firstPieces.Get().(*[]byte)}}
 }
 
-// Append lets add extend the spool in place: it gets the buffer and returns it
-// with more bytes at its end, as append does.
+// Append lets add extend the spool in place: it gets a buffer and returns it with
+// more bytes at its end, as append does.
 func (s *Spool) Append(add func(b []byte) []byte) error {
 	if s.done {
 		return ErrClosed
 	}
-	before := len(*s.mem)
-	*s.mem = add(*s.mem)
-	return s.grown(len(*s.mem) - before)
+	last := s.last()
+	if s.file == nil && len(*last) > 0 && cap(*last)-len(*last) < usualAppend {
+		last = s.extend()
+	}
+	before := len(*last)
+	*last = add(*last)
+	return s.grown(len(*last) - before)
 }
 
 // Write adds p.
@@ -113,11 +109,22 @@ func (s *Spool) Write(p []byte) (int, error) {
 	if s.done {
 		return 0, ErrClosed
 	}
-	*s.mem = append(*s.mem, p...)
+	last := s.last()
+	if s.file == nil && cap(*last)-len(*last) < len(p) {
+		last = s.extend()
+	}
+	*last = append(*last, p...)
 	if err := s.grown(len(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+func (s *Spool) last() *[]byte { return s.pieces[len(s.pieces)-1] }
+
+func (s *Spool) extend() *[]byte {
+	s.pieces = append(s.pieces, morePieces.Get().(*[]byte))
+	return s.last()
 }
 
 func (s *Spool) grown(n int) error {
@@ -125,29 +132,56 @@ func (s *Spool) grown(n int) error {
 	if s.opts.Max > 0 && s.size > s.opts.Max {
 		return &LimitError{s.opts.MaxName, s.opts.Max}
 	}
-	if s.roomFor(int64(len(*s.mem))) {
+	if s.file != nil {
+		return s.seal()
+	}
+	if s.roomFor(s.size) {
 		return nil
 	}
-	if s.file == nil {
-		f, err := newFile(s.opts.Dir)
-		if err != nil {
-			return err
-		}
-		s.file = f
-	}
-	rest, err := s.file.seal(*s.mem)
+	f, err := newFile(s.opts.Dir)
 	if err != nil {
 		return err
 	}
-	*s.mem = append((*s.mem)[:0], rest...)
+	s.file = f
+	return s.moveOut()
+}
+
+// moveOut seals what is in memory, but for less than a chunk, and gives back what it
+// took of the shared memory.
+func (s *Spool) moveOut() error {
+	moved := s.pieces
+	s.pieces = []*[]byte{morePieces.Get().(*[]byte)}
+	for i, p := range moved {
+		last := s.last()
+		*last = append(*last, *p...)
+		freePiece(p)
+		if err := s.seal(); err != nil {
+			for _, p := range moved[i+1:] {
+				freePiece(p)
+			}
+			return err
+		}
+	}
+	s.giveBack()
 	return nil
 }
 
-// roomFor tells whether n bytes may be in memory. What went to disk stays there.
+// seal takes whole chunks out of memory.
+func (s *Spool) seal() error {
+	last := s.last()
+	rest, err := s.file.seal(*last)
+	if err != nil {
+		return err
+	}
+	*last = append((*last)[:0], rest...)
+	return nil
+}
+
+// roomFor tells whether n bytes may be in memory.
 func (s *Spool) roomFor(n int64) bool {
 	step := int64(s.opts.Memory)
 	for n > step+s.more {
-		if s.file != nil || s.opts.More == nil || !s.opts.More.Take(step) {
+		if s.opts.More == nil || !s.opts.More.Take(step) {
 			return false
 		}
 		s.more += step
@@ -155,12 +189,15 @@ func (s *Spool) roomFor(n int64) bool {
 	return true
 }
 
+func (s *Spool) giveBack() {
+	if s.more > 0 {
+		s.opts.More.Give(s.more)
+		s.more = 0
+	}
+}
+
 // Size is the number of bytes written.
 func (s *Spool) Size() int64 { return s.size }
-
-// Bytes are all bytes when none of them went to disk; ok is false otherwise.
-// They are valid until Close.
-func (s *Spool) Bytes() (b []byte, ok bool) { return *s.mem, s.file == nil && !s.done }
 
 // WriteTo writes everything to w. It may be called again.
 func (s *Spool) WriteTo(w io.Writer) (int64, error) {
@@ -175,8 +212,14 @@ func (s *Spool) WriteTo(w io.Writer) (int64, error) {
 			return n, err
 		}
 	}
-	m, err := w.Write(*s.mem)
-	return n + int64(m), err
+	for _, p := range s.pieces {
+		m, err := w.Write(*p)
+		n += int64(m)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // Reader reads everything from the start. Several readers may be used one after
@@ -194,14 +237,11 @@ func (s *Spool) Close() error {
 		return nil
 	}
 	s.done = true
-	if s.more > 0 {
-		s.opts.More.Give(s.more)
+	s.giveBack()
+	for _, p := range s.pieces {
+		freePiece(p)
 	}
-	if cap(*s.mem) <= keep {
-		clear(*s.mem)
-		buffers.Put(s.mem)
-	}
-	s.mem = new([]byte)
+	s.pieces = nil
 	if s.file != nil {
 		return s.file.close()
 	}
@@ -216,9 +256,9 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 type reader struct {
 	s     *Spool
 	chunk int64
+	piece int
 	buf   []byte // opened, not yet read
 	keep  []byte
-	tail  bool
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -234,9 +274,9 @@ func (r *reader) Read(p []byte) (int, error) {
 			}
 			r.buf, r.keep = b, b
 			r.chunk++
-		case !r.tail:
-			r.tail = true
-			r.buf = *r.s.mem
+		case r.piece < len(r.s.pieces):
+			r.buf = *r.s.pieces[r.piece]
+			r.piece++
 		default:
 			return 0, io.EOF
 		}

@@ -109,8 +109,7 @@ func TestSharedBudget(t *testing.T) {
 		if _, err := s.Write(make([]byte, n)); err != nil {
 			t.Fatal(err)
 		}
-		_, ok := s.Bytes()
-		return ok
+		return s.file == nil
 	}
 	first, second := New(o), New(o)
 	defer second.Close()
@@ -120,9 +119,12 @@ func TestSharedBudget(t *testing.T) {
 	if inMemory(second, 1) || second.Size() != 2*step+1 {
 		t.Error("beyond the budget in memory")
 	}
+	if left := b.left.Load(); left != step {
+		t.Errorf("%d octets left when one is on disk", left)
+	}
 	first.Close()
 	first.Close()
-	if left := b.left.Load(); left != 2*step {
+	if left := b.left.Load(); left != 3*step {
 		t.Errorf("%d octets left", left)
 	}
 	if inMemory(second, step) {
@@ -132,5 +134,25 @@ func TestSharedBudget(t *testing.T) {
 	defer third.Close()
 	if !inMemory(third, 3*step) {
 		t.Error("what was given back is not there")
+	}
+}
+
+// BenchmarkAnswer is an answer of 200 entries that waits in memory.
+func BenchmarkAnswer(b *testing.B) {
+	entry := bytes.Repeat([]byte{'x'}, 6600)
+	more := NewBudget(64 << 20)
+	b.SetBytes(int64(200 * len(entry)))
+	b.ReportAllocs()
+	for b.Loop() {
+		s := New(Options{More: more})
+		for range 200 {
+			if err := s.Append(func(b []byte) []byte { return append(b, entry...) }); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := s.WriteTo(io.Discard); err != nil {
+			b.Fatal(err)
+		}
+		s.Close()
 	}
 }

@@ -47,6 +47,14 @@ const (
 // beginning of a valid sequence; traits are what was met on the way.
 func validChars(b []byte, i int) (end int, met traits, partial bool) {
 	for {
+		for i+32 <= len(b) { // nearly all is ordinary ASCII
+			v, w := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
+			x, y := binary.LittleEndian.Uint64(b[i+16:]), binary.LittleEndian.Uint64(b[i+24:])
+			if (v|w|x|y)&hiBits != 0 || ^((v+ctlBias)&(w+ctlBias)&(x+ctlBias)&(y+ctlBias))&hiBits != 0 {
+				break
+			}
+			i += 32
+		}
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			if x&hiBits != 0 {

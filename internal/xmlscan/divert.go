@@ -110,7 +110,6 @@ func (s *Scanner) takeOut() {
 func (s *Scanner) use() {
 	n := len(s.src.store)
 	s.b = s.src.store[:n:n]
-	s.backing = ""
 	s.forget()
 }
 

@@ -4,11 +4,11 @@ package xmlscan
 func (s *Scanner) NS() NS { return s.ns }
 
 // Local is the local name of the element at Start and End.
-func (s *Scanner) Local() []byte { return s.b[s.name[1]:s.name[2]] }
+func (s *Scanner) Local() []byte { return s.b[s.name.local:s.name.to] }
 
 // Is compares the name of the element at Start and End.
 func (s *Scanner) Is(ns NS, local string) bool {
-	return s.ns == ns && string(s.b[s.name[1]:s.name[2]]) == local
+	return s.ns == ns && string(s.b[s.name.local:s.name.to]) == local
 }
 
 // Depth is the number of open elements: 1 at the Start of the root element, 0 at
@@ -38,29 +38,27 @@ func (s *Scanner) Attr(local string) (value string, ok bool) { return s.AttrNS(N
 // AttrNS is the value of the attribute with this name.
 func (s *Scanner) AttrNS(ns NS, local string) (value string, ok bool) {
 	for i := range s.attrs {
-		if a := &s.attrs[i]; a.NS == ns && string(a.Local) == local {
+		if a := &s.attrs[i]; a.NS == ns && string(s.AttrName(a)) == local {
 			return s.Value(a), true
 		}
 	}
 	return "", false
 }
 
+// AttrName is the local name of an attribute of the current event.
+func (s *Scanner) AttrName(a *Attr) []byte { return s.b[a.name:a.nameEnd] }
+
 // Value decodes an attribute of the current event: references resolved, blanks
 // normalised (XML 1.0, 3.3.3).
-func (s *Scanner) Value(a *Attr) string {
-	if a.plain {
-		return s.str(a.Raw)
-	}
-	s.buf = appendDecoded(s.buf[:0], a.Raw, attrValue)
-	return string(s.buf)
-}
+func (s *Scanner) Value(a *Attr) string { return s.str(s.ValueBytes(a)) }
 
 // ValueBytes is Value without making a string, valid until the next call.
 func (s *Scanner) ValueBytes(a *Attr) []byte {
+	raw := s.b[a.value:a.valueEnd]
 	if a.plain {
-		return a.Raw
+		return raw
 	}
-	s.buf = appendDecoded(s.buf[:0], a.Raw, attrValue)
+	s.buf = appendDecoded(s.buf[:0], raw, attrValue)
 	return s.buf
 }
 
@@ -75,35 +73,10 @@ func (s *Scanner) Text() []byte {
 }
 
 // TextString is Text as a string.
-func (s *Scanner) TextString() string {
-	if s.plain {
-		return s.str(s.text)
-	}
-	return string(s.Text())
-}
+func (s *Scanner) TextString() string { return s.str(s.Text()) }
 
-// str makes a string of octets of the input. All strings of one scanner are parts
-// of one copy of the input, which is made once, from the current event on: one
-// allocation instead of thousands. The price is that any one of the strings
-// keeps the whole copy alive; clone what outlives the request.
-func (s *Scanner) str(raw []byte) string {
-	if len(raw) == 0 {
-		return ""
-	}
-	at := s.offset(raw)
-	if s.feeding {
-		return string(raw)
-	}
-	if s.backing == "" || at < s.base {
-		s.base = min(at, s.at)
-		s.backing = string(s.b[s.base:])
-	}
-	return s.backing[at-s.base : at-s.base+len(raw)]
-}
-
-// offset is the place of a part of the input. The input's capacity is its length
-// and every part is made by slicing, so the rest of the capacity tells the place.
-func (s *Scanner) offset(raw []byte) int { return cap(s.b) - cap(raw) }
+// str makes a string of what the input says.
+func (s *Scanner) str(b []byte) string { return s.texts.add(b, len(s.b)-s.at) }
 
 // Skip moves from a Start to the End of the same element.
 func (s *Scanner) Skip() error {
@@ -117,7 +90,7 @@ func (s *Scanner) Skip() error {
 
 // NextChild moves to the Start of the next child of the element whose Depth was
 // depth at its Start, passing over what is left of the child before and over text.
-// It returns false at the element's End.
+// It returns false at the element's End. Enter may be called before it.
 //
 //	for depth := s.Depth(); ; {
 //		ok, err := s.NextChild(depth)
@@ -127,6 +100,9 @@ func (s *Scanner) Skip() error {
 //		...
 //	}
 func (s *Scanner) NextChild(depth int) (bool, error) {
+	if len(s.stack) == depth && s.leave() {
+		return false, nil
+	}
 	for {
 		k, err := s.Next()
 		if err != nil {
@@ -144,6 +120,9 @@ func (s *Scanner) NextChild(depth int) (bool, error) {
 // ElementText moves from a Start to the End of the same element and returns its
 // character data; what stands inside child elements is left out.
 func (s *Scanner) ElementText() (string, error) {
+	if text, ok := s.leaf(); ok {
+		return text, nil
+	}
 	depth := len(s.stack)
 	text, more := "", []byte(nil)
 	for {

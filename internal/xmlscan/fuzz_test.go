@@ -79,7 +79,7 @@ func ours(s *Scanner) (list []token, err error) {
 		if k == Start {
 			for i := range s.Attrs() {
 				a := &s.Attrs()[i]
-				t.attrs = append(t.attrs, xml.Attr{Name: alike(xml.Name{Space: s.URI(a.NS), Local: string(a.Local)}), Value: blanksAlike.Replace(s.Value(a))})
+				t.attrs = append(t.attrs, xml.Attr{Name: alike(xml.Name{Space: s.URI(a.NS), Local: string(s.AttrName(a))}), Value: blanksAlike.Replace(s.Value(a))})
 			}
 		}
 		list = appendToken(list, t)

@@ -33,8 +33,8 @@ type Scanner struct {
 	at       int // first octet of the event
 	kind     Kind
 	ns       NS
-	name     [3]int32 // qualified name: from, local name, to
-	start    int32    // '<' of the element's start tag
+	name     qname
+	start    int32 // '<' of the element's start tag
 	attrs    []Attr
 	text     []byte
 	textKind valueKind
@@ -53,35 +53,35 @@ type Scanner struct {
 
 	lt, amp, cr, nl, tab, bracket finder
 
-	src     *source // nil when the whole input is in b
-	backing string  // the input from offset base on, for strings
-	base    int
-	buf     []byte
+	src   *source // nil when the whole input is in b
+	texts texts
+	buf   []byte
 }
 
 type frame struct {
-	name  [3]int32
+	name  qname
 	start int32
 	ns    NS
 	binds int32 // declarations around the element
 }
+
+// qname is where a qualified name stands: its prefix with the colon, its local name,
+// and what follows.
+type qname struct{ from, local, to int32 }
 
 type binding struct {
 	prefix, prefixEnd int32
 	ns                NS
 }
 
-// Attr is one attribute; namespace declarations are not among them. Value is
-// decoded by Scanner.Value.
+// Attr is one attribute; namespace declarations are not among them. Scanner.AttrName
+// and Scanner.Value tell what it says, as long as its element is the current event.
 type Attr struct {
-	NS    NS // NoNS without a prefix
-	Local []byte
-	Raw   []byte // as written, between the quotes
-	plain bool
+	NS              NS // NoNS without a prefix
+	name, nameEnd   int32
+	value, valueEnd int32 // as written, between the quotes
+	plain           bool
 }
-
-// Is compares the name of an attribute without a namespace.
-func (a *Attr) Is(local string) bool { return a.NS == NoNS && string(a.Local) == local }
 
 // New makes a scanner over b, which must not change while strings or events of
 // the scanner are being read. Strings that it returns do not share b's memory.
@@ -166,7 +166,7 @@ func (s *Scanner) end() (Kind, *Error) {
 		return EOF, errMore
 	case len(s.stack) > 0:
 		f := &s.stack[len(s.stack)-1]
-		return EOF, s.failEnd("the element " + shown(s.b[f.name[0]:f.name[2]]))
+		return EOF, s.failEnd("the element " + shown(s.b[f.name.from:f.name.to]))
 	case !s.rootDone:
 		return EOF, s.failEnd("the prolog: there is no root element")
 	}

@@ -29,7 +29,7 @@ func trace(s *Scanner) (string, error) {
 				if a.NS != NoNS {
 					b.WriteString("{" + s.URI(a.NS) + "}")
 				}
-				b.WriteString(string(a.Local) + "=[" + s.Value(a) + "]")
+				b.WriteString(string(s.AttrName(a)) + "=[" + s.Value(a) + "]")
 			}
 			b.WriteString(">")
 		case End:

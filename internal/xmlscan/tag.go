@@ -2,12 +2,12 @@ package xmlscan
 
 import "bytes"
 
-// readName reads a qualified name at p: positions of its beginning, of its local
-// part and of what follows it. ok is false when there is none.
-func readName(b []byte, p int) (name [3]int32, end int, ok bool) {
+// readName reads a qualified name at p. ok is false when there is none; to is then the
+// place that is wrong.
+func readName(b []byte, p int) (name qname, ok bool) {
 	from, local := p, p
 	if p >= len(b) || class[b[p]]&nameFirst == 0 {
-		return name, p, false
+		return qname{to: int32(p)}, false
 	}
 	for p++; p < len(b) && class[b[p]]&nameByte != 0; p++ {
 	}
@@ -15,12 +15,12 @@ func readName(b []byte, p int) (name [3]int32, end int, ok bool) {
 		p++
 		local = p
 		if p >= len(b) || class[b[p]]&nameFirst == 0 {
-			return name, p, false
+			return qname{to: int32(p)}, false
 		}
 		for p++; p < len(b) && class[b[p]]&nameByte != 0; p++ {
 		}
 	}
-	return [3]int32{int32(from), int32(local), int32(p)}, p, true
+	return qname{int32(from), int32(local), int32(p)}, true
 }
 
 const badName = "a malformed name (names are ASCII, with at most one colon)"
@@ -37,8 +37,8 @@ func (s *Scanner) startTag() (Kind, *Error) {
 	if s.elements++; s.elements > s.lim.Elements {
 		return EOF, s.failLimit(at, "elements", s.lim.Elements)
 	}
-	s.lt = finder(find(b, '<', at+1))
-	name, p, ok := readName(b, at+1)
+	name, ok := readName(b, at+1)
+	p := int(name.to)
 	if !ok {
 		return EOF, s.nameError(p)
 	}
@@ -47,6 +47,7 @@ func (s *Scanner) startTag() (Kind, *Error) {
 	if p < len(b) && b[p] == '>' {
 		p++
 	} else {
+		s.lt = finder(find(b, '<', p))
 		var err *Error
 		if p, err = s.attributes(p, around); err != nil {
 			if err == errMore { // this tag will be read again
@@ -58,24 +59,32 @@ func (s *Scanner) startTag() (Kind, *Error) {
 	}
 	ns, ok := s.elementNS(name, around)
 	if !ok {
-		return EOF, s.fail(at, "a prefix without a namespace declaration: "+shown(b[name[0]:name[2]]))
+		return EOF, s.fail(at, "a prefix without a namespace declaration: "+shown(b[name.from:name.to]))
 	}
-	s.stack = append(s.stack, frame{name, int32(at), ns, int32(around)})
-	s.ns, s.name, s.start = ns, name, int32(at)
 	s.p = p
+	s.push(name, at, ns, around)
 	return Start, nil
 }
 
+// push opens an element. Its frame is written field by field, as the processor is
+// slow at copying what it has only just written.
+func (s *Scanner) push(name qname, start int, ns NS, binds int) {
+	s.stack = append(s.stack, frame{})
+	f := &s.stack[len(s.stack)-1]
+	f.name, f.start, f.ns, f.binds = name, int32(start), ns, int32(binds)
+	s.name, s.start, s.ns = name, int32(start), ns
+}
+
 // elementNS resolves an element's prefix. Most elements have their parent's.
-func (s *Scanner) elementNS(name [3]int32, around int) (NS, bool) {
+func (s *Scanner) elementNS(name qname, around int) (NS, bool) {
 	if n := len(s.stack); n > 0 && len(s.binds) == around {
 		f := &s.stack[n-1]
-		if size := name[1] - name[0]; size == f.name[1]-f.name[0] &&
-			string(s.b[name[0]:name[1]]) == string(s.b[f.name[0]:f.name[1]]) {
+		if size := name.local - name.from; size == f.name.local-f.name.from &&
+			string(s.b[name.from:name.local]) == string(s.b[f.name.from:f.name.local]) {
 			return f.ns, true
 		}
 	}
-	return s.resolve(int(name[0]), int(max(name[0], name[1]-1)))
+	return s.resolve(int(name.from), int(max(name.from, name.local-1)))
 }
 
 func (s *Scanner) nameError(p int) *Error {
@@ -116,33 +125,36 @@ func (s *Scanner) attributes(p, around int) (int, *Error) {
 		if p == before {
 			return 0, s.fail(p, "a blank is missing in a tag, or "+badName)
 		}
-		name, q, ok := readName(b, p)
+		name, ok := readName(b, p)
 		if !ok {
-			return 0, s.nameError(q)
+			return 0, s.nameError(int(name.to))
 		}
-		from, to, err := s.quoted(q)
+		from, to, err := s.quoted(int(name.to))
 		if err != nil {
 			return 0, err
 		}
 		if len(s.attrs)+len(s.binds)-around >= s.lim.Attributes {
 			return 0, s.failLimit(p, "attributes", s.lim.Attributes)
 		}
-		switch local := b[name[1]:name[2]]; {
-		case name[1] == name[0] && string(local) == "xmlns":
-			err = s.declare(p, int(name[2]), int(name[2]), from, to, around)
-		case name[1] != name[0] && string(b[name[0]:name[1]]) == "xmlns:":
-			err = s.declare(p, int(name[1]), int(name[2]), from, to, around)
+		hasPrefix := name.local != name.from
+		switch {
+		case !hasPrefix && string(b[name.from:name.to]) == "xmlns":
+			err = s.declare(p, int(name.to), int(name.to), from, to, around)
+		case hasPrefix && string(b[name.from:name.local]) == "xmlns:":
+			err = s.declare(p, int(name.local), int(name.to), from, to, around)
 		default:
 			var plain bool
 			plain, err = s.checkValue(from, to)
-			a := Attr{Local: local, Raw: b[from:to], plain: plain}
-			if name[1] != name[0] {
+			ns := NoNS
+			if hasPrefix {
 				prefixed = true
 				// Resolved when all of the tag's declarations are known; until then
 				// the number is the place of the prefix, below zero.
-				a.NS = -NS(name[0])
+				ns = -NS(name.from)
 			}
-			s.attrs = append(s.attrs, a)
+			s.attrs = append(s.attrs, Attr{})
+			a := &s.attrs[len(s.attrs)-1]
+			a.NS, a.name, a.nameEnd, a.value, a.valueEnd, a.plain = ns, name.local, name.to, int32(from), int32(to), plain
 		}
 		if err != nil {
 			return 0, err
@@ -203,8 +215,8 @@ func (s *Scanner) finishAttributes(prefixed bool) *Error {
 	for i := 1; i < len(s.attrs); i++ {
 		a := &s.attrs[i]
 		for j := range s.attrs[:i] {
-			if c := &s.attrs[j]; len(a.Local) == len(c.Local) && a.NS == c.NS && string(a.Local) == string(c.Local) {
-				return s.fail(s.offset(a.Local), "the same attribute stands twice in one tag: "+shown(a.Local))
+			if c := &s.attrs[j]; a.nameEnd-a.name == c.nameEnd-c.name && a.NS == c.NS && string(s.AttrName(a)) == string(s.AttrName(c)) {
+				return s.fail(int(a.name), "the same attribute stands twice in one tag: "+shown(s.AttrName(a)))
 			}
 		}
 	}
@@ -215,10 +227,9 @@ func (s *Scanner) resolveAttr(a *Attr) *Error {
 	if a.NS >= 0 {
 		return nil
 	}
-	local := s.offset(a.Local)
-	ns, ok := s.resolve(int(-a.NS), local-1)
+	ns, ok := s.resolve(int(-a.NS), int(a.name)-1)
 	if !ok {
-		return s.fail(int(-a.NS), "a prefix without a namespace declaration: "+shown(s.b[-a.NS:local-1]))
+		return s.fail(int(-a.NS), "a prefix without a namespace declaration: "+shown(s.b[-a.NS:a.name-1]))
 	}
 	a.NS = ns
 	return nil
@@ -231,7 +242,7 @@ func (s *Scanner) endTag() (Kind, *Error) {
 		return EOF, s.fail(s.p, "an end tag without its start tag")
 	}
 	f := &s.stack[len(s.stack)-1]
-	name := b[f.name[0]:f.name[2]]
+	name := b[f.name.from:f.name.to]
 	if len(b)-p <= len(name) {
 		return EOF, s.failEnd("a tag")
 	}

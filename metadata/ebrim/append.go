@@ -151,11 +151,11 @@ func (w *writer) slot(name, value string) {
 	if value == "" {
 		return
 	}
-	w.b = append(w.b, slotOpen...)
-	w.b = append(w.b, name...)
-	w.b = append(w.b, valuesOpen...)
-	w.b = xmlscan.AppendText(w.b, value)
-	w.b = append(w.b, slotClose...)
+	b := append(w.b, slotOpen...)
+	b = append(b, name...)
+	b = append(b, valuesOpen...)
+	b = xmlscan.AppendText(b, value)
+	w.b = append(b, slotClose...)
 }
 
 // slotList appends a slot of several values, nothing for none.
@@ -217,13 +217,13 @@ func (w *writer) texts(title, comments metadata.Text, version int) {
 func (w *writer) classification(id metadata.UUID, scheme, rep string) {
 	w.b = append(w.b, `<Classification id="`...)
 	w.id(id)
-	w.b = append(w.b, `" classificationScheme="`...)
-	w.b = append(w.b, scheme...)
-	w.b = append(w.b, `" classifiedObject="`...)
-	w.b = append(w.b, w.owner...)
-	w.b = append(w.b, `" nodeRepresentation="`...)
-	w.b = xmlscan.AppendAttr(w.b, rep)
-	w.b = append(w.b, `" objectType="`+typeClassification+`">`...)
+	b := append(w.b, `" classificationScheme="`...)
+	b = append(b, scheme...)
+	b = append(b, `" classifiedObject="`...)
+	b = append(b, w.owner...)
+	b = append(b, `" nodeRepresentation="`...)
+	b = xmlscan.AppendAttr(b, rep)
+	w.b = append(b, `" objectType="`+typeClassification+`">`...)
 }
 
 func (w *writer) code(scheme string, c *metadata.Code) {

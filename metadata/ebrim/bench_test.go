@@ -85,6 +85,26 @@ func BenchmarkDecodeAnswer1000(b *testing.B) {
 	}
 }
 
+// BenchmarkStreamAnswer10 is what a gateway does with the answer of one community, read
+// as it is: from memory.
+func BenchmarkStreamAnswer10(b *testing.B) {
+	in := answer(nil, thousand()[:10])
+	b.SetBytes(int64(len(in)))
+	b.ReportAllocs()
+	var sc xmlscan.Scanner
+	count := 0
+	for b.Loop() {
+		sc.Reset(in, xmlscan.Limits{})
+		sc.Next()
+		if r, err := (Limits{}).StreamQueryResponse(&sc, func(metadata.Object) error { count++; return nil }, nil); err != nil || len(r.Defects) > 0 {
+			b.Fatal(err, r.Defects)
+		}
+	}
+	if count != 10*b.N {
+		b.Fatal(count)
+	}
+}
+
 func BenchmarkAppendAnswer1000(b *testing.B) {
 	objects := thousand()
 	out := answer(nil, objects)

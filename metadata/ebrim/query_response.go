@@ -198,24 +198,24 @@ func (d *answerReader) member() error {
 		ref.Home, _ = d.sc.Attr("home")
 		return d.ref(ref)
 	case "ExtrinsicObject":
-		o, err := d.object("ExtrinsicObject")
-		if err != nil {
+		var o raw
+		if err := d.object(&o, "ExtrinsicObject"); err != nil {
 			return err
 		}
 		found := d.entry(&o)
 		d.release(mark)
 		return d.emit(found)
 	case "Association":
-		o, err := d.object("Association")
-		if err != nil {
+		var o raw
+		if err := d.object(&o, "Association"); err != nil {
 			return err
 		}
 		found := d.association(&o)
 		d.release(mark)
 		return d.emit(found)
 	case "RegistryPackage":
-		o, err := d.object("RegistryPackage")
-		if err != nil {
+		var o raw
+		if err := d.object(&o, "RegistryPackage"); err != nil {
 			return err
 		}
 		switch isSet, isFolder := d.types(&o); {
@@ -234,8 +234,8 @@ func (d *answerReader) member() error {
 			d.pending = append(d.pending, o)
 		}
 	case "Classification":
-		c, err := d.readClass(&raw{slots: span{from: len(d.slots)}})
-		if err != nil {
+		var c rawClass
+		if err := d.readClass(&raw{slots: span{from: len(d.slots)}}, &c); err != nil {
 			return err
 		}
 		d.release(mark)

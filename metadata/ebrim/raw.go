@@ -64,6 +64,7 @@ type reader struct {
 	ids     []rawID
 	loose   []rawClass // classifications beside the objects
 	nodes   map[nodeOf]bool
+	seen    memo
 
 	texts slab[metadata.LocalizedString]
 	strs  slab[string]
@@ -105,75 +106,76 @@ func (r *reader) release(m mark) {
 	r.values, r.slots, r.classes, r.ids = r.values[:m.values], r.slots[:m.slots], r.classes[:m.classes], r.ids[:m.ids]
 }
 
-// object reads the object whose start tag the scanner stands on.
-func (r *reader) object(element string) (raw, error) {
+// object reads the object whose start tag the scanner stands on into o, which is zero.
+func (r *reader) object(o *raw, element string) error {
 	sc := r.sc
-	o := raw{element: element}
-	r.attributes(&o)
+	o.element = element
+	r.attributes(o)
 	o.slots.from, o.classes.from, o.ids.from = len(r.slots), len(r.classes), len(r.ids)
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)
 		if err != nil {
-			return o, err
+			return err
 		}
 		if !ok {
 			break
 		}
 		if sc.NS() != xmlscan.RIM {
-			r.foreign(&o)
+			r.foreign(o)
 			continue
 		}
 		switch string(sc.Local()) {
 		case "Slot":
-			err = r.slot(&o, false)
+			err = r.slot(o, false)
 		case "Classification":
-			err = r.classification(&o)
+			err = r.classification(o)
 		case "ExternalIdentifier":
-			err = r.identifier(&o)
+			err = r.identifier(o)
 		case "Name":
-			o.name, err = r.once(&o, "Name", &o.hasName)
+			o.name, err = r.once(o, "Name", &o.hasName)
 		case "Description":
-			o.description, err = r.once(&o, "Description", &o.hasDescription)
+			o.description, err = r.once(o, "Description", &o.hasDescription)
 		case "VersionInfo":
 			o.version, _ = sc.Attr("versionName")
 		case "ContentVersionInfo": // says nothing that the metadata has a place for
 		default:
-			r.foreign(&o)
+			r.foreign(o)
 		}
 		if err != nil {
-			return o, err
+			return err
 		}
 	}
 	o.slots.to, o.classes.to, o.ids.to = len(r.slots), len(r.classes), len(r.ids)
-	return o, nil
+	return nil
 }
 
 func (r *reader) attributes(o *raw) {
-	attrs := r.sc.Attrs()
+	sc := r.sc
+	attrs := sc.Attrs()
 	for i := range attrs {
 		a := &attrs[i]
 		if a.NS != xmlscan.NoNS {
 			continue
 		}
-		switch string(a.Local) {
+		switch string(sc.AttrName(a)) {
 		case "id":
-			o.id = metadata.ParseID(r.sc.Value(a))
+			o.id = metadata.ParseID(sc.Value(a))
 		case "lid":
-			o.lid = metadata.ParseID(r.sc.Value(a))
+			o.lid = metadata.ParseID(sc.Value(a))
 		case "home":
-			o.home = r.sc.Value(a)
+			o.home = r.again(a)
 		case "status":
-			o.status = r.sc.Value(a)
+			o.status = r.again(a)
 		case "objectType":
-			o.kind = r.sc.Value(a)
+			o.kind = r.again(a)
 		case "mimeType":
-			o.mime = r.sc.Value(a)
+			o.mime = r.again(a)
 		case "associationType":
-			o.assocType = r.sc.Value(a)
+			o.assocType = r.again(a)
 		case "sourceObject":
-			o.source = metadata.ParseID(r.sc.Value(a))
+			o.source = metadata.ParseID(r.again(a))
 		case "targetObject":
-			o.target = metadata.ParseID(r.sc.Value(a))
+			o.target = metadata.ParseID(r.again(a))
 		}
 	}
 }
@@ -188,19 +190,20 @@ func (r *reader) slot(o *raw, inside bool) error {
 	if len(r.slots)-o.slots.from >= r.lim.Slots {
 		return tooLarge("slots", r.lim.Slots)
 	}
-	name, _ := sc.Attr("name")
-	s := rawSlot{name: name, inside: inside}
+	s := rawSlot{inside: inside}
+	for i := range sc.Attrs() {
+		if a := &sc.Attrs()[i]; a.NS == xmlscan.NoNS && string(sc.AttrName(a)) == "name" {
+			s.name = r.again(a)
+		}
+	}
 	s.values.from = len(r.values)
 	for depth := sc.Depth(); ; {
-		ok, err := sc.NextChild(depth)
+		ok, err := enter(sc, depth, "ValueList")
 		if err != nil {
 			return err
 		}
 		if !ok {
 			break
-		}
-		if !sc.Is(xmlscan.RIM, "ValueList") {
-			continue
 		}
 		if err := r.valueList(s.values.from); err != nil {
 			return err
@@ -211,15 +214,27 @@ func (r *reader) slot(o *raw, inside bool) error {
 	return nil
 }
 
+// enter moves to the next child with a name of ebRIM inside the ebRIM element whose
+// depth that is, passing over others; false means that there is none and that the
+// scanner is at the element's End.
+func enter(sc *xmlscan.Scanner, depth int, local string) (bool, error) {
+	if sc.Depth() == depth && sc.Enter(local) {
+		return true, nil
+	}
+	for {
+		ok, err := sc.NextChild(depth)
+		if err != nil || !ok || sc.Is(xmlscan.RIM, local) {
+			return ok, err
+		}
+	}
+}
+
 func (r *reader) valueList(first int) error {
 	sc := r.sc
 	for depth := sc.Depth(); ; {
-		ok, err := sc.NextChild(depth)
+		ok, err := enter(sc, depth, "Value")
 		if err != nil || !ok {
 			return err
-		}
-		if !sc.Is(xmlscan.RIM, "Value") {
-			continue
 		}
 		if len(r.values)-first >= r.lim.Values {
 			return tooLarge("values", r.lim.Values)
@@ -256,13 +271,13 @@ func (r *reader) text() (metadata.Text, error) {
 		var l metadata.LocalizedString
 		attrs := sc.Attrs()
 		for i := range attrs {
-			switch a := &attrs[i]; string(a.Local) {
+			switch a := &attrs[i]; string(sc.AttrName(a)) {
 			case "value":
-				l.Value = sc.Value(a)
+				l.Value = r.again(a)
 			case "lang":
-				l.Lang = sc.Value(a)
+				l.Lang = r.again(a)
 			case "charset":
-				l.Charset = sc.Value(a)
+				l.Charset = r.again(a)
 			}
 		}
 		if l.Value != "" {
@@ -276,45 +291,43 @@ func (r *reader) classification(o *raw) error {
 	if len(r.classes)-o.classes.from >= r.lim.Parts {
 		return tooLarge("parts", r.lim.Parts)
 	}
-	c, err := r.readClass(o)
-	r.classes = append(r.classes, c)
-	return err
+	r.classes = append(r.classes, rawClass{})
+	return r.readClass(o, &r.classes[len(r.classes)-1])
 }
 
-func (r *reader) readClass(o *raw) (rawClass, error) {
+func (r *reader) readClass(o *raw, c *rawClass) error {
 	sc := r.sc
-	var c rawClass
 	attrs := sc.Attrs()
 	for i := range attrs {
 		a := &attrs[i]
 		if a.NS != xmlscan.NoNS {
 			continue
 		}
-		switch string(a.Local) {
+		switch string(sc.AttrName(a)) {
 		case "id":
 			c.id = sc.Value(a)
 		case "classificationScheme":
-			c.scheme = metadata.ParseID(sc.Value(a))
+			c.scheme = metadata.ParseID(r.again(a))
 		case "classifiedObject":
-			c.object = metadata.ParseID(sc.Value(a))
+			c.object = metadata.ParseID(r.again(a))
 		case "classificationNode":
-			c.node = metadata.ParseID(sc.Value(a))
+			c.node = metadata.ParseID(r.again(a))
 			c.hasNode = c.node != ""
 		case "nodeRepresentation":
-			c.rep, c.hasRep = sc.Value(a), true
+			c.rep, c.hasRep = r.again(a), true
 		case "objectType":
-			c.objectType = sc.Value(a)
+			c.objectType = r.again(a)
 		}
 	}
 	c.slots.from = len(r.slots)
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)
 		if err != nil {
-			return c, err
+			return err
 		}
 		if !ok {
 			c.slots.to = len(r.slots)
-			return c, nil
+			return nil
 		}
 		switch {
 		case sc.Is(xmlscan.RIM, "Slot"):
@@ -323,7 +336,7 @@ func (r *reader) readClass(o *raw) (rawClass, error) {
 			c.name, err = r.text()
 		}
 		if err != nil {
-			return c, err
+			return err
 		}
 	}
 }
@@ -341,17 +354,17 @@ func (r *reader) identifier(o *raw) error {
 		if a.NS != xmlscan.NoNS {
 			continue
 		}
-		switch string(a.Local) {
+		switch string(sc.AttrName(a)) {
 		case "id":
 			x.id = sc.Value(a)
 		case "identificationScheme":
-			x.scheme = metadata.ParseID(sc.Value(a))
+			x.scheme = metadata.ParseID(r.again(a))
 		case "registryObject":
-			x.object = metadata.ParseID(sc.Value(a))
+			x.object = metadata.ParseID(r.again(a))
 		case "value":
 			x.value = sc.Value(a)
 		case "objectType":
-			x.objectType = sc.Value(a)
+			x.objectType = r.again(a)
 		}
 	}
 	r.ids = append(r.ids, x)

@@ -149,7 +149,7 @@ func errorList(sc *xmlscan.Scanner, problems []fault.Problem) ([]fault.Problem, 
 		}
 		var p fault.Problem
 		for i := range sc.Attrs() {
-			switch a := &sc.Attrs()[i]; string(a.Local) {
+			switch a := &sc.Attrs()[i]; string(sc.AttrName(a)) {
 			case "errorCode":
 				p.Code = fault.Code(sc.Value(a))
 			case "codeContext":
@@ -157,7 +157,7 @@ func errorList(sc *xmlscan.Scanner, problems []fault.Problem) ([]fault.Problem, 
 			case "location":
 				p.Location = sc.Value(a)
 			case "severity":
-				if string(a.Raw) == severityWarningURN {
+				if string(sc.ValueBytes(a)) == severityWarningURN {
 					p.Severity = fault.SeverityWarning
 				}
 			}

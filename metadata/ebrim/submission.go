@@ -88,28 +88,28 @@ func (d *submissionReader) member() error {
 	mark := d.mark()
 	switch local := string(d.sc.Local()); local {
 	case "ExtrinsicObject":
-		o, err := d.object("ExtrinsicObject")
-		if err != nil {
+		var o raw
+		if err := d.object(&o, "ExtrinsicObject"); err != nil {
 			return err
 		}
 		d.sub.Entries = append(d.sub.Entries, d.entry(&o))
 		d.release(mark)
 	case "Association":
-		o, err := d.object("Association")
-		if err != nil {
+		var o raw
+		if err := d.object(&o, "Association"); err != nil {
 			return err
 		}
 		d.sub.Associations = append(d.sub.Associations, d.association(&o))
 		d.release(mark)
 	case "RegistryPackage":
-		o, err := d.object("RegistryPackage")
-		if err != nil {
+		var o raw
+		if err := d.object(&o, "RegistryPackage"); err != nil {
 			return err
 		}
 		d.pending = append(d.pending, o)
 	case "Classification":
-		c, err := d.readClass(&raw{slots: span{from: len(d.slots)}})
-		if err != nil {
+		var c rawClass
+		if err := d.readClass(&raw{slots: span{from: len(d.slots)}}, &c); err != nil {
 			return err
 		}
 		d.release(mark)

@@ -116,6 +116,45 @@ func BenchmarkDoorRetrieve10KB(b *testing.B) {
 	benchDoor(b, RepositoryHandler(&service{retrieve: retrieveTenKB}, DoorOptions{Log: discard()}), ct, []byte(body))
 }
 
+// BenchmarkCommunityFind is one answer of a community of 10 entries, without net/http.
+func BenchmarkCommunityFind(b *testing.B) {
+	body := ebrim.AppendQueryResponseHead(nil, ebrim.Success, nil)
+	for _, o := range entries(10) {
+		body = ebrim.AppendObject(body, o)
+	}
+	body = soap.AppendClose(ebrim.AppendQueryResponseTail(body))
+	k := NewCommunity(CommunityOptions{Client: Options{QueryURL: "http://there/", HTTP: &http.Client{Transport: played(body)}}})
+	q := metadata.StoredQuery{Return: metadata.LeafClass, Query: &metadata.FindDocuments{Patient: "1^^^&1.2&ISO", Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}}
+	count := 0
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	before := cpu(b)
+	for b.Loop() {
+		if _, err := k.Find(context.Background(), access.Caller{}, q, func(metadata.Object) error { count++; return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+	if count != 10*b.N {
+		b.Fatal(count)
+	}
+}
+
+// played answers every query with a body.
+type played []byte
+
+func (p played) RoundTrip(r *http.Request) (*http.Response, error) {
+	request, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	_, rest, _ := bytes.Cut(request, []byte("MessageID>"))
+	id, _, _ := bytes.Cut(rest, []byte("<"))
+	head := soap.AppendOpen(nil, soap.Header{Action: answerAction(actionCrossQuery), RelatesTo: string(id)})
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {soap.ContentType}},
+		ContentLength: int64(len(head) + len(p)), Body: io.NopCloser(io.MultiReader(bytes.NewReader(head), bytes.NewReader(p)))}, nil
+}
+
 // The rest is with net/http and our client on the same two cores.
 
 func BenchmarkLoopbackFindRefs(b *testing.B) {

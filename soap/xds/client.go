@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"samdok/access"
 	"samdok/internal/spool"
 	"samdok/internal/xmlscan"
 	"samdok/metadata"
@@ -24,8 +25,8 @@ type Options struct {
 	// for both kinds of update.
 	ProvideURL, RetrieveURL, QueryURL, RegisterURL string
 	OnDemandURL                                    string
-	// IdentityURL takes ITI-44, DiscoverURL ITI-55 and ITI-56.
-	IdentityURL, DiscoverURL                 string
+	// IdentityURL takes ITI-44, DiscoverURL ITI-55 and, if LocateURL is "", ITI-56.
+	IdentityURL, DiscoverURL, LocateURL      string
 	UpdateURL, RemoveURL, RemoveDocumentsURL string
 	// HTTP sends; nil means http.DefaultClient. Time limits belong into contexts.
 	HTTP *http.Client
@@ -73,6 +74,7 @@ func NewClient(o Options) *Client {
 	first(&o.UpdateURL, o.RegistryURL)
 	first(&o.RemoveURL, o.RegistryURL)
 	first(&o.RemoveDocumentsURL, o.RepositoryURL)
+	first(&o.LocateURL, o.DiscoverURL)
 	return &Client{o: o}
 }
 
@@ -216,6 +218,13 @@ type call struct {
 	trace string // traceparent
 
 	correlation string // xcpd:CorrelationTimeToLive of the answer
+}
+
+// callFor is a call that passes on what a caller asked a gateway for.
+func (c *Client) callFor(by access.Caller, action, url string) *call {
+	k := c.call(action, url)
+	k.hops, k.trace = by.Hops, by.TraceParent
+	return k
 }
 
 func (c *Client) call(action, url string) *call {

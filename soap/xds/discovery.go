@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"samdok/access"
 	"samdok/discovery"
 	"samdok/fault"
 	"samdok/hl7/hl7v3"
@@ -146,8 +147,12 @@ func (x *exchange) location() error {
 // Discover sends ITI-55 in the name of the community home ("urn:oid:...") and returns
 // how long the answer may be kept. Its errors are those of other transactions, and
 // *discovery.Error.
-func (c *Client) Discover(ctx context.Context, home string, q discovery.Query) (answer discovery.Answer, keep time.Duration, err error) {
-	call := c.call(actionDiscover, c.o.DiscoverURL)
+func (c *Client) Discover(ctx context.Context, home string, q discovery.Query) (discovery.Answer, time.Duration, error) {
+	return c.discover(ctx, access.Caller{}, home, q)
+}
+
+func (c *Client) discover(ctx context.Context, by access.Caller, home string, q discovery.Query) (answer discovery.Answer, keep time.Duration, err error) {
+	call := c.callFor(by, actionDiscover, c.o.DiscoverURL)
 	own := strings.TrimPrefix(home, "urn:oid:")
 	m := hl7v3.PatientQuery{ID: hl7v3.II{Root: uuidRoot()}, QueryID: hl7v3.II{Root: uuidRoot()}, Sender: hl7v3.II{Root: own}, SenderHome: own, Time: hl7v3Now(), Priority: "I", Query: q}
 	if len(q.IDs) > 0 {
@@ -172,8 +177,12 @@ func (c *Client) Discover(ctx context.Context, home string, q discovery.Query) (
 }
 
 // Locate sends ITI-56.
-func (c *Client) Locate(ctx context.Context, patient metadata.PatientID) (all []discovery.Location, err error) {
-	call := c.call(actionLocation, c.o.DiscoverURL)
+func (c *Client) Locate(ctx context.Context, patient metadata.PatientID) ([]discovery.Location, error) {
+	return c.locate(ctx, access.Caller{}, patient)
+}
+
+func (c *Client) locate(ctx context.Context, by access.Caller, patient metadata.PatientID) (all []discovery.Location, err error) {
+	call := c.callFor(by, actionLocation, c.o.LocateURL)
 	env := soap.AppendClose(hl7v3.AppendLocationQuery(soap.AppendOpen(make([]byte, 0, 2<<10), call.header), patient))
 	err = call.do(ctx, plain(env), func(sc *xmlscan.Scanner, _ *message) (err error) {
 		if all, err = hl7v3.DecodeLocationAnswer(sc, patient); err != nil {

@@ -222,6 +222,9 @@ func (x *exchange) transaction() func(*exchange) error {
 		case x.d.actions[1]:
 			return (*exchange).retrieve
 		}
+		if x.d.discover != nil {
+			return x.discoveryTransaction()
+		}
 	case x.d.identity:
 		if feedKind(a) != 0 {
 			return (*exchange).feed

@@ -3,6 +3,7 @@ package xds
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"samdok/fault"
 	"samdok/sharing"
@@ -10,15 +11,20 @@ import (
 
 // InitiatingTransactions is what InitiatingHandler answers, RespondingTransactions
 // what RespondingHandler does.
-func InitiatingTransactions() []string { return []string{"ITI-18", "ITI-43"} }
+func InitiatingTransactions() []string { return []string{"ITI-18", "ITI-43", "ITI-55", "ITI-56"} }
 
 // RespondingTransactions is what RespondingHandler answers.
 func RespondingTransactions() []string { return []string{"ITI-38", "ITI-39"} }
 
 // InitiatingHandler is an initiating gateway for the consumers of this community: it
-// answers ITI-18 as a registry and ITI-43 as a repository would (ITI TF-1 18.3.3).
-func InitiatingHandler(r sharing.Reader, o DoorOptions) Door {
-	return gatewayDoor(r, o, "Initiating Gateway's (ITI-18, ITI-43)", actionQuery, actionRetrieve)
+// answers ITI-18 as a registry and ITI-43 as a repository would (ITI TF-1 18.3.3), and
+// asks the communities who a patient is and where there is something in the name of the
+// community home. Answers about patients are not to be kept: each community said how long
+// for the gateway only.
+func InitiatingHandler(r sharing.Reader, patients sharing.Discoverer, home string, o DoorOptions) Door {
+	d := gatewayDoor(r, o, "Initiating Gateway's ("+strings.Join(InitiatingTransactions(), ", ")+")", actionQuery, actionRetrieve)
+	d.discover, d.discovery = patients, DiscoveryOptions{Home: home}
+	return d
 }
 
 // RespondingHandler is a responding gateway: it answers ITI-38 and ITI-39 of other
