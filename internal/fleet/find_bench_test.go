@@ -22,6 +22,7 @@ import (
 // adds: HTTP, SOAP, access, the search's promises and its record in S3.
 func BenchmarkFind(b *testing.B) {
 	f := newFleet(b, false)
+	f.nodes[1].Load().Stop()
 	f.start(1, "--elasticsearch-url", f.index.URL, "--s3-endpoint", f.bucket.Endpoint) // nothing in between
 	const patients, entries = 32, 10
 	g := metadatatest.New(1)
