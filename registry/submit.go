@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -84,7 +85,10 @@ func unwritten(err error) error {
 	var f *fault.Error
 	if errors.As(err, &f) && f.Kind == fault.Unavailable {
 		definite := *f
-		definite.Err = errors.Join(f.Err, ErrUnwritten)
+		definite.Err = ErrUnwritten
+		if f.Err != nil {
+			definite.Err = fmt.Errorf("%w: %w", ErrUnwritten, f.Err)
+		}
 		return &definite
 	}
 	return err
