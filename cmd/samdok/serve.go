@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"samdok/internal/app"
 	"samdok/internal/config"
+	"samdok/internal/heap"
 	"samdok/internal/telemetry"
 )
 
@@ -51,6 +53,7 @@ func (c *cli) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 	if err != nil {
 		return exit(exitUsage, err)
 	}
+	heap.Tune(c.getenv, os.DirFS("/"))
 	a, err := app.Open(ctx, app.Options{Config: conf, Log: log, Clock: c.clock, Version: version()})
 	if err != nil {
 		return err
