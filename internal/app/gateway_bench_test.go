@@ -195,8 +195,26 @@ func (r *fanning) find() (int, error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	return bytes.Count(answer, []byte("<ExtrinsicObject")), err
+	return countIn(resp.Body, []byte("<ExtrinsicObject"))
+}
+
+// countIn counts a text in what it reads, a piece at a time.
+func countIn(r io.Reader, text []byte) (count int, err error) {
+	piece := make([]byte, 0, 64<<10)
+	for {
+		n, err := r.Read(piece[len(piece):cap(piece)])
+		piece = piece[:len(piece)+n]
+		count += bytes.Count(piece, text)
+		if err == io.EOF {
+			return count, nil
+		}
+		if err != nil {
+			return count, err
+		}
+		// what may be the beginning of the text is read again with what follows
+		rest := piece[len(piece)-min(len(piece), len(text)-1):]
+		piece = append(piece[:0], rest...)
+	}
 }
 
 // BenchmarkGatewayFanOut asks 20 communities, 20 times a second; an iteration is one

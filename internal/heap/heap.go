@@ -11,9 +11,9 @@ import (
 
 const (
 	// percent is how much may be allocated before a collection, of what was in use after
-	// the last one. Go's own 100 collects twice as often, on two processors with pieces
-	// of work in between that requests wait for.
-	percent = 200
+	// the last one. With Go's own 100 a gateway collects three times as often, and the
+	// requests at those times wait.
+	percent = 300
 	// share of the memory there is from which on the collector works as often as it
 	// must to stay below it. The rest is for SQLite, the kernel and others.
 	share = 0.75
