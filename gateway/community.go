@@ -32,6 +32,7 @@ type Retrieved struct {
 	Documents []Document
 	Problems  []fault.Problem
 	close     func() error
+	lost      error // why documents did not come that had begun to
 }
 
 // OnClose sets what Close does.
@@ -89,7 +90,7 @@ type Limits struct {
 	// Deadline is for a whole answer to a query, and for the beginning of an answer
 	// with documents. Default 10 s.
 	Deadline time.Duration
-	// Stall is how long no byte of a document may come. Default 30 s.
+	// Stall is how long may be waited for 64 KiB of a document, or for its end. Default 30 s.
 	Stall time.Duration
 	// Concurrent is how many requests it gets at a time; others wait within their
 	// deadline. Default 32.

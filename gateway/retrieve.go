@@ -59,7 +59,7 @@ func (g *Gateway) openAll(ctx context.Context, c access.Caller, groups []group, 
 			mine = i
 			continue
 		}
-		wait.Go(func() { opened[i] = g.open(ctx, c, &groups[i]) })
+		wait.Go(func() { opened[i] = g.open(ctx, c, &groups[i], len(groups) > 1) })
 	}
 	if mine >= 0 {
 		opened[mine] = openOwn(ctx, c, &groups[mine])
@@ -104,22 +104,24 @@ func (g *Gateway) group(requests []metadata.DocumentRequest, own *Leg) (groups [
 	return groups, problems
 }
 
-// open asks one community. It never returns nil.
-func (g *Gateway) open(ctx context.Context, c access.Caller, a *group) *Retrieved {
+// open asks one community, beside others or alone. It never returns nil.
+func (g *Gateway) open(ctx context.Context, c access.Caller, a *group, beside bool) *Retrieved {
 	m, start := a.member, g.o.Clock()
-	r, err := g.openRemote(ctx, c, m, a.requests)
+	r, err := g.openRemote(ctx, c, m, a.requests, beside)
 	now := g.o.Clock()
 	count := 0
+	outcome := err
 	if err == nil {
-		count = len(r.Documents)
+		count, outcome = len(r.Documents), r.lost
 	}
-	m.stats.done(now, now.Sub(start), count, false, err)
+	m.stats.done(now, now.Sub(start), count, false, outcome)
 	if g.o.Observe != nil {
-		g.o.Observe(m.Home, false, count, now.Sub(start), err)
+		g.o.Observe(m.Home, false, count, now.Sub(start), outcome)
 	}
 	if err != nil {
 		return a.failed(err, m.problem(err))
 	}
+	r.Problems = a.placed(r.Problems)
 	return r
 }
 
@@ -136,7 +138,10 @@ func openOwn(ctx context.Context, c access.Caller, a *group) *Retrieved {
 func (a *group) failed(err error, reason fault.Problem) *Retrieved {
 	var f *fault.Error
 	if errors.As(err, &f) && len(f.Problems) > 0 {
-		return &Retrieved{Problems: f.Problems}
+		if a.member == nil {
+			return &Retrieved{Problems: f.Problems}
+		}
+		return &Retrieved{Problems: a.placed(f.Problems)}
 	}
 	r := &Retrieved{}
 	for i := range a.requests {
@@ -149,7 +154,7 @@ func (a *group) failed(err error, reason fault.Problem) *Retrieved {
 
 // openRemote keeps the community's place until the answer is closed. The deadline
 // ends with the beginning of the answer; from then on bytes must keep coming.
-func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member, requests []metadata.DocumentRequest) (*Retrieved, error) {
+func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member, requests []metadata.DocumentRequest, beside bool) (*Retrieved, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	late := time.AfterFunc(m.limits.Deadline, func() { cancel(errSlow) })
 	leave, err := m.enter(ctx, m.breaker)
@@ -165,9 +170,11 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 				err = fmt.Errorf("%w: panic with a %T", errBroken, v)
 			}
 		}()
-		r, err = m.Community.Retrieve(ctx, c, requests)
+		if r, err = m.Community.Retrieve(ctx, c, requests); err == nil && beside {
+			r.ahead(m, func(err error) error { return explain(parent, ctx, err) })
+		}
 	}()
-	if !late.Stop() && err == nil {
+	if !late.Stop() && err == nil && r.lost == nil {
 		err = errors.Join(errSlow, r.Close())
 	}
 	if err != nil {
@@ -177,16 +184,19 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 		return nil, err
 	}
 	var once sync.Once
-	var broken error
+	broken := r.lost
 	end := func() error {
 		err := r.Close()
 		once.Do(func() {
 			cancel(nil)
 			leave(broken)
+			if broken != r.lost {
+				m.stats.brokeOff(g.o.Clock(), broken)
+			}
 		})
 		return err
 	}
-	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents))}
+	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents)), lost: r.lost}
 	watched.OnClose(end)
 	for i, d := range r.Documents {
 		d.Body = &flow{r: d.Body, m: m, cancel: cancel, parent: parent, broken: &broken}
@@ -195,20 +205,30 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 	return watched, nil
 }
 
-// flow is a body that must keep coming while it is read.
+// flow is a body that must keep coming while it is read: flowBytes, or its end, before
+// the time that was waited for them is more than the member's Stall.
 type flow struct {
 	r      io.Reader
 	m      *member
 	cancel context.CancelCauseFunc
 	parent context.Context
 	broken *error
+	waited time.Duration // since the last flowBytes
+	came   int
 }
 
+const flowBytes = 64 << 10
+
 func (f *flow) Read(b []byte) (int, error) {
-	stalled := time.AfterFunc(f.m.limits.Stall, func() { f.cancel(errStall) })
+	start := time.Now()
+	stalled := time.AfterFunc(f.m.limits.Stall-f.waited, func() { f.cancel(errStall) })
 	n, err := f.r.Read(b)
 	if !stalled.Stop() && err != nil && err != io.EOF {
 		err = fmt.Errorf("%w: %w", errStall, err)
+	}
+	f.waited += time.Since(start)
+	if f.came += n; f.came >= flowBytes {
+		f.waited, f.came = 0, 0
 	}
 	if err != nil && err != io.EOF && f.parent.Err() == nil {
 		*f.broken = err

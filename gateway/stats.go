@@ -19,6 +19,7 @@ type Status struct {
 	Slow     int64  `json:"slow"`    // past the deadline
 	Failed   int64  `json:"failed"`  // unreachable, or wrong
 	Refused  int64  `json:"refused"` // not sent: breaker or too many at a time
+	Broken   int64  `json:"broken"`  // answers with documents that broke off, or came too slowly; among Answered
 	Objects  int64  `json:"objects"`
 	Skipped  int64  `json:"skipped"`  // not asked: the locator was sure that it holds nothing
 	Needless int64  `json:"needless"` // the locator named it, and it had nothing
@@ -136,4 +137,12 @@ func (s *stats) located(now time.Time, err error) {
 	if unanswered(err) != nil && !abandoned(err) {
 		s.s.LastFailure, s.s.Reason = now, err.Error()
 	}
+}
+
+// brokeOff counts an answer that had begun to go on to whoever asked.
+func (s *stats) brokeOff(now time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Broken++
+	s.s.LastFailure, s.s.Reason = now, err.Error()
 }

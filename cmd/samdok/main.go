@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	_ "time/tzdata" // times are shown in Europe/Oslo, also where no zone files are
+
+	"samdok/internal/telemetry"
 )
 
 func main() { os.Exit(run()) }
@@ -18,6 +22,8 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	log.SetFlags(0)
+	log.SetOutput(telemetry.Libraries(slog.New(slog.NewTextHandler(os.Stderr, nil))))
 	c := &cli{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		environment: os.Environ(), clock: time.Now,

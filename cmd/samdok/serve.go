@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	stdlog "log"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,7 @@ func (c *cli) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 		return exit(exitUsage, err)
 	}
 	heap.Tune(c.getenv, os.DirFS("/"))
+	stdlog.SetOutput(telemetry.Libraries(log))
 	a, err := app.Open(ctx, app.Options{Config: conf, Log: log, Clock: c.clock, Version: version()})
 	if err != nil {
 		return err

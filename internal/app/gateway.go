@@ -272,7 +272,9 @@ func clientFor(c *directory.Community, dir string) (*http.Client, error) {
 			MaxIdleConnsPerHost: 64,
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true,
-			ForceAttemptHTTP2:   true,
+			// A community cannot fill memory by headers.
+			MaxResponseHeaderBytes: 64 << 10,
+			ForceAttemptHTTP2:      true,
 		},
 		// An address that moved must be put into the file by a person.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -169,7 +169,7 @@ func clientVariable(name string) bool {
 	case "SAMDOK_BIN", "SAMDOK_LONG": // of the tests, whose servers inherit them
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "SAMDOK_TEST_")
 }
 
 func (l *loader) flags(flags map[string]string) {

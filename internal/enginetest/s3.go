@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,8 +17,15 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
+// Servers that may hold a test's bucket.
+const (
+	Versitygw = "versitygw" // never syncs, ignores what is asked of encryption
+	MinIO     = "minio"     // syncs, encrypts at rest
+)
+
 // Bucket is one that a test may fill.
 type Bucket struct {
+	Server               string // Versitygw or MinIO
 	Endpoint             string // http://127.0.0.1:PORT
 	Region               string
 	AccessKey, SecretKey string
@@ -44,10 +52,19 @@ func bucket(t testing.TB, o minio.MakeBucketOptions) Bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := Bucket{Endpoint: endpoint, Region: "us-east-1",
-		AccessKey: cmp.Or(os.Getenv("SAMDOK_TEST_S3_ACCESS_KEY"), "samdok"),
-		SecretKey: cmp.Or(os.Getenv("SAMDOK_TEST_S3_SECRET_KEY"), "samdok-secret"),
-		Name:      "t" + strings.ToLower(rand.Text()[:16])}
+	b, client := makeBucket(t, server(), endpoint, o)
+	t.Cleanup(func() {
+		if err := b.remove(client, o.ObjectLocking); err != nil {
+			t.Errorf("enginetest: the test's bucket is left: %v", err)
+		}
+	})
+	return b
+}
+
+func makeBucket(t testing.TB, server, endpoint string, o minio.MakeBucketOptions) (Bucket, *minio.Client) {
+	t.Helper()
+	b := bucketAt(endpoint)
+	b.Server, b.Name = server, "t"+strings.ToLower(rand.Text()[:16])
 	client, err := b.client()
 	if err != nil {
 		t.Fatal(err)
@@ -56,12 +73,13 @@ func bucket(t testing.TB, o minio.MakeBucketOptions) Bucket {
 	if err := client.MakeBucket(t.Context(), b.Name, o); err != nil {
 		t.Fatalf("enginetest: %s: %v", endpoint, err)
 	}
-	t.Cleanup(func() {
-		if err := b.remove(client, o.ObjectLocking); err != nil {
-			t.Errorf("enginetest: the test's bucket is left: %v", err)
-		}
-	})
-	return b
+	return b, client
+}
+
+func bucketAt(endpoint string) Bucket {
+	return Bucket{Endpoint: endpoint, Region: "us-east-1",
+		AccessKey: cmp.Or(os.Getenv("SAMDOK_TEST_S3_ACCESS_KEY"), "samdok"),
+		SecretKey: cmp.Or(os.Getenv("SAMDOK_TEST_S3_SECRET_KEY"), "samdok-secret")}
 }
 
 func (b Bucket) client() (*minio.Client, error) {
@@ -94,18 +112,33 @@ func (b Bucket) remove(c *minio.Client, locked bool) error {
 	return c.RemoveBucket(ctx, b.Name)
 }
 
+// server is the kind of S3 server that tests use.
+func server() string { return cmp.Or(os.Getenv("SAMDOK_TEST_S3"), Versitygw) }
+
 var sharedS3 = sync.OnceValues(func() (string, error) {
 	if endpoint := os.Getenv("SAMDOK_TEST_S3_ENDPOINT"); endpoint != "" {
 		return strings.TrimSuffix(endpoint, "/"), nil
 	}
-	return versitygw.share()
+	e, err := s3Engine()
+	if err != nil {
+		return "", err
+	}
+	return e.share()
 })
 
-var versitygw = engine{name: "versitygw", ready: func(url string) error {
-	client, err := Bucket{Endpoint: url, Region: "us-east-1", AccessKey: "samdok", SecretKey: "samdok-secret"}.client()
-	if err != nil {
-		return err
+// s3Engine is how the S3 server of tests is started. It is one for the process: its
+// users keep the shared server running.
+var s3Engine = sync.OnceValues(func() (*engine, error) {
+	name := server()
+	if name != Versitygw && name != MinIO {
+		return nil, fmt.Errorf("enginetest: SAMDOK_TEST_S3 is %q; it may be %s or %s", name, Versitygw, MinIO)
 	}
-	_, err = client.ListBuckets(context.Background())
-	return err
-}}
+	return &engine{name: name, ready: func(url string) error {
+		client, err := bucketAt(url).client()
+		if err != nil {
+			return err
+		}
+		_, err = client.ListBuckets(context.Background())
+		return err
+	}}, nil
+})

@@ -11,6 +11,7 @@ import (
 	"samdok/audit/ledger"
 	"samdok/internal/app"
 	"samdok/internal/config"
+	"samdok/internal/enginetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -78,6 +79,35 @@ func (f *fleet) recorded() {
 	if len(r.Findings) > 0 || records < f.acknowledged.Load() {
 		f.t.Errorf("%d records of %d acknowledged submissions in %d ledgers: %+v", records, f.acknowledged.Load(), len(r.Nodes), r.Findings)
 	}
+}
+
+// TestKillEngines kills the engines themselves, in turn, at random moments under load,
+// and starts them again on what they have stored. SAMDOK_LONG: 12 times instead of 2.
+func TestKillEngines(t *testing.T) {
+	elastic, index := enginetest.OwnElasticsearch(t)
+	store, bucket := enginetest.OwnS3(t)
+	f := fleetOn(t, bucket, index, false)
+	rounds := 2
+	if long() {
+		rounds = 12
+	}
+	stop := f.load(6)
+	for round := range rounds {
+		f.settled(5)
+		time.Sleep(mathrand.N(300 * time.Millisecond))
+		engine, name := elastic, "Elasticsearch"
+		if round%2 == 1 {
+			engine, name = store, bucket.Server
+		}
+		engine.Kill()
+		begun := time.Now()
+		engine.Start()
+		up := time.Since(begun)
+		f.settled(5)
+		t.Logf("%s was killed, and was back after %s; nodes went on after %s", name, up.Round(10*time.Millisecond), (time.Since(begun) - up).Round(10*time.Millisecond))
+	}
+	stop()
+	f.whole()
 }
 
 // TestKill kills nodes at random moments under load. SAMDOK_LONG: 50 rounds instead

@@ -70,7 +70,11 @@ type document struct {
 }
 
 func newFleet(t *testing.T, secure bool) *fleet {
-	f := &fleet{t: t, bucket: enginetest.S3(t), index: enginetest.Elasticsearch(t)}
+	return fleetOn(t, enginetest.S3(t), enginetest.Elasticsearch(t), secure)
+}
+
+func fleetOn(t *testing.T, bucket enginetest.Bucket, index enginetest.Index, secure bool) *fleet {
+	f := &fleet{t: t, bucket: bucket, index: index}
 	f.s3, f.elastic = meddle(t, f.bucket.Endpoint, secure), meddle(t, f.index.URL, secure)
 	key := make([]byte, 32)
 	_, err := rand.Read(key)

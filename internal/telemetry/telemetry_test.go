@@ -1,8 +1,10 @@
 package telemetry
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -91,5 +93,24 @@ func BenchmarkTransaction(b *testing.B) {
 	for b.Loop() {
 		t.Done(Success, time.Millisecond)
 		m.HTTP("/services/registry", 200, time.Millisecond)
+	}
+}
+
+// What a library quotes of a message never reaches the log.
+func TestLibrariesQuoteNothing(t *testing.T) {
+	for in, want := range map[string]string{
+		`Unsolicited response received on idle HTTP channel starting with "<Value>PID-5|Nordmann^Kari</Value>"; err=<nil>` + "\n": "starting with (what it quotes is left out)",
+		"http2: server connection error from 10.0.0.1 about 13816900216\n":                                                        "about ***********",
+		strings.Repeat("x", 5000): strings.Repeat("x", 200) + "\n",
+	} {
+		var b bytes.Buffer
+		l, err := NewLog(&b, "info", "text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.New(Libraries(l), "", 0).Print(in)
+		if got := b.String(); !strings.Contains(got, want) || strings.Contains(got, "Nordmann") || strings.Contains(got, "13816900216") {
+			t.Errorf("%.40s: %s", in, got)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"samdok/access"
@@ -155,18 +156,22 @@ func (k *Community) Retrieve(ctx context.Context, c access.Caller, requests []me
 		r.close()
 		return nil, refusedBy("xds.Community.Retrieve", answer.Problems)
 	}
-	return k.stream(r, docs, answer.Problems, requests), nil
+	out := k.stream(r, docs, answer.Problems, requests)
+	if err := out.begin(); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return out.Retrieved, nil
 }
 
 // stream makes documents of what comes behind the envelope. Only what was asked for
 // is taken.
-func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.Problem, requests []metadata.DocumentRequest) *gateway.Retrieved {
+func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.Problem, requests []metadata.DocumentRequest) streamed {
 	list := make([]document, len(docs))
 	for i := range docs {
 		list[i] = docs[i].doc
 	}
-	b := &bodies{reply: r, stream: newStream(&r.msg, list), waiting: map[int]*spool.Spool{}, count: len(docs)}
-	out := &gateway.Retrieved{Problems: problems}
+	b := &bodies{reply: r, stream: newStream(&r.msg, list), waiting: map[int]*spool.Spool{}, count: len(docs), room: k.c.o.Limits.RootBytes}
+	out := streamed{&gateway.Retrieved{Problems: problems}}
 	wanted := make(map[metadata.DocumentRequest]int, len(requests))
 	for _, q := range requests {
 		wanted[q]++
@@ -176,6 +181,9 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 		if k.o.Plain {
 			d.Request.Home = k.o.Home
 		}
+		if d.Request.Home == "" { // nobody else was asked in this message
+			d.Request.Home = requests[0].Home
+		}
 		if wanted[d.Request] == 0 {
 			out.Problems = append(out.Problems, fault.Problem{Code: fault.RepositoryError, Location: d.Request.UniqueID,
 				Context: "The community answered a document that was not asked for. It is left out."})
@@ -184,8 +192,44 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 		wanted[d.Request]--
 		out.Documents = append(out.Documents, gateway.Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: -1, Body: &attached{b: b, i: i}})
 	}
+	out.Problems = append(out.Problems, silent(requests, wanted, problems)...)
 	out.OnClose(b.close)
 	return out
+}
+
+// streamed are documents on their way.
+type streamed struct{ *gateway.Retrieved }
+
+// begin waits for the beginning of the first document, so that an answer without it is no
+// answer, and not a connection that breaks in front of a person.
+func (s streamed) begin() (err error) {
+	if len(s.Documents) == 0 {
+		return nil
+	}
+	first := s.Documents[0].Body.(*attached)
+	if first.open, err = first.b.seek(first.i); err != nil {
+		return err
+	}
+	return nil
+}
+
+// silent tells of documents of which an answer says nothing: whoever asked must not take
+// them for not existing. A problem that is of no document explains all.
+func silent(requests []metadata.DocumentRequest, wanted map[metadata.DocumentRequest]int, problems []fault.Problem) (all []fault.Problem) {
+	for _, q := range requests {
+		told := wanted[q] == 0
+		for i := range problems {
+			at := problems[i].Location
+			told = told || at == "" || at == q.Home || strings.Contains(at, q.UniqueID)
+		}
+		if told {
+			continue
+		}
+		wanted[q]--
+		all = append(all, fault.Problem{Code: fault.RepositoryError, Location: q.UniqueID,
+			Context: "The community answered neither this document nor why it does not come."})
+	}
+	return all
 }
 
 // bodies reads the attachments of an answer, in whatever order they come.
@@ -194,6 +238,7 @@ type bodies struct {
 	stream  *stream
 	waiting map[int]*spool.Spool // that came before they were wanted
 	count   int
+	room    int64 // octets that may wait
 	done    bool
 	err     error
 }
@@ -252,9 +297,12 @@ func (b *bodies) seek(i int) (io.Reader, error) {
 
 // keep lets a document wait that came out of order.
 func (b *bodies) keep(i int, r io.Reader) error {
-	sp := spool.New(b.msg.tmp)
+	options := b.msg.tmp
+	options.Max, options.MaxName = max(b.room, 1), "quota of the community"
+	sp := spool.New(options)
 	b.waiting[i] = sp
-	_, err := io.Copy(sp, r)
+	n, err := io.Copy(sp, r)
+	b.room -= n
 	return err
 }
 

@@ -3,6 +3,7 @@ package elastic
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type client struct {
 	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 	timeout  time.Duration
 	attempts int
+	hosts    int // of the cluster that are known
 }
 
 const (
@@ -52,6 +54,7 @@ func newClient(o *Options) (*client, error) {
 	if len(nodes) == 0 {
 		return nil, errors.New("elastic: no address of an Elasticsearch node is given")
 	}
+	c.hosts = len(nodes)
 	transport := o.Transport
 	if transport == nil {
 		c.pool = &http.Transport{
@@ -116,8 +119,13 @@ func (e *statusError) passing() bool {
 	return false
 }
 
-// errLost: no answer came.
-var errLost = errors.New("no answer of Elasticsearch")
+var (
+	// errLost: no answer came.
+	errLost = errors.New("no answer of Elasticsearch")
+	// errUntrusted: a node has a certificate that is refused. Asking it again changes
+	// nothing, but another node may have one that is right.
+	errUntrusted = errors.New("the certificate of Elasticsearch is refused")
+)
 
 // do sends a request until it is answered, at most c.attempts times, and
 // returns the answer's body. check may find in it that the cluster was not able to
@@ -131,7 +139,8 @@ func (c *client) do(ctx context.Context, request func() esapi.Request, check ...
 		for i := 0; i < len(check) && err == nil; i++ {
 			err = check[i](body)
 		}
-		if err == nil || attempt >= c.attempts || ctx.Err() != nil || !repeatable(err) {
+		again := repeatable(err) && attempt < c.attempts || errors.Is(err, errUntrusted) && attempt < c.hosts
+		if err == nil || ctx.Err() != nil || !again {
 			return body, err
 		}
 		wait := time.NewTimer(pause/2 + rand.N(pause/2))
@@ -176,6 +185,10 @@ func (c *client) once(ctx context.Context, request esapi.Request) ([]byte, error
 
 func (c *client) send(ctx context.Context, request esapi.Request) ([]byte, error) {
 	res, err := request.Do(ctx, c.nodes)
+	var refused *tls.CertificateVerificationError
+	if errors.As(err, &refused) || errors.Is(err, http.ErrSchemeMismatch) {
+		return nil, fmt.Errorf("%w: %w", errUntrusted, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLost, err)
 	}

@@ -15,7 +15,7 @@ var (
 	// form that was written.
 	ErrTampered = errors.New("elastic: a document of the index was damaged or altered")
 	// ErrNewer: the indexes were made by a newer samdok.
-	ErrNewer = errors.New("elastic: the indexes were made by a newer samdok")
+	ErrNewer = errors.New("elastic: the indexes were made by a newer samdok; use a newer samdok here too")
 	// ErrAhead: a batch that does not follow what is projected.
 	ErrAhead = errors.New("elastic: the batch does not follow the watermark")
 )
@@ -40,10 +40,19 @@ func wrap(op string, err error) error {
 			return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index (Elasticsearch) is missing; the operator must run `samdok reindex`.")
 		}
 	}
+	if errors.Is(err, errUntrusted) {
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index (Elasticsearch) has a certificate that this server does not trust; the operator must correct it, or give its authority (elasticsearch.ca).")
+	}
 	if errors.Is(err, errLost) {
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryNotAvailable, "The registry's index (Elasticsearch) cannot be reached. Try again later.")
 	}
-	if errors.Is(err, ErrTampered) || errors.Is(err, ErrNewer) {
+	if errors.Is(err, ErrNewer) {
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index was made by a newer samdok than this node; the operator must upgrade the node.")
+	}
+	if errors.Is(err, errView) {
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryBusy, "The registry's index (Elasticsearch) has lost its place in a long walk. Begin again.")
+	}
+	if errors.Is(err, ErrTampered) {
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index cannot be read; the operator must run `samdok reindex`.")
 	}
 	return fault.Wrap(err, fault.Internal, op, fault.RegistryError, "The registry could not read or write its index.")

@@ -2,10 +2,14 @@ package elastic
 
 import (
 	"context"
+	"time"
 
 	"samdok/access"
 	"samdok/storage"
 )
+
+// KeepViews sets how long the cluster keeps a walk's view.
+func (x *Index) KeepViews(d time.Duration) { x.viewLife = d }
 
 // Prefix of the names of its indexes.
 func (x *Index) Prefix() string { return x.options.Prefix }

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -189,6 +192,32 @@ func TestBreakerAndDeadline(t *testing.T) {
 	defer cancel()
 	if _, err := x.Watermark(ctx, region); fault.KindOf(err) != fault.Canceled || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
+	}
+}
+
+// A certificate that nobody vouches for is told of at once; each node of the cluster
+// is asked once.
+func TestRefusedCertificate(t *testing.T) {
+	var dialed atomic.Int32
+	var urls []string
+	for range 2 {
+		s := httptest.NewUnstartedServer(http.NotFoundHandler())
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				dialed.Add(1)
+			}
+		}
+		s.StartTLS()
+		defer s.Close()
+		urls = append(urls, s.URL)
+	}
+	_, err := elastic.Open(t.Context(), elastic.Options{URLs: urls})
+	if fault.KindOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "certificate") || !strings.Contains(fault.ProblemsOf(err)[0].Context, "elasticsearch.ca") {
+		t.Error(err)
+	}
+	if n := dialed.Load(); n != 2 {
+		t.Errorf("%d connections", n)
 	}
 }
 

@@ -46,6 +46,8 @@ type Index struct {
 	client  *client
 	hash    hasher
 	gets    together[[]*wanted, []document]
+
+	viewLife time.Duration // viewLife, less in tests
 }
 
 // Open connects and makes what is missing of the state and the first generation.
@@ -59,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{options: o, client: c, hash: hasher{o.Secret}}
+	x := &Index{options: o, client: c, hash: hasher{o.Secret}, viewLife: viewLife}
 	x.gets.call, x.gets.atOnce, x.gets.most = x.read, readsAtOnce, readsMost
 	if err := x.prepare(ctx); err != nil {
 		x.Close()

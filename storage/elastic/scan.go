@@ -1,14 +1,12 @@
 package elastic
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"iter"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -173,41 +171,31 @@ func (x *Index) Streams(ctx context.Context, t access.Tenant, kind storage.Strea
 	}
 }
 
-// pointLife is how long the cluster keeps a walk's view between two pages.
-const pointLife = "5m"
-
 func (x *Index) walk(ctx context.Context, t access.Tenant, at Watermark, kind storage.StreamKind, yield func(storage.Stream, error) bool) (err error) {
 	index := []string{x.name(at.Generation, streamsIndex)}
 	if _, err := x.client.do(ctx, func() esapi.Request { return esapi.IndicesRefreshRequest{Index: index} }); err != nil {
 		return err
 	}
-	var view struct {
-		ID string `json:"id"`
-	}
-	if err := x.call(ctx, func() esapi.Request { return esapi.OpenPointInTimeRequest{Index: index, KeepAlive: pointLife} }, &view); err != nil {
+	point, err := x.openView(ctx, index)
+	if err != nil {
 		return err
 	}
 	defer func() {
-		_, closed := x.client.do(context.WithoutCancel(ctx), func() esapi.Request {
-			return esapi.ClosePointInTimeRequest{Body: strings.NewReader(`{"id":"` + view.ID + `"}`)}
-		})
-		if err == nil && !missing(closed) {
+		if closed := point.close(ctx); err == nil {
 			err = closed
 		}
 	}()
+	stop := point.keep(ctx)
+	defer stop()
 	query := all(object{"term": object{"tenant": x.hash.tenant(t).id()}}, object{"term": object{"kind": kindTerm(kind)}})
 	open := opener{keys: x.options.Keys}
 	for after := []any(nil); ; {
 		body := object{
 			"size": most, "track_total_hits": false, "query": query, "_source": []string{"name", "head.marks"},
-			"pit": object{"id": view.ID, "keep_alive": pointLife}, "sort": []object{{"_shard_doc": "asc"}},
+			"pit": point.body(), "sort": []object{{"_shard_doc": "asc"}},
 		}
 		if after != nil {
 			body["search_after"] = after
-		}
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
 		}
 		var answer struct {
 			Hits struct {
@@ -218,11 +206,12 @@ func (x *Index) walk(ctx context.Context, t access.Tenant, at Watermark, kind st
 				} `json:"hits"`
 			} `json:"hits"`
 		}
-		no := false
-		if err := x.call(ctx, func() esapi.Request {
-			return esapi.SearchRequest{Body: bytes.NewReader(text), AllowPartialSearchResults: &no}
-		}, &answer); err != nil {
+		text, err := x.lookAt(ctx, body)
+		if err != nil {
 			return err
+		}
+		if json.Unmarshal(text, &answer) != nil {
+			return odd("an answer")
 		}
 		for i := range answer.Hits.Hits {
 			doc := &answer.Hits.Hits[i]

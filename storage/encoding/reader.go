@@ -10,6 +10,9 @@ import (
 	"samdok/storage"
 )
 
+// ErrNewer: a record that a newer samdok wrote.
+var ErrNewer = errors.New("encoding: a record of a newer version")
+
 // ErrCorrupt: the bytes are not a record, or not a whole one.
 var ErrCorrupt = errors.New("encoding: corrupt record")
 
@@ -49,14 +52,14 @@ type span struct {
 }
 
 // Reset starts on a record. It reads the string table and notes where objects
-// lie. An error wraps ErrCorrupt, except for a record of a newer version.
+// lie. An error wraps ErrCorrupt, or ErrNewer for a record of a newer version.
 func (r *Reader) Reset(data string) error {
 	r.data, r.strings, r.events, r.objects, r.claims = data, r.strings[:0], r.events[:0], r.objects[:0], 0
 	if data == "" {
 		return ErrCorrupt
 	}
 	if data[0] < Version || data[0] > VersionBody {
-		return fmt.Errorf("encoding: a record of format version %d cannot be read, this program knows only versions up to %d", data[0], VersionBody)
+		return fmt.Errorf("%w (format %d, this program knows only formats up to %d); use a newer samdok", ErrNewer, data[0], VersionBody)
 	}
 	r.version = data[0]
 	c := cursor{data: data, at: 1, end: len(data)}

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -141,7 +142,7 @@ func classify(ctx context.Context, err error) class {
 		return ended
 	case errors.Is(err, errPaused):
 		return refused
-	case errors.Is(err, errUnsealed), errors.Is(err, errNoBucket), errors.Is(err, errTooLong):
+	case errors.Is(err, errUnsealed), errors.Is(err, errNoBucket), errors.Is(err, errTooLong), untrusted(err):
 		return barred
 	}
 	var r minio.ErrorResponse
@@ -157,6 +158,12 @@ func classify(ctx context.Context, err error) class {
 		return refused
 	}
 	return unknown // cut off, or too late
+}
+
+// untrusted tells of a certificate that is refused: calling again changes nothing.
+func untrusted(err error) bool {
+	var refused *tls.CertificateVerificationError
+	return errors.As(err, &refused) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
 func classifyAnswer(r minio.ErrorResponse) class {

@@ -209,7 +209,12 @@ func TestDeleteCutOff(t *testing.T) {
 // Parts of an intake that nobody ended are forgotten after a day.
 func TestForgottenParts(t *testing.T) {
 	now := time.Now()
-	s, ctx := open(t, func(o *Options) { o.Clock = func() time.Time { return now } }), context.Background()
+	b, ctx := enginetest.S3(t), context.Background()
+	o := optionsOf(b, "forgotten")
+	o.Clock = func() time.Time { return now }
+	s, err := Open(ctx, o)
+	must(t, err)
+	defer s.Close()
 	d := s.Documents(nil)
 	w, err := d.Create(ctx, storage.Owner{})
 	must(t, err)
@@ -226,7 +231,13 @@ func TestForgottenParts(t *testing.T) {
 		t.Fatal("a young upload was forgotten, or there was none")
 	}
 	now = now.Add(longestIntake + time.Hour)
-	if uploads() != 0 {
+	if n := uploads(); b.Server == enginetest.MinIO {
+		if n != 1 { // it lists uploads by whole names only, and forgets them itself after a day
+			t.Fatal("MinIO lists uploads by prefix now: let it forget them as the others do")
+		}
+		must(t, w.Cancel())
+		return
+	} else if n != 0 {
 		t.Fatal("an old upload is left")
 	}
 	if _, err := w.Commit(ctx); err == nil {
@@ -238,9 +249,14 @@ func TestForgottenParts(t *testing.T) {
 // With object lock nobody can take a document's bytes away, but it is gone for all
 // who ask for it.
 func TestLockedDocuments(t *testing.T) {
+	t.Run("governance", func(t *testing.T) { lockedDocuments(t, true) })
+	t.Run("compliance", func(t *testing.T) { lockedDocuments(t, false) })
+}
+
+func lockedDocuments(t *testing.T, governance bool) {
 	b, ctx := enginetest.LockedS3(t), context.Background()
 	o := optionsOf(b, "locked")
-	o.Retention, o.Governance = time.Hour, true
+	o.Retention, o.Governance = time.Hour, governance
 	s, err := Open(ctx, o)
 	must(t, err)
 	defer s.Close()
@@ -252,7 +268,7 @@ func TestLockedDocuments(t *testing.T) {
 		must(t, err)
 		must(t, storagetest.CheckDocument(ctx, d, key, want))
 		p, _ := parsePlace(key)
-		locked(t, s, p.name())
+		locked(t, s, p.name(), governance)
 		must(t, d.Delete(ctx, key))
 		if _, err := d.Stat(ctx, key); err == nil {
 			t.Fatal("a deleted document is found")
@@ -262,15 +278,27 @@ func TestLockedDocuments(t *testing.T) {
 		}
 	}
 	must(t, s.Journal("t").Append(ctx, 1, []byte("a")))
-	locked(t, s, s.Journal("t").name(1))
+	locked(t, s, s.Journal("t").name(1), governance)
 }
 
-func locked(t *testing.T, s *Store, name string) {
+// locked checks that an object has its retention, and that the store enforces it: with
+// governance those who may lift the lock can delete a version, otherwise nobody can.
+func locked(t *testing.T, s *Store, name string, governance bool) {
 	t.Helper()
 	info, err := s.client.StatObject(context.Background(), s.Bucket, s.Prefix+name, minio.StatObjectOptions{})
 	must(t, err)
 	until, err := time.Parse(time.RFC3339, info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))
-	if mode := info.Metadata.Get("X-Amz-Object-Lock-Mode"); err != nil || mode != "GOVERNANCE" || time.Until(until) < 50*time.Minute {
-		t.Fatalf("%q until %v: %v", mode, until, err)
+	mode := map[bool]string{true: "GOVERNANCE", false: "COMPLIANCE"}[governance]
+	if is := info.Metadata.Get("X-Amz-Object-Lock-Mode"); err != nil || is != mode || time.Until(until) < 50*time.Minute {
+		t.Fatalf("%q until %v: %v", is, until, err)
+	}
+	del := func(lift bool) error {
+		return s.client.RemoveObject(t.Context(), s.Bucket, s.Prefix+name, minio.RemoveObjectOptions{VersionID: info.VersionID, GovernanceBypass: lift})
+	}
+	if info.VersionID == "" || del(false) == nil {
+		t.Errorf("version %q of a locked object was deleted", info.VersionID)
+	}
+	if !governance && del(true) == nil {
+		t.Error("the lock was lifted by somebody whom nobody may let do so")
 	}
 }

@@ -62,6 +62,8 @@ func (s *Store) advice(f *failure) string {
 			return "there is no such bucket; make it, or name another one (SAMDOK_S3_BUCKET)"
 		case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
 			return cause + "; check the access key, the secret key, their rights and the clocks (SAMDOK_S3_ACCESS_KEY, SAMDOK_S3_SECRET_KEY)"
+		case untrusted(f.err):
+			return cause + "; give the authority of its certificate (SAMDOK_S3_CA), or correct the address (SAMDOK_S3_ENDPOINT) or the certificate"
 		}
 		return cause
 	case refused, unknown:

@@ -16,6 +16,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/minio/minio-go/v7/pkg/encrypt"
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 	"github.com/sony/gobreaker/v2"
 )
 
@@ -121,10 +122,18 @@ func (s *Store) configure() error {
 	if s.Bucket == "" || s.AccessKey == "" || s.SecretKey == "" {
 		return errors.New("S3 needs a bucket, an access key and a secret key")
 	}
+	if err := s3utils.CheckValidBucketName(s.Bucket); err != nil {
+		return fmt.Errorf("S3 bucket %q: %w", s.Bucket, err)
+	}
 	if s.sse, err = parseSSE(s.SSE); err != nil {
 		return err
 	}
 	w := &wire{next: s.Transport, server: &s.server}
+	if s.sse != nil {
+		h := http.Header{}
+		s.sse.Marshal(h)
+		w.sse = h.Get(sseHeader)
+	}
 	if w.next == nil {
 		t := newTransport(s.Timeout)
 		t.TLSClientConfig = s.TLS
@@ -220,7 +229,7 @@ func (s *Store) Doubts() []string {
 	if p := s.server.Load(); p != nil && *p != "" {
 		name = *p
 	}
-	if strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") || strings.HasPrefix(name, "SeaweedFS") {
+	if strings.HasPrefix(name, "AmazonS3") || strings.HasPrefix(name, "MinIO") {
 		return nil
 	}
 	return []string{fmt.Sprintf("S3 at %s calls itself %s: it is not known whether what it acknowledges survives a loss of power.", s.Endpoint, name)}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,7 @@ var errUnsealed = errors.New("the store ignores the server-side encryption that 
 type wire struct {
 	next   http.RoundTripper
 	server *atomic.Pointer[string]
+	sse    string // what is asked for; "" is nothing
 }
 
 const sseHeader = "X-Amz-Server-Side-Encryption"
@@ -63,10 +65,22 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 			w.server.Store(&name)
 		}
 	}
-	if want := r.Header.Get(sseHeader); want != "" && resp.StatusCode/100 == 2 && resp.Header.Get(sseHeader) != want {
+	if w.sealed(r) && resp.StatusCode/100 == 2 && resp.Header.Get(sseHeader) != w.sse {
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)) // the connection can be used again
 		resp.Body.Close()
 		return nil, errUnsealed
 	}
 	return resp, nil
+}
+
+// sealed tells whether the answer must say that what was sent is encrypted. Of an
+// upload in parts those of the parts say so; MinIO is silent when it begins.
+func (w *wire) sealed(r *http.Request) bool {
+	switch {
+	case w.sse == "":
+		return false
+	case r.Method == http.MethodPut && strings.Contains(r.URL.RawQuery, "uploadId="):
+		return true
+	}
+	return r.Method == http.MethodPut && r.Header.Get(sseHeader) != ""
 }

@@ -132,7 +132,7 @@ func parseBatch(d []byte) (*rawBatch, error) {
 		return nil, ErrBatch
 	}
 	if f := d[len(batchMagic)]; f != batchFormat {
-		return nil, fmt.Errorf("scaled: a batch of the journal has format %d, this program knows only %d; use a newer samdok", f, batchFormat)
+		return nil, fmt.Errorf("%w: a batch of the journal has format %d, this program knows only %d; use a newer samdok", errNewer, f, batchFormat)
 	}
 	end := len(d) - 4
 	if checksum(d[:end]) != binary.BigEndian.Uint32(d[end:]) {
@@ -181,7 +181,7 @@ func (r *record) parse(kind recordKind, c *reader) error {
 		if c.bad {
 			return ErrBatch
 		}
-		return fmt.Errorf("scaled: a record of kind %d in the journal, which this program does not know; use a newer samdok", kind)
+		return fmt.Errorf("%w: a record of kind %d in the journal, which this program does not know; use a newer samdok", errNewer, kind)
 	}
 	if c.bad || len(c.rest) > 0 {
 		return ErrBatch

@@ -6,15 +6,21 @@ import (
 
 	"samdok/fault"
 	"samdok/storage"
+	"samdok/storage/encoding"
 )
 
 var (
 	// errTouched: an event touches an object that is not in the tenant, or removes one
 	// of another stream.
 	errTouched = errors.New("scaled: an event changes an object that is not in the log, or not in its stream")
+	// errNewer: a newer samdok writes what this one does not know.
+	errNewer = errors.New("scaled: this node is older than another one")
 	// errIndex: what Elasticsearch holds is not what the journal says.
 	errIndex = errors.New("scaled: the index is missing or far behind the journal")
 )
+
+// newer tells of something that a newer samdok wrote.
+func newer(err error) bool { return errors.Is(err, errNewer) || errors.Is(err, encoding.ErrNewer) }
 
 // What is known of the outcome of an Append.
 const (
@@ -32,6 +38,9 @@ func wrap(op string, err error, written string) error {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return fault.Wrap(err, fault.Canceled, op, fault.RegistryBusy, "The registry did not answer before the deadline. %s", written)
+	}
+	if newer(err) {
+		return fault.Wrap(err, fault.Busy, op, fault.RegistryBusy, "This node of the registry is older than another one and does not know what that writes; the operator must upgrade it. %s Try again: another node may take it.", written)
 	}
 	if errors.Is(err, errIndex) {
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index is missing or does not fit its log; the operator must run `samdok reindex`. %s", written)

@@ -41,6 +41,10 @@ type line struct {
 	late   []*submission // refusals that wait for a batch to be projected
 	moved  chan struct{} // closed and replaced when at moves
 	sick   error         // why the last projection failed; nil when it did not
+	// newer is why batch newerSeq cannot be read here: a newer samdok wrote it, and it is
+	// not projected yet.
+	newer    error
+	newerSeq uint64
 	// lost is errIndex while the projection is behind floor, up to which it was seen or
 	// must have been.
 	lost  error
@@ -160,6 +164,9 @@ func (l *line) adopt(w elastic.Watermark) {
 		return
 	}
 	l.at = w
+	if w.Seq >= l.newerSeq { // those who know it have seen to it
+		l.newer = nil
+	}
 	n := 0
 	for n < len(l.recent) && l.recent[n].seq <= w.Seq {
 		if l.recent[n].own {
@@ -260,6 +267,13 @@ func (l *line) follow(ctx context.Context, most int) error {
 // learn takes in a batch that another node wrote.
 func (l *line) learn(ctx context.Context, seq uint64, d []byte) (*batch, error) {
 	b, raw, err := l.log.open(ctx, seq, d)
+	if newer(err) {
+		l.mu.Lock()
+		l.newer, l.newerSeq = err, seq
+		close(l.moved) // whoever waits for the projection need not
+		l.moved = make(chan struct{})
+		l.mu.Unlock()
+	}
 	if err != nil {
 		return nil, err
 	}

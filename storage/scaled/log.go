@@ -196,7 +196,13 @@ func (l *Log) Ready(ctx context.Context) error {
 		return err
 	}
 	for _, t := range tenants {
-		if _, err := l.usable(ctx, t); err != nil {
+		one, err := l.usable(ctx, t)
+		if err == nil {
+			one.mu.Lock()
+			err = one.newer
+			one.mu.Unlock()
+		}
+		if err != nil {
 			return wrap("scaled.Ready", err, onlyRead)
 		}
 	}
@@ -213,10 +219,13 @@ func (l *Log) usable(ctx context.Context, t access.Tenant) (*line, error) {
 	var limit <-chan time.Time
 	for {
 		one.mu.Lock()
-		lost, moved := one.lost, one.moved
+		lost, newer, moved := one.lost, one.newer, one.moved
 		one.mu.Unlock()
 		if lost == nil {
 			return one, nil
+		}
+		if newer != nil {
+			return nil, newer
 		}
 		if limit == nil {
 			limit = time.After(healing)

@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"samdok/access"
+	"samdok/metadata"
+)
+
+// trickle gives a byte now and then, as long as it is read.
+type trickle struct {
+	ctx   context.Context
+	every time.Duration
+}
+
+func (r *trickle) Read(b []byte) (int, error) {
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case <-time.After(r.every):
+		b[0] = 'x'
+		return 1, nil
+	}
+}
+
+func retrieving(open func(ctx context.Context) []Document) *community {
+	return &community{retrieve: func(ctx context.Context, _ []metadata.DocumentRequest) (*Retrieved, error) {
+		return &Retrieved{Documents: open(ctx)}, nil
+	}}
+}
+
+func of(n int, unique string) metadata.DocumentRequest {
+	return metadata.DocumentRequest{Home: home(n), RepositoryID: "1.2", UniqueID: unique}
+}
+
+// A byte now and then is not enough: a document has to come at a rate.
+func TestTooSlowToBeADocument(t *testing.T) {
+	slow := retrieving(func(ctx context.Context) []Document {
+		return []Document{{Request: of(1, "a"), Body: &trickle{ctx, 5 * time.Millisecond}}}
+	})
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: slow, Limits: Limits{Stall: 200 * time.Millisecond}})
+	r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.Copy(io.Discard, r.Documents[0].Body); !errors.Is(err, errStall) {
+		t.Errorf("%v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := g.Status()[0]; s.Broken != 1 || s.Reason == "" {
+		t.Errorf("%+v", s)
+	}
+}
+
+// When several communities are asked, a document that breaks off early costs a problem;
+// what came before it, and what is too large to be read ahead, comes whole.
+func TestReadingAhead(t *testing.T) {
+	large := bytes.Repeat([]byte("x"), 3*aheadBytes)
+	broken := retrieving(func(context.Context) []Document {
+		return []Document{{Request: of(1, "small"), Body: strings.NewReader("small")},
+			{Request: of(1, "cut"), Body: io.MultiReader(strings.NewReader("be"), errReader{errors.New("cut off")})}, {Request: of(1, "behind"), Body: strings.NewReader("b")}}
+	})
+	whole := retrieving(func(context.Context) []Document {
+		return []Document{{Request: of(2, "empty"), Body: strings.NewReader("")}, {Request: of(2, "large"), Body: bytes.NewReader(large)}, {Request: of(2, "last"), Body: strings.NewReader("last")}}
+	})
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: broken}, Member{Home: home(2), Community: whole})
+	r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "small"), of(1, "cut"), of(1, "behind"), of(2, "empty"), of(2, "large"), of(2, "last")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, d := range r.Documents {
+		b, err := io.ReadAll(d.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		got[d.Request.UniqueID] = string(b)
+	}
+	if len(got) != 4 || got["small"] != "small" || got["large"] != string(large) || got["last"] != "last" || got["empty"] != "" {
+		t.Errorf("%d documents", len(got))
+	}
+	if len(r.Problems) != 2 || r.Problems[0].Location != "cut" || r.Problems[1].Location != "behind" || r.Problems[0].Code != "XDSUnavailableCommunity" {
+		t.Errorf("%+v", r.Problems)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if s := g.Status()[0]; s.Failed != 1 || s.Answered != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+type errReader struct{ err error }
+
+func (r errReader) Read([]byte) (int, error) { return 0, r.err }
