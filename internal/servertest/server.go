@@ -79,8 +79,8 @@ func Start(t testing.TB, data string, args ...string) *Server {
 		if err := json.Unmarshal(b, &s.Announcement); err != nil {
 			t.Fatalf("samdok serve printed %q: %v\n%s", b, err, s.stderr.String())
 		}
-	case <-time.After(30 * time.Second):
-		t.Fatalf("samdok serve is not ready after 30 s\n%s", s.stderr.String())
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("samdok serve is not ready after 2 minutes\n%s", s.stderr.String())
 	}
 	return s
 }
