@@ -50,7 +50,7 @@ func BenchmarkFind(b *testing.B) {
 		if n := bytes.Count(hits, []byte(`"_source"`)); n != entries {
 			b.Fatalf("%d hits: %s", n, hits)
 		}
-		if n := bytes.Count(found, []byte("<rim:ExtrinsicObject ")); n != entries {
+		if n := bytes.Count(found, []byte("ExtrinsicObject>")); n != entries {
 			b.Fatalf("%d entries: %s", n, found)
 		}
 		raw, whole = append(raw, middle.Sub(begun)), append(whole, end.Sub(middle))
