@@ -85,7 +85,7 @@ func (g *Gateway) Replace(members []Member) error {
 		if g.stats[key] == nil {
 			g.stats[key] = &stats{}
 		}
-		n := newMember(m, g.stats[key])
+		n := newMember(m, g.stats[key], g.o.Clock)
 		for _, home := range append([]string{m.Home}, m.Others...) {
 			if !strings.HasPrefix(home, "urn:oid:") {
 				return fmt.Errorf("gateway: the homeCommunityId %q of %s is not of the form urn:oid:OID", home, n.label())

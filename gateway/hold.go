@@ -25,7 +25,7 @@ const (
 	// plainWeight is how many octets of an answer are kept as objects.
 	plainWeight = 1 << 20
 	// leastWeight is what an object counts at least: a string of it can keep the piece
-	// of the message alive in which it came.
+	// alive in which the message's strings lie together.
 	leastWeight = 4 << 10
 )
 

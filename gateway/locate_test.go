@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"samdok/access"
 	"samdok/metadata"
@@ -28,7 +29,7 @@ func TestWhoNeedNotBeAsked(t *testing.T) {
 		"translated ids": {Member{Home: home(1), Authority: "1.2.3"}, silent, WhyUnsure},
 		"nothing known":  {Member{Home: home(1)}, Located{}, WhyUnsure},
 	} {
-		if got := newMember(c.m, &stats{}).why(&c.known); got != c.want {
+		if got := newMember(c.m, &stats{}, time.Now).why(&c.known); got != c.want {
 			t.Errorf("%s: %v, not %v", name, got, c.want)
 		}
 	}

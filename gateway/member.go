@@ -31,11 +31,13 @@ func (m *member) owner(home string) bool { return home == m.Home || slices.Conta
 // shares tells whether other members may have the same home.
 func (m *member) shares() bool { return len(m.Repositories) > 0 }
 
-func newMember(m Member, s *stats) *member {
+func newMember(m Member, s *stats, clock func() time.Time) *member {
 	l := m.Limits.withDefaults()
 	settings := gobreaker.Settings{Name: m.Home, Timeout: l.Pause, ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= l.Failures }}
+	locating := gobreaker.NewTwoStepCircuitBreaker[struct{}](settings)
+	settings.OnStateChange = func(string, gobreaker.State, gobreaker.State) { s.turned(clock()) }
 	return &member{Member: m, limits: l, room: make(chan struct{}, l.Concurrent), stats: s,
-		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](settings), locating: gobreaker.NewTwoStepCircuitBreaker[struct{}](settings)}
+		breaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](settings), locating: locating}
 }
 
 func (m *member) label() string {

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
+
 	"samdok/fault"
 )
 
@@ -36,10 +38,19 @@ type Status struct {
 	Mean       time.Duration `json:"mean"`    // of answers
 	Longest    time.Duration `json:"longest"`
 	InWork     int           `json:"in_work"`
+	// Since is when State was reached, Until when an open breaker lets a request through
+	// again; zero when it never opened, or is not open.
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	// FailingSince is when the first failure after the last answer was, zero without one.
+	FailingSince time.Time `json:"failing_since"`
 	// LastAnswer and LastFailure are zero when there was none.
 	LastAnswer  time.Time `json:"last_answer"`
 	LastFailure time.Time `json:"last_failure"`
-	Reason      string    `json:"reason,omitempty"` // of the last failure
+	// Problem is a word for the last failure, Reason what was said of it. That it is left
+	// alone is none.
+	Problem Trouble `json:"problem,omitempty"`
+	Reason  string  `json:"reason,omitempty"`
 }
 
 // stats counts for one homeCommunityId; it outlives changes of the directory.
@@ -64,16 +75,33 @@ func (s *stats) done(now time.Time, took time.Duration, objects int, query bool,
 		}
 		s.total += took
 		s.s.Longest = max(s.s.Longest, took)
-		s.s.LastAnswer = now
+		s.s.LastAnswer, s.s.FailingSince = now, time.Time{}
 		return
 	case "refused":
-		s.s.Refused++
+		if s.s.Refused++; errors.Is(err, errPaused) {
+			return // why it is left alone is what matters
+		}
 	case "slow":
 		s.s.Slow++
 	default:
 		s.s.Failed++
 	}
-	s.s.LastFailure, s.s.Reason = now, err.Error()
+	s.failed(now, err)
+}
+
+// failed notes a failure.
+func (s *stats) failed(now time.Time, err error) {
+	s.s.LastFailure, s.s.Problem, s.s.Reason = now, troubleOf(err), err.Error()
+	if s.s.FailingSince.IsZero() {
+		s.s.FailingSince = now
+	}
+}
+
+// turned notes that the breaker changed its state.
+func (s *stats) turned(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Since = now
 }
 
 // Outcome is a word for how a request to a community ended: answered, refused (it
@@ -97,13 +125,17 @@ func (g *Gateway) Status() []Status {
 	members := g.members.Load().list
 	all := make([]Status, len(members))
 	for i, m := range members {
+		state := m.breaker.State().String() // first, for it may turn now
 		m.stats.mu.Lock()
 		all[i] = m.stats.s
 		if m.stats.s.Answered > 0 {
 			all[i].Mean = m.stats.total / time.Duration(m.stats.s.Answered)
 		}
 		m.stats.mu.Unlock()
-		all[i].Home, all[i].Name, all[i].State, all[i].InWork = m.Home, m.Name, m.breaker.State().String(), len(m.room)
+		all[i].Home, all[i].Name, all[i].State, all[i].InWork = m.Home, m.Name, state, len(m.room)
+		if all[i].State == gobreaker.StateOpen.String() {
+			all[i].Until = all[i].Since.Add(m.limits.Pause)
+		}
 	}
 	return all
 }
@@ -135,7 +167,7 @@ func (s *stats) located(now time.Time, err error) {
 	defer s.mu.Unlock()
 	s.s.Located++
 	if unanswered(err) != nil && !abandoned(err) {
-		s.s.LastFailure, s.s.Reason = now, err.Error()
+		s.failed(now, err)
 	}
 }
 
@@ -144,5 +176,5 @@ func (s *stats) brokeOff(now time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Broken++
-	s.s.LastFailure, s.s.Reason = now, err.Error()
+	s.failed(now, err)
 }

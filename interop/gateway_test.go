@@ -15,13 +15,31 @@ import (
 	"samdok/soap/xds"
 )
 
-// IPF's registry and repository are one community behind our initiating gateway, beside
-// the own one: a document that was provided to each is found and opened through it.
+// A foreign consumer asks an initiating gateway, which has nothing itself: it finds and opens
+// what it gave to another region's repository.
+func TestIPFAsksGateway(t *testing.T) {
+	west := servertest.Start(t, t.TempDir(), "--gateway-respond", "on", "--home-community-id", "2.25.9002")
+	file := filepath.Join(t.TempDir(), "communities.yaml")
+	if err := os.WriteFile(file, []byte(fmt.Sprintf("communities:\n  - {home: %s, name: West, query: '%s'}\n", west.HomeCommunityID, west.XCA)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	national := servertest.Start(t, t.TempDir(), "--gateway-communities", file, "--gateway-respond", "on", "--gateway-respond-scope", "communities", "--home-community-id", "2.25.9003")
+	// Two gateways in front of what the client gives to the west, as a consumer and as a gateway.
+	ipf(t, west, "n=3", "folder", "gateway", "home="+west.HomeCommunityID, "iti18="+national.Gateway, "iti43="+national.Gateway, "iti38="+national.XCA, "iti39="+national.XCA)
+}
+
+// IPF is one community behind our initiating gateway, beside the own one: a document that was
+// provided to each is found and opened through it, whether IPF is a plain registry and
+// repository or a responding gateway.
 func TestIPFBehindGateway(t *testing.T) {
-	const far = "urn:oid:2.25.9001"
+	t.Run("registry and repository", func(t *testing.T) { ipfBehindGateway(t, "urn:oid:2.25.9001", "xds", "iti18", "iti43") })
+	t.Run("responding gateway", func(t *testing.T) { ipfBehindGateway(t, "urn:oid:1.2.3.4.5.6.2333.23", "xca", "iti38", "iti39") })
+}
+
+func ipfBehindGateway(t *testing.T, far, kind, queries, documents string) {
 	base, end := peer(t)
 	file := filepath.Join(t.TempDir(), "communities.yaml")
-	if err := os.WriteFile(file, []byte(fmt.Sprintf("communities:\n  - {home: %s, name: IPF, kind: xds, query: '%s/iti18', retrieve: '%s/iti43'}\n", far, base, base)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(fmt.Sprintf("communities:\n  - {home: %s, name: IPF, kind: %s, query: '%s/%s', retrieve: '%s/%s'}\n", far, kind, base, queries, base, documents)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := servertest.Start(t, t.TempDir(), "--gateway-communities", file)

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -59,7 +60,7 @@ func (r *Registry) Submit(ctx context.Context, t access.Tenant, s Submission) (R
 func (r *Registry) try(ctx context.Context, t access.Tenant, in *intake, trusting bool) (Receipt, error) {
 	known, err := r.load(ctx, t, in, trusting)
 	if err != nil {
-		return Receipt{}, err
+		return Receipt{}, unwritten(err)
 	}
 	problems := in.check(known)
 	if trusting && fault.HasErrors(problems) { // report all that is wrong
@@ -72,6 +73,25 @@ func (r *Registry) try(ctx context.Context, t access.Tenant, in *intake, trustin
 		return Receipt{}, err
 	}
 	return Receipt{Warnings: problems, IDs: in.ids}, nil
+}
+
+// ErrUnwritten is in the errors of before anything was written.
+var ErrUnwritten = errors.New("nothing was written")
+
+// unwritten marks an error of before anything was written. fault.Unavailable alone would
+// say that the outcome is not known, and the documents of the submission would be kept
+// until the sweep: while Elasticsearch is away, those of each attempt of each sender.
+func unwritten(err error) error {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind == fault.Unavailable {
+		definite := *f
+		definite.Err = ErrUnwritten
+		if f.Err != nil {
+			definite.Err = fmt.Errorf("%w: %w", ErrUnwritten, f.Err)
+		}
+		return &definite
+	}
+	return err
 }
 
 // append appends changes. When the reply is lost, it looks for the first one's

@@ -2,6 +2,7 @@ package sharing
 
 import (
 	"context"
+	"errors"
 
 	"samdok/access"
 	"samdok/access/guard"
@@ -204,7 +205,7 @@ func definite(err error) bool {
 	case fault.Invalid, fault.NotFound, fault.Denied, fault.Conflict, fault.Busy, fault.TooLarge:
 		return true
 	}
-	return false
+	return errors.Is(err, registry.ErrUnwritten)
 }
 
 // register hands the submission to the registry and names what was registered

@@ -128,6 +128,13 @@ func TestRefusalDeletes(t *testing.T) {
 	if _, err := w.Provide(t.Context(), caller, p); fault.KindOf(err) != fault.Busy || len(w.keys()) != 1 {
 		t.Errorf("busy: %v, %d documents are stored", err, len(w.keys()))
 	}
+	away := &fault.Error{Op: "engine", Kind: fault.Unavailable, Problems: []fault.Problem{{Code: fault.RegistryNotAvailable}}}
+	w.trip("load", func() error { return away })
+	d = w.document()
+	p, _ = message(w.gen.Submission(w.patient, d), d)
+	if _, err := w.Provide(t.Context(), caller, p); fault.KindOf(err) != fault.Unavailable || len(w.keys()) != 1 {
+		t.Errorf("before anything was written: %v, %d documents are stored", err, len(w.keys()))
+	}
 }
 
 // Where the outcome is unknown, only the sweep decides, and only after its age.

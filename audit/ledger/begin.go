@@ -150,6 +150,6 @@ func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
 		return nil, errors.Join(err, f.Close(), l.FS.Remove(path))
 	}
 	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
-	log := groupsync.NewLog(f, headSize, size, groupsync.Options{Ahead: ahead, Lead: b[:]})
+	log := groupsync.NewLog(f, headSize, size, groupsync.Options{Ahead: ahead, Lead: b[:], Watch: l.Watch.Wrote})
 	return &segment{number: n, made: h.made, first: h.first, log: log, aead: aead, next: h.first + 1}, nil
 }

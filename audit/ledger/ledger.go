@@ -54,6 +54,17 @@ type Options struct {
 	FS disk.FS
 	// Log tells operators what went wrong behind the records. Default: nobody.
 	Log *slog.Logger
+	// Watch is told of writing; default: nobody.
+	Watch Watch
+}
+
+// Watch is told how records are written, for operators. Functions may be nil; they
+// must not wait.
+type Watch struct {
+	// Wrote: so many records, of size octets together, became durable by one write.
+	Wrote func(records, size int, took time.Duration)
+	// Waited: a caller of Record waited so long until its record was durable.
+	Waited func(time.Duration)
 }
 
 // Ring gives and destroys data keys: keyring.Ring, or what many nodes share.
@@ -159,6 +170,7 @@ func (l *Ledger) Record(ctx context.Context, e *audit.Event) (audit.Receipt, err
 		return audit.Receipt{}, fault.New(fault.TooLarge, "ledger.Record", fault.RegistryError, "the audit record of this request is longer than %d bytes", maxRecord)
 	}
 	var few [8]term
+	began := time.Now()
 	receipt, err := l.append(ctx, *buf, l.index.terms(few[:0], e), e.Time)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -168,6 +180,9 @@ func (l *Ledger) Record(ctx context.Context, e *audit.Event) (audit.Receipt, err
 	}
 	if l.broken.Load() != nil {
 		l.broken.Store(nil)
+	}
+	if l.Watch.Waited != nil {
+		l.Watch.Waited(time.Since(began))
 	}
 	return receipt, nil
 }

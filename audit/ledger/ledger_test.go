@@ -84,6 +84,8 @@ func TestManyRecordAtOnce(t *testing.T) {
 			if sealed {
 				o.Ring = ring(t, t.TempDir())
 			}
+			var wrote, waited atomic.Int64
+			o.Watch = Watch{Wrote: func(n, _ int, _ time.Duration) { wrote.Add(int64(n)) }, Waited: func(time.Duration) { waited.Add(1) }}
 			want := map[audit.Receipt]string{}
 			var mu sync.Mutex
 			for round := range 3 {
@@ -110,6 +112,9 @@ func TestManyRecordAtOnce(t *testing.T) {
 				if err := r.Close(); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if wrote.Load() != 3*8*50 || waited.Load() != 3*8*50 {
+				t.Errorf("told of %d records and %d who waited; want %d", wrote.Load(), waited.Load(), 3*8*50)
 			}
 			var last audit.Receipt
 			for r, err := range Read(context.Background(), dir, on(o)) {

@@ -73,26 +73,9 @@ func (c *cli) importCommunities(ctx context.Context, from, output string, flags 
 		defer client.CloseIdleConnections()
 		open = func(address string) (io.ReadCloser, error) { return getFHIR(ctx, client, from, address) }
 	}
-	var all []directory.Community
-	for next, pages := from, 0; next != ""; pages++ {
-		if pages == maxPages {
-			return fmt.Errorf("the directory has more than %d pages", maxPages)
-		}
-		r, err := open(next)
-		if err != nil {
-			return err
-		}
-		list, notes, following, err := directory.FromFHIR(r)
-		if err := errors.Join(err, r.Close()); err != nil {
-			return fmt.Errorf("%s: %w", next, err)
-		}
-		for _, n := range notes {
-			c.note("left out: %s", "utelatt: %s", n)
-		}
-		if all = append(all, list...); !strings.HasPrefix(next, "http") {
-			break // the next page of a file is somewhere else
-		}
-		next = following
+	all, err := c.gather(from, open)
+	if err != nil {
+		return err
 	}
 	var b bytes.Buffer
 	if err := directory.Write(&b, all); err != nil {
@@ -107,6 +90,55 @@ func (c *cli) importCommunities(ctx context.Context, from, output string, flags 
 	}
 	c.note("Wrote %d communities to %s.", "Skrev %d fellesskap til %s.", len(all), output)
 	return nil
+}
+
+// gather reads all pages and tells what of them cannot be used.
+func (c *cli) gather(from string, open func(string) (io.ReadCloser, error)) ([]directory.Community, error) {
+	gathered, seen := directory.NewImport(c.clock()), map[string]bool{}
+	for page := from; page != ""; {
+		if seen[page] = true; len(seen) > maxPages {
+			return nil, fmt.Errorf("the directory has more than %d pages", maxPages)
+		}
+		r, err := open(page)
+		if err != nil {
+			return nil, err
+		}
+		next, err := gathered.Add(r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return nil, fmt.Errorf("%s: %w", page, err)
+		}
+		if !strings.HasPrefix(page, "http") && next != "" {
+			c.note("The Bundle has a next page, %s, which is not in this file.", "Bundle har en neste side, %s, som ikke er i denne filen.", clean(next))
+			break
+		}
+		if page, err = following(page, next); err != nil {
+			return nil, err
+		}
+		if seen[page] {
+			return nil, fmt.Errorf("the directory leads back to the page %s", page)
+		}
+	}
+	all, notes := gathered.Communities()
+	for _, n := range notes {
+		c.note("left out: %s", "utelatt: %s", clean(n))
+	}
+	return all, nil
+}
+
+// following is the address of the next page; a directory may write it from its own.
+func following(page, next string) (string, error) {
+	if next == "" {
+		return "", nil
+	}
+	at, err := url.Parse(page)
+	if err != nil {
+		return "", err
+	}
+	to, err := at.Parse(next)
+	if err != nil {
+		return "", fmt.Errorf("the address of the next page: %w", err)
+	}
+	return to.String(), nil
 }
 
 // getFHIR reads one page. Pages of another server are not asked for.

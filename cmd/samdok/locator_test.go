@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -225,4 +226,78 @@ func TestKilledRegionTellsAll(t *testing.T) {
 		return nil
 	})
 	t.Logf("%d patients", len(all))
+}
+
+// TestLoadIsResumed kills the locator in the middle of a bulk load, and then the one who
+// loads: the first goes on by itself, the second where it says, and loading all of it again
+// changes nothing.
+func TestLoadIsResumed(t *testing.T) {
+	const lines = 12_000
+	dir := t.TempDir()
+	file := filepath.Join(dir, "holdings.ndjson")
+	var b strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&b, `{"patient":{"id":"%d","system":"1.2.3"},"community":"urn:oid:%s","system":"EPJ","asOf":"2026-11-22T10:00:00Z","holdings":[{"kind":"documents"}]}`+"\n", i, westHome)
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(dir, "national")
+	national := startProcess(t, data, append(quick, "--locator-on", "on")...)
+	address := strings.TrimPrefix(national.URL, "http://")
+	known := func() int64 {
+		s, err := national.locatorClient(t).Status(t.Context())
+		if err != nil {
+			return 0
+		}
+		return s.Patients
+	}
+	load := func(more ...string) (*exec.Cmd, *bytes.Buffer) {
+		var out bytes.Buffer
+		cmd := exec.Command("samdok", append([]string{"locator", "load", file, "--url", national.URL, "--json"}, more...)...)
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, &out
+	}
+	begun := func() error {
+		if known() == 0 {
+			return errors.New("nothing is loaded")
+		}
+		return nil
+	}
+	loader, out := load()
+	until(t, "the load begins", begun)
+	national.signal(t, syscall.SIGKILL)
+	national.wait(t)
+	national = startProcess(t, data, append(quick, "--locator-on", "on", "--listen", address)...)
+	// It tries for some seconds; on a slow machine it gives up and says where to go on.
+	if err := loader.Wait(); err != nil {
+		_, at, ok := strings.Cut(out.String(), "--from-line ")
+		from, _, _ := strings.Cut(at, ".")
+		if !ok {
+			t.Fatalf("%v: %s", err, out)
+		}
+		again, out := load("--from-line", from)
+		if err := again.Wait(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if n := known(); n != lines {
+		t.Errorf("%d patients are known, %d were loaded", n, lines)
+	}
+	loader, _ = load()
+	if err := loader.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = loader.Wait() // it was killed
+	loader, out = load()
+	if err := loader.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var sum rest.Loaded
+	if err := json.Unmarshal([]byte(out.String()[strings.Index(out.String(), "{"):]), &sum); err != nil || sum.Lines != lines || sum.Known != lines || known() != lines {
+		t.Errorf("%+v %v, %d patients", sum, err, known())
+	}
 }

@@ -9,8 +9,8 @@ import (
 
 func (c *cli) reindexCommand() *cobra.Command {
 	cmd := c.command("reindex", c.tr("Make the search index anew from the log", "Lag søkeindeksen på nytt fra loggen"),
-		c.tr("Drops the index of the data folder and builds it again from the log, which is the\ntruth. Answers stay the same. The server must be stopped; an interrupted run is\ntaken up by running it again.",
-			"Fjerner indeksen i datamappen og bygger den på nytt fra loggen, som er sannheten.\nSvarene blir de samme. Tjeneren må være stoppet; en avbrutt kjøring tas opp igjen\nved å kjøre på nytt."),
+		c.tr("Drops the index of the data folder and builds it again from the log, which is the\ntruth. Answers stay the same. An embedded server must be stopped; the nodes of one\nthat is scaled out go on serving. An interrupted run is taken up by running it again.",
+			"Fjerner indeksen i datamappen og bygger den på nytt fra loggen, som er sannheten.\nSvarene blir de samme. En innebygd tjener må være stoppet; nodene til en som er\nskalert ut, går videre. En avbrutt kjøring tas opp igjen ved å kjøre på nytt."),
 		"  samdok reindex --data /var/lib/samdok", func(cmd *cobra.Command, _ []string) error {
 			conf, err := c.loadConfig(cmd.Flags(), nil)
 			if err != nil {

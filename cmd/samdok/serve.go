@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	stdlog "log"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"samdok/internal/app"
 	"samdok/internal/config"
+	"samdok/internal/heap"
 	"samdok/internal/telemetry"
 )
 
@@ -52,6 +54,7 @@ func (c *cli) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 	if err != nil {
 		return exit(exitUsage, err)
 	}
+	heap.Tune(c.getenv, os.DirFS("/"))
 	stdlog.SetOutput(telemetry.Libraries(log))
 	a, err := app.Open(ctx, app.Options{Config: conf, Log: log, Clock: c.clock, Version: version()})
 	if err != nil {

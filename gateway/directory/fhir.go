@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -20,8 +22,8 @@ const (
 type bundle struct {
 	ResourceType string `json:"resourceType"`
 	Entry        []struct {
-		FullURL  string   `json:"fullUrl"`
-		Resource resource `json:"resource"`
+		FullURL  string          `json:"fullUrl"`
+		Resource json.RawMessage `json:"resource"`
 	} `json:"entry"`
 	Link []struct {
 		Relation string `json:"relation"`
@@ -69,6 +71,16 @@ func (c codings) has(code string) bool {
 	return false
 }
 
+// period is when something is in use.
+type period struct {
+	End string `json:"end"`
+}
+
+// over tells whether a period ended before a day, both written as FHIR does.
+func (p *period) over(day string) bool {
+	return p != nil && p.End != "" && len(p.End) <= len(day) && p.End < day[:len(p.End)] || p != nil && len(p.End) > len(day) && p.End[:len(day)] < day
+}
+
 // resource is what is read of an Organization or an Endpoint.
 type resource struct {
 	ResourceType string `json:"resourceType"`
@@ -76,65 +88,120 @@ type resource struct {
 	Active       *bool  `json:"active"`
 	Name         string `json:"name"`
 	Identifier   []struct {
-		System string `json:"system"`
-		Value  string `json:"value"`
+		Use    string  `json:"use"`
+		System string  `json:"system"`
+		Value  string  `json:"value"`
+		Period *period `json:"period"`
 	} `json:"identifier"`
 	Endpoint             []reference `json:"endpoint"`
+	Contained            []resource  `json:"contained"`
 	Status               string      `json:"status"`
 	ConnectionType       codings     `json:"connectionType"`
 	Address              string      `json:"address"`
+	Period               *period     `json:"period"`
 	ManagingOrganization *reference  `json:"managingOrganization"`
+
+	fullURL string
 }
 
-// FromFHIR reads communities from a Bundle of Organizations and Endpoints (mCSD, ITI
-// TF-2 3.90): each active Organization with a homeCommunityId (an identifier that is an
-// OID) and an active Endpoint of the type ihe-xca is one; its Endpoint of the type
-// ihe-xcpd, if any, becomes Discover. next is the address of the Bundle's next page, ""
-// for the last. What cannot be used is told in notes.
-func FromFHIR(r io.Reader) (list []Community, notes []string, next string, err error) {
+// Import gathers communities from the pages of a directory in FHIR (mCSD, ITI TF-2 3.90):
+// what belongs together may stand on different pages.
+type Import struct {
+	today         string // as 2026-11-22
+	organizations []*resource
+	endpoints     []*resource
+	named         map[string]*resource // Endpoints by what refers to them
+	notes         []string
+}
+
+// NewImport makes an empty Import. What is no longer in use on the day of now is left out.
+func NewImport(now time.Time) *Import {
+	return &Import{today: now.Format(time.DateOnly), named: map[string]*resource{}}
+}
+
+// Add reads one page, a Bundle in JSON. next is the address of the next one, "" after the
+// last.
+func (x *Import) Add(r io.Reader) (next string, err error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
-		return nil, nil, "", err
+		return "", err
 	}
 	if len(b) > maxFile {
-		return nil, nil, "", fmt.Errorf("the Bundle is larger than %d octets", maxFile)
+		return "", fmt.Errorf("the Bundle is larger than %d octets", maxFile)
 	}
-	var all bundle
-	if err := json.Unmarshal(b, &all); err != nil {
-		return nil, nil, "", fmt.Errorf("not a FHIR Bundle in JSON: %w", err)
+	var page bundle
+	if err := json.Unmarshal(b, &page); err != nil {
+		return "", fmt.Errorf("not a FHIR Bundle in JSON: %w", err)
 	}
-	if all.ResourceType != "Bundle" {
-		return nil, nil, "", fmt.Errorf("the resource is %q, not a Bundle", all.ResourceType)
+	if page.ResourceType != "Bundle" {
+		return "", fmt.Errorf("the resource is %q, not a Bundle", page.ResourceType)
 	}
-	endpoints := map[string]*resource{}
-	for i := range all.Entry {
-		if e := &all.Entry[i]; e.Resource.ResourceType == "Endpoint" {
-			endpoints["Endpoint/"+e.Resource.ID] = &e.Resource
-			endpoints[e.FullURL] = &e.Resource
+	for i := range page.Entry {
+		e := &page.Entry[i]
+		if len(e.Resource) > 0 {
+			x.take(e.FullURL, e.Resource)
 		}
 	}
-	for i := range all.Entry {
-		o := &all.Entry[i].Resource
-		if o.ResourceType != "Organization" || o.Active != nil && !*o.Active {
+	for _, l := range page.Link {
+		if l.Relation == "next" {
+			next = l.URL
+		}
+	}
+	return next, nil
+}
+
+// take keeps an Organization or an Endpoint; one that came before is that one still.
+func (x *Import) take(fullURL string, raw json.RawMessage) {
+	var kind struct {
+		ResourceType string `json:"resourceType"`
+	}
+	if json.Unmarshal(raw, &kind) != nil || kind.ResourceType != "Organization" && kind.ResourceType != "Endpoint" {
+		return
+	}
+	r := &resource{fullURL: fullURL}
+	if err := json.Unmarshal(raw, r); err != nil {
+		x.notes = append(x.notes, fmt.Sprintf("%s %s cannot be read: %v", kind.ResourceType, fullURL, err))
+		return
+	}
+	name := r.ResourceType + "/" + r.ID
+	if r.ID == "" {
+		name = fullURL
+	}
+	if x.named[name] != nil {
+		return
+	}
+	x.named[name] = r
+	if fullURL != "" {
+		x.named[fullURL] = r
+	}
+	if r.ResourceType == "Organization" {
+		x.organizations = append(x.organizations, r)
+	} else {
+		x.endpoints = append(x.endpoints, r)
+	}
+}
+
+// Communities are what the pages hold: each active Organization with a homeCommunityId (an
+// identifier that is an OID) and one active Endpoint of the type ihe-xca; its Endpoint of
+// the type ihe-xcpd, if any, becomes Discover. What cannot be used is told in notes.
+func (x *Import) Communities() (list []Community, notes []string) {
+	notes = x.notes
+	for _, o := range x.organizations {
+		if o.Active != nil && !*o.Active {
 			continue
 		}
-		c, note := community(o, all.Entry[i].FullURL, endpoints)
+		c, note := x.community(o)
 		if note != "" {
 			notes = append(notes, note)
 			continue
 		}
 		list = append(list, c)
 	}
-	for _, l := range all.Link {
-		if l.Relation == "next" {
-			next = l.URL
-		}
-	}
-	return list, notes, next, nil
+	return list, notes
 }
 
-func community(o *resource, fullURL string, endpoints map[string]*resource) (c Community, note string) {
-	c = Community{Name: o.Name, Home: homeOf(o)}
+func (x *Import) community(o *resource) (c Community, note string) {
+	c = Community{Name: o.Name, Home: x.homeOf(o)}
 	label := o.Name
 	if label == "" {
 		label = "Organization/" + o.ID
@@ -143,24 +210,11 @@ func community(o *resource, fullURL string, endpoints map[string]*resource) (c C
 		return c, label + ": no identifier that is an OID (homeCommunityId)"
 	}
 	found := map[string][]string{}
-	seen := map[*resource]bool{}
-	add := func(e *resource) {
-		if e == nil || seen[e] || e.Status != "active" {
-			return
-		}
-		seen[e] = true
+	for _, e := range x.endpointsOf(o) {
 		for _, kind := range []string{connectXCA, connectXCPD} {
-			if e.ConnectionType.has(kind) {
+			if e.ConnectionType.has(kind) && !slices.Contains(found[kind], e.Address) {
 				found[kind] = append(found[kind], e.Address)
 			}
-		}
-	}
-	for _, r := range o.Endpoint {
-		add(endpoints[r.Reference])
-	}
-	for _, e := range endpoints {
-		if m := e.ManagingOrganization; m != nil && (m.Reference == "Organization/"+o.ID || m.Reference == fullURL) {
-			add(e)
 		}
 	}
 	switch {
@@ -168,6 +222,8 @@ func community(o *resource, fullURL string, endpoints map[string]*resource) (c C
 		return c, label + ": no active Endpoint of the type ihe-xca"
 	case len(found[connectXCA]) > 1:
 		return c, fmt.Sprintf("%s: %d active Endpoints of the type ihe-xca; which one counts is not clear", label, len(found[connectXCA]))
+	case len(found[connectXCPD]) > 1:
+		return c, fmt.Sprintf("%s: %d active Endpoints of the type ihe-xcpd; which one counts is not clear", label, len(found[connectXCPD]))
 	}
 	c.Query = found[connectXCA][0]
 	if d := found[connectXCPD]; len(d) > 0 {
@@ -179,11 +235,48 @@ func community(o *resource, fullURL string, endpoints map[string]*resource) (c C
 	return c, ""
 }
 
-// homeOf is the first identifier that is an OID, written as such or as urn:oid:.
-func homeOf(o *resource) string {
+// endpointsOf are the Endpoints in use of an Organization: those that it refers to, also
+// within itself, and those that name it as their manager.
+func (x *Import) endpointsOf(o *resource) (all []*resource) {
+	add := func(e *resource) {
+		if e != nil && e.ResourceType == "Endpoint" && e.Status == "active" && !e.Period.over(x.today) && !slices.Contains(all, e) {
+			all = append(all, e)
+		}
+	}
+	for _, r := range o.Endpoint {
+		if id, inside := strings.CutPrefix(r.Reference, "#"); inside {
+			for i := range o.Contained {
+				if strings.TrimPrefix(o.Contained[i].ID, "#") == id {
+					add(&o.Contained[i])
+				}
+			}
+			continue
+		}
+		add(x.named[unversioned(r.Reference)])
+	}
+	for _, e := range x.endpoints {
+		if m := e.ManagingOrganization; m != nil && x.named[unversioned(m.Reference)] == o {
+			add(e)
+		}
+	}
+	return all
+}
+
+// unversioned is a reference to a resource, whatever its version.
+func unversioned(reference string) string {
+	reference, _, _ = strings.Cut(reference, "/_history/")
+	return reference
+}
+
+// homeOf is the first identifier in use that is an OID, written as such or as urn:oid:.
+func (x *Import) homeOf(o *resource) string {
 	for _, id := range o.Identifier {
-		if oid.MatchString(id.Value) && strings.Contains(id.Value, ".") && (strings.HasPrefix(id.Value, "urn:oid:") || id.System == "" || id.System == "urn:ietf:rfc:3986") {
-			return id.Value
+		value := strings.TrimSpace(id.Value)
+		if id.Use == "old" || id.Period.over(x.today) {
+			continue
+		}
+		if oid.MatchString(value) && strings.Contains(value, ".") && (strings.HasPrefix(value, "urn:oid:") || id.System == "" || id.System == "urn:ietf:rfc:3986") {
+			return value
 		}
 	}
 	return ""
@@ -197,19 +290,23 @@ type entry struct {
 	Discover string `yaml:"discover,omitempty"`
 }
 
-// Write writes a file of communities: what FromFHIR found, in the form that Load reads.
-// One home twice is an error.
+// Write writes a file of communities: what an Import found, in the form that Load reads.
+// One home twice, under different addresses, is an error.
 func Write(w io.Writer, list []Community) error {
 	var file struct {
 		Communities []entry `yaml:"communities"`
 	}
 	var errs []error
-	seen := map[string]bool{}
+	seen := map[string]Community{}
 	for _, c := range list {
-		if seen[c.Home] {
-			errs = append(errs, fmt.Errorf("the homeCommunityId %s stands twice", c.Home))
+		first, twice := seen[c.Home]
+		if twice && first.Query == c.Query && first.Discover == c.Discover {
+			continue
 		}
-		seen[c.Home] = true
+		if twice {
+			errs = append(errs, fmt.Errorf("the homeCommunityId %s stands twice: %q at %s and %q at %s", c.Home, first.Name, first.Query, c.Name, c.Query))
+		}
+		seen[c.Home] = c
 		file.Communities = append(file.Communities, entry{c.Home, c.Name, c.Query, c.Discover})
 	}
 	if err := errors.Join(errs...); err != nil {

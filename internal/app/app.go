@@ -17,6 +17,7 @@ import (
 	"samdok/access/decider"
 	"samdok/access/guard"
 	"samdok/audit"
+	"samdok/audit/ledger"
 	"samdok/fault"
 	"samdok/hl7/mllp"
 	"samdok/internal/config"
@@ -223,12 +224,20 @@ func (a *App) watchEngines() (watching, error) {
 		return watching{}, err
 	}
 	batches, err := a.metrics.NewBatches()
+	if err != nil {
+		return watching{}, err
+	}
+	records, err := a.metrics.NewRecords()
+	if err != nil {
+		return watching{}, err
+	}
 	return watching{
 		calls: func(engine string, next http.RoundTripper) http.RoundTripper {
 			return calls.Transport(engine, a.tracing.Transport(engine, next))
 		},
-		log: scaled.Watch{Work: a.tracing.Work, Wrote: batches.Wrote, Projected: batches.Projected},
-	}, err
+		log:  scaled.Watch{Work: a.tracing.Work, Wrote: batches.Wrote, Projected: batches.Projected},
+		book: ledger.Watch{Wrote: records.Wrote, Waited: records.Waited},
+	}, nil
 }
 
 func openTracing(ctx context.Context, c *config.Config, version string) (*telemetry.Tracing, error) {

@@ -81,6 +81,7 @@ type watching struct {
 	// calls gives the connections to an engine of a name to whoever counts calls.
 	calls func(engine string, next http.RoundTripper) http.RoundTripper
 	log   scaled.Watch
+	book  ledger.Watch // of a ledger in a store
 }
 
 func unwatched() watching {

@@ -21,6 +21,7 @@ import (
 	"samdok/internal/config"
 	"samdok/internal/httpd"
 	"samdok/internal/jobs"
+	"samdok/internal/telemetry"
 	"samdok/metadata"
 	"samdok/sharing"
 	"samdok/soap/mtom"
@@ -298,12 +299,17 @@ func (a *App) gatewayEndpoints(o xds.DoorOptions, doors map[string]xds.Door) (li
 	return list
 }
 
-// Communities is how the other communities have done since the start.
+// Communities is how the other communities have done since the start. What they said in
+// the place of an answer may name somebody.
 func (a *App) Communities() []gateway.Status {
 	if a.gateways.others == nil {
 		return nil
 	}
-	return a.gateways.others.Status()
+	all := a.gateways.others.Status()
+	for i := range all {
+		all[i].Reason = telemetry.Redact(all[i].Reason)
+	}
+	return all
 }
 
 // AskCommunities asks the server on a data folder how the other communities have

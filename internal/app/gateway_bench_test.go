@@ -37,9 +37,9 @@ var benchMessageID = regexp.MustCompile(`MessageID>([^<]+)<`)
 
 // played answers each query with entries of its own after a delay; a negative one
 // answers never.
-func played(b *testing.B, home string, patient metadatatest.Patient, delay time.Duration) string {
+func played(b *testing.B, home string, patient metadatatest.Patient, entries int, delay time.Duration) string {
 	body := ebrim.AppendQueryResponseHead(nil, ebrim.Success, nil)
-	for _, e := range metadatatest.New(7).Metadata(patient, benchEntries).Entries {
+	for _, e := range metadatatest.New(7).Metadata(patient, entries).Entries {
 		e.ID, e.Home, e.Status = metadata.ID(metadata.NewUUID().String()), home, metadata.Approved
 		body = ebrim.AppendObject(body, e)
 	}
@@ -63,11 +63,11 @@ func played(b *testing.B, home string, patient metadatatest.Patient, delay time.
 }
 
 // fanOut is a gateway of its own process in front of played communities.
-func fanOut(b *testing.B, patient metadatatest.Patient, delays []time.Duration) *servertest.Server {
+func fanOut(b *testing.B, patient metadatatest.Patient, entries int, deadline time.Duration, delays []time.Duration) *servertest.Server {
 	file := "communities:\n"
 	for i, d := range delays {
 		home := fmt.Sprintf("urn:oid:2.25.8%03d", i)
-		file += fmt.Sprintf("  - {home: %s, query: '%s', deadline: %s, failures: 1000000}\n", home, played(b, home, patient, d), benchDeadline)
+		file += fmt.Sprintf("  - {home: %s, query: '%s', deadline: %s, failures: 1000000}\n", home, played(b, home, patient, entries, d), deadline)
 	}
 	path := filepath.Join(b.TempDir(), "communities.yaml")
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
@@ -179,9 +179,9 @@ type fanning struct {
 	query  []byte // an envelope
 }
 
-func newFanning(b *testing.B, delays []time.Duration) *fanning {
+func newFanning(b *testing.B, entries int, deadline time.Duration, delays []time.Duration) *fanning {
 	patient := metadatatest.New(6).Patient()
-	s := fanOut(b, patient, delays)
+	s := fanOut(b, patient, entries, deadline, delays)
 	q := metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: patient.ID().CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}, Return: metadata.LeafClass}
 	envelope := soap.AppendOpen(nil, soap.Header{Action: "urn:ihe:iti:2007:RegistryStoredQuery", MessageID: metadata.NewUUID().String(), To: s.Gateway, ReplyTo: soap.Anonymous})
 	return &fanning{s, soap.AppendClose(ebrim.AppendQuery(envelope, q))}
@@ -195,8 +195,26 @@ func (r *fanning) find() (int, error) {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	return bytes.Count(answer, []byte("<ExtrinsicObject")), err
+	return countIn(resp.Body, []byte("<ExtrinsicObject"))
+}
+
+// countIn counts a text in what it reads, a piece at a time.
+func countIn(r io.Reader, text []byte) (count int, err error) {
+	piece := make([]byte, 0, 64<<10)
+	for {
+		n, err := r.Read(piece[len(piece):cap(piece)])
+		piece = piece[:len(piece)+n]
+		count += bytes.Count(piece, text)
+		if err == io.EOF {
+			return count, nil
+		}
+		if err != nil {
+			return count, err
+		}
+		// what may be the beginning of the text is read again with what follows
+		rest := piece[len(piece)-min(len(piece), len(text)-1):]
+		piece = append(piece[:0], rest...)
+	}
 }
 
 // BenchmarkGatewayFanOut asks 20 communities, 20 times a second; an iteration is one
@@ -208,8 +226,23 @@ func BenchmarkGatewayFanOut(b *testing.B) {
 		healthy[i], mixed[i] = 50*time.Millisecond, time.Duration(5+i*195/18)*time.Millisecond
 	}
 	mixed[19] = -1
-	b.Run("healthy", func(b *testing.B) { newFanning(b, healthy).ask(b, 20) })
-	b.Run("mixed", func(b *testing.B) { newFanning(b, mixed).ask(b, 19) })
+	b.Run("healthy", func(b *testing.B) { newFanning(b, benchEntries, benchDeadline, healthy).ask(b, 20) })
+	b.Run("mixed", func(b *testing.B) { newFanning(b, benchEntries, benchDeadline, mixed).ask(b, 19) })
+}
+
+// BenchmarkGatewayLarge asks 8 communities that answer some 32 MiB each, and reports by how
+// much the gateway's memory grew.
+func BenchmarkGatewayLarge(b *testing.B) {
+	const communities, entries = 8, 4700
+	r := newFanning(b, entries, time.Minute, make([]time.Duration, communities))
+	before := peakOf(b, r.server.PID)
+	b.ResetTimer()
+	for range b.N {
+		if count, err := r.find(); err != nil || count != communities*entries {
+			b.Fatal(count, err)
+		}
+	}
+	b.ReportMetric(float64(peakOf(b, r.server.PID)-before)/(1<<20), "growth-MiB")
 }
 
 // BenchmarkGatewayRetrieve streams a document through two gateways, and the same one

@@ -189,6 +189,60 @@ func TestCircles(t *testing.T) {
 	}
 }
 
+// The file changes while a query is under way: that query gets its answer, later ones do not
+// ask who is gone. A broken file leaves the communities as they are and is told of once.
+func TestFileChangesUnderQueries(t *testing.T) {
+	patient := metadatatest.New(15).Patient()
+	came, answer := make(chan struct{}), make(chan struct{})
+	good := newRegion(t, 1, patient)
+	slow := misbehaved(t, func(w http.ResponseWriter, r *http.Request) {
+		close(came)
+		<-answer
+		http.Error(w, "later", http.StatusServiceUnavailable)
+	})
+	file := communitiesFile(t, good.line(""), fmt.Sprintf("  - {home: %s9, query: '%s', deadline: 20s}", regionHome, slow))
+	national := newRegion(t, 3, patient, "gateway-communities", file)
+	found := make(chan *ebrim.QueryResponse)
+	go func() { found <- findAll(t, gatewayClient(national.app), patient, metadata.LeafClass) }()
+	<-came
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen stamp
+	write("communities:\n" + good.line("") + "\n")
+	if err := national.app.reloadCommunities(&seen); err != nil {
+		t.Fatal(err)
+	}
+	close(answer)
+	if f := <-found; len(f.Objects) != 2 || codes(f.Problems) != "XDSUnavailableCommunity@9" {
+		t.Errorf("%d objects, %s", len(f.Objects), codes(f.Problems))
+	}
+	for _, broken := range []string{"communities: [", "communities: [{home: x}]", "\x00", strings.Repeat("a: &a [*a]\n", 3)} {
+		write(broken)
+		if err := national.app.reloadCommunities(&seen); err == nil || !strings.Contains(err.Error(), "is not used") {
+			t.Errorf("%q: %v", broken, err)
+		}
+		if err := national.app.reloadCommunities(&seen); err != nil {
+			t.Errorf("%q was told of twice", broken)
+		}
+		if f := findAll(t, gatewayClient(national.app), patient, metadata.LeafClass); len(f.Objects) != 2 || f.Status != ebrim.Success {
+			t.Errorf("%q: %d objects, %s", broken, len(f.Objects), codes(f.Problems))
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := national.app.reloadCommunities(&seen); err == nil {
+		t.Error("a file that is gone was not told of")
+	}
+	if f := findAll(t, gatewayClient(national.app), patient, metadata.LeafClass); len(f.Objects) != 2 {
+		t.Errorf("without the file: %d objects", len(f.Objects))
+	}
+}
+
 // What a responding gateway owes its askers (ITI TF-2 3.38.4.1.3, 3.39.4.1.3).
 func TestRespondingGateway(t *testing.T) {
 	patient := metadatatest.New(3).Patient()

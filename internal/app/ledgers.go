@@ -49,6 +49,7 @@ type ledgers struct {
 	own   *ledger.Ledger
 	clock func() time.Time
 	log   *slog.Logger
+	watch ledger.Watch
 
 	mu      sync.Mutex // one list at a time
 	keys    []ledger.SharedKey
@@ -164,7 +165,7 @@ func (n *ledgers) begin(ctx context.Context, c *config.Config) (*ledger.Ledger, 
 
 func (n *ledgers) options(every time.Duration, chain [][]byte) ledger.Options {
 	return ledger.Options{Ring: n.ring, SigningKey: n.private, Node: n.node, Chain: chain, CheckpointEvery: every, Clock: n.clock, Log: n.log,
-		FS: n.files, SegmentSize: ledgerSegment, Ahead: -1, Merged: ledgerMerged}
+		FS: n.files, SegmentSize: ledgerSegment, Ahead: -1, Merged: ledgerMerged, Watch: n.watch}
 }
 
 // plainName leaves of a node's name what is plain in the name of an object.

@@ -129,6 +129,7 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if d.ledgers, err = openLedgers(ctx, store, e.keys, c); err != nil {
 		return err
 	}
+	d.ledgers.watch = watch.book
 	d.ledger, err = d.ledgers.begin(ctx, c)
 	return err
 }

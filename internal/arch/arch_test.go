@@ -72,6 +72,7 @@ var rules = map[string][]string{
 	"internal/disk":                   {},
 	"internal/datadir":                {"internal/disk"},
 	"internal/groupsync":              {"internal/disk", "fault"},
+	"internal/heap":                   {},
 	"internal/outward":                {},
 	"internal/spool":                  {},
 	"internal/config":                 {"internal/outward", "metadata", "fault"},

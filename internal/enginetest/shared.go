@@ -29,8 +29,9 @@ type engine struct {
 //go:embed keep.sh
 var keep string
 
-// patience is how long an engine may take to start on a busy machine.
-const patience = 4 * time.Minute
+// patience is how long an engine may take to start on a busy machine: 4 minutes were
+// seen where 20 programs wanted each core. One that ends instead is told of at once.
+const patience = 8 * time.Minute
 
 // share is the address of the running engine, which is started when there is none.
 func (e *engine) share() (url string, err error) {

@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,15 +93,21 @@ func TestKillEngines(t *testing.T) {
 	if long() {
 		rounds = 12
 	}
+	if text := f.readiness(); strings.Contains(text, "loss of power") != (bucket.Server == enginetest.Versitygw) {
+		t.Errorf("what is said of %s: %s", bucket.Server, text)
+	}
 	stop := f.load(6)
 	for round := range rounds {
 		f.settled(5)
 		time.Sleep(mathrand.N(300 * time.Millisecond))
-		engine, name := elastic, "Elasticsearch"
+		engine, name, line := elastic, "Elasticsearch", "elasticsearch: not ready"
 		if round%2 == 1 {
-			engine, name = store, bucket.Server
+			engine, name, line = store, bucket.Server, "s3: not ready"
 		}
 		engine.Kill()
+		if text := f.readiness(); !strings.Contains(text, line) {
+			t.Errorf("%s is away: %s", name, text)
+		}
 		begun := time.Now()
 		engine.Start()
 		up := time.Since(begun)
@@ -108,6 +116,17 @@ func TestKillEngines(t *testing.T) {
 	}
 	stop()
 	f.whole()
+}
+
+// readiness is what a node says of itself and of what it rests on.
+func (f *fleet) readiness() string {
+	f.t.Helper()
+	answer, err := f.http.Get(f.nodes[0].Load().Internal + "/readyz")
+	must(f.t, err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	must(f.t, err)
+	return string(text)
 }
 
 // TestKill kills nodes at random moments under load. SAMDOK_LONG: 50 rounds instead

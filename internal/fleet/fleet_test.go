@@ -46,7 +46,7 @@ func must(t testing.TB, err error) {
 
 // fleet is two nodes, and the ways to what they rest on.
 type fleet struct {
-	t            *testing.T
+	t            testing.TB
 	bucket       enginetest.Bucket
 	index        enginetest.Index
 	s3, elastic  *meddler
@@ -69,11 +69,11 @@ type document struct {
 	acknowledged bool
 }
 
-func newFleet(t *testing.T, secure bool) *fleet {
+func newFleet(t testing.TB, secure bool) *fleet {
 	return fleetOn(t, enginetest.S3(t), enginetest.Elasticsearch(t), secure)
 }
 
-func fleetOn(t *testing.T, bucket enginetest.Bucket, index enginetest.Index, secure bool) *fleet {
+func fleetOn(t testing.TB, bucket enginetest.Bucket, index enginetest.Index, secure bool) *fleet {
 	f := &fleet{t: t, bucket: bucket, index: index}
 	f.s3, f.elastic = meddle(t, f.bucket.Endpoint, secure), meddle(t, f.index.URL, secure)
 	key := make([]byte, 32)

@@ -28,7 +28,7 @@ type meddler struct {
 // fault is what happens to a call. It tells whether the call was dealt with.
 type fault func(w http.ResponseWriter, r *http.Request, pass http.Handler) bool
 
-func meddle(t *testing.T, engine string, secure bool) *meddler {
+func meddle(t testing.TB, engine string, secure bool) *meddler {
 	t.Helper()
 	to, err := url.Parse(engine)
 	must(t, err)

@@ -36,7 +36,11 @@ func put(p []byte) func([]byte, Position) []byte {
 func TestAppendsLieWhereTheySay(t *testing.T) {
 	for _, ahead := range []int64{0, 4096} {
 		name, f := newFile(t)
-		l := NewLog(f, 0, 0, Options{Ahead: ahead, Pending: 1000})
+		var told, octets atomic.Int64
+		l := NewLog(f, 0, 0, Options{Ahead: ahead, Pending: 1000, Watch: func(appends, size int, _ time.Duration) {
+			told.Add(int64(appends))
+			octets.Add(int64(size))
+		}})
 		var wg sync.WaitGroup
 		var mu sync.Mutex
 		at := map[int64][]byte{}
@@ -63,6 +67,9 @@ func TestAppendsLieWhereTheySay(t *testing.T) {
 		b, err := os.ReadFile(name)
 		if err != nil || int64(len(b)) != end {
 			t.Fatalf("%d bytes, want %d: %v", len(b), end, err)
+		}
+		if told.Load() != 16*50 || octets.Load() != end {
+			t.Errorf("told of %d appends, %d octets; want %d, %d", told.Load(), octets.Load(), 16*50, end)
 		}
 		for off, p := range at {
 			if !bytes.Equal(b[off:off+int64(len(p))], p) {

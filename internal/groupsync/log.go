@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"samdok/internal/disk"
 )
@@ -37,6 +38,9 @@ type Options struct {
 	// Pending bounds the bytes that wait for a commit; further appends wait.
 	// Default 16 MiB.
 	Pending int
+	// Watch is told of each commit that succeeded: how many appends and octets it made
+	// durable, and how long that took; nil: nobody.
+	Watch func(appends, size int, took time.Duration)
 }
 
 // Log appends to one file for many goroutines. Batches are written one after
@@ -45,10 +49,12 @@ type Log struct {
 	f      disk.File
 	ahead  int64
 	limit  int
+	watch  func(appends, size int, took time.Duration)
 	syncer *Syncer
 
 	mu     sync.Mutex
 	buf    []byte // waits for the next commit, behind lead octets
+	count  int    // appends in it
 	spare  []byte
 	lead   int   // octets before base that share its block; Ahead only
 	base   int64 // where what waits goes
@@ -64,7 +70,7 @@ func NewLog(f disk.File, end, size int64, o Options) *Log {
 	if o.Pending == 0 {
 		o.Pending = 16 << 20
 	}
-	l := &Log{f: f, ahead: o.Ahead, limit: o.Pending, base: end, stable: end, filled: max(end, size)}
+	l := &Log{f: f, ahead: o.Ahead, limit: o.Pending, watch: o.Watch, base: end, stable: end, filled: max(end, size)}
 	l.syncer = NewSyncer(l.commit)
 	if l.ahead > 0 {
 		l.lead = int(end % disk.Block)
@@ -107,6 +113,7 @@ func (l *Log) add(ctx context.Context, size int, fill func([]byte, Position) []b
 				l.buf = grow(l.buf, size)
 			}
 			l.buf = fill(l.buf, at)
+			l.count++
 			return at, nil
 		}
 		l.mu.Unlock()
@@ -143,6 +150,8 @@ func (l *Log) commit() error {
 		return nil
 	}
 	buf, from, end, filled := l.buf, l.base-int64(l.lead), l.end(), l.filled
+	appends, size, began := l.count, len(l.buf)-l.lead, time.Now()
+	l.count = 0
 	l.buf, l.spare, l.base = l.spare[:0], nil, end
 	if l.ahead > 0 {
 		l.lead = int(end % disk.Block)
@@ -151,6 +160,9 @@ func (l *Log) commit() error {
 	l.mu.Unlock()
 
 	buf, filled, err := l.write(buf, from, end, filled)
+	if err == nil && l.watch != nil {
+		l.watch(appends, size, time.Since(began))
+	}
 
 	l.mu.Lock()
 	defer l.mu.Unlock()

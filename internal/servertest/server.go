@@ -7,7 +7,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -51,6 +54,9 @@ func Start(t testing.TB, data string, args ...string) *Server {
 	s := &Server{done: make(chan error, 1)}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"}, args...)...)
 	s.cmd.Args[0] = "samdok"
+	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // what names engines to tests is no setting
+		return strings.HasPrefix(v, "SAMDOK_TEST_")
+	})
 	s.kept = Keep("server")
 	s.cmd.Stderr = io.MultiWriter(&s.stderr, s.kept)
 	stdout, err := s.cmd.StdoutPipe()
@@ -79,8 +85,8 @@ func Start(t testing.TB, data string, args ...string) *Server {
 		if err := json.Unmarshal(b, &s.Announcement); err != nil {
 			t.Fatalf("samdok serve printed %q: %v\n%s", b, err, s.stderr.String())
 		}
-	case <-time.After(30 * time.Second):
-		t.Fatalf("samdok serve is not ready after 30 s\n%s", s.stderr.String())
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("samdok serve is not ready after 2 minutes\n%s", s.stderr.String())
 	}
 	return s
 }

@@ -6,7 +6,7 @@ import "sync"
 // grows would be copied several times over, and its larger selves be garbage.
 const (
 	firstSize = 16 << 10
-	moreSize  = 64 << 10
+	moreSize  = 128 << 10
 	// usualAppend is what one Append usually adds at most: an entry of an answer. A
 	// piece with less room is full.
 	usualAppend = 8 << 10

@@ -122,9 +122,18 @@ func (s *Spool) Write(p []byte) (int, error) {
 
 func (s *Spool) last() *[]byte { return s.pieces[len(s.pieces)-1] }
 
+// extend makes room: the first piece becomes a large one, so that most answers leave
+// in one write; then there are more.
 func (s *Spool) extend() *[]byte {
-	s.pieces = append(s.pieces, morePieces.Get().(*[]byte))
-	return s.last()
+	more := morePieces.Get().(*[]byte)
+	if first := s.last(); cap(*first) == firstSize {
+		*more = append(*more, *first...)
+		freePiece(first)
+		s.pieces[len(s.pieces)-1] = more
+		return more
+	}
+	s.pieces = append(s.pieces, more)
+	return more
 }
 
 func (s *Spool) grown(n int) error {

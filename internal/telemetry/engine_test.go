@@ -37,6 +37,12 @@ func TestEngineCallsAreCounted(t *testing.T) {
 	call("/samdok/_bulk", 429)
 	call("/samdok/_doc/13911699123", 0)
 	call("/bucket/documents/13911699123", 503)
+	r, err := m.NewRecords()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Wrote(3, 1000, time.Millisecond)
+	r.Waited(2 * time.Millisecond)
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	page := w.Body.String()
@@ -46,6 +52,9 @@ func TestEngineCallsAreCounted(t *testing.T) {
 		`samdok_engine_calls_total{engine="elasticsearch",operation="POST _doc",outcome="failed"} 1`,
 		`samdok_engine_calls_total{engine="elasticsearch",operation="POST",outcome="failed"} 1`,
 		`samdok_engine_seconds_count{engine="elasticsearch",operation="_bulk"} 2`,
+		`samdok_ledger_records_sum 3`,
+		`samdok_ledger_write_seconds_sum 0.001`,
+		`samdok_ledger_wait_seconds_count 1`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %s", want)

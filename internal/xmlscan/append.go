@@ -1,6 +1,9 @@
 package xmlscan
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // What must not stand as it is in text and in an attribute value.
 const (
@@ -28,6 +31,14 @@ func AppendText(b []byte, s string) []byte { return appendEscaped(b, s, escText)
 func AppendAttr(b []byte, s string) []byte { return appendEscaped(b, s, escAttr) }
 
 func appendEscaped(b []byte, s string, where uint8) []byte {
+	start := len(b)
+	b = append(b, s...)
+	plain := plainPrefix(b[start:])
+	if plain == len(s) {
+		return b
+	}
+	b = b[:start+plain]
+	s = s[plain:]
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -50,6 +61,33 @@ func appendEscaped(b []byte, s string, where uint8) []byte {
 		from = i
 	}
 	return append(b, s[from:]...)
+}
+
+// plainPrefix is how much of b, in eights and to the end, holds nothing but ASCII that
+// means itself in text and in attributes.
+func plainPrefix(b []byte) int {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		if !plainEight(binary.LittleEndian.Uint64(b[i:])) {
+			return i
+		}
+	}
+	for j := i; j < len(b); j++ {
+		if escape[b[j]] != 0 {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// plainEight looks at eight octets at a time. An octet equals another if their
+// difference is zero, and taking one from each octet of a number borrows from the
+// highest bit of those that are zero; it may say no of octets that are plain.
+func plainEight(x uint64) bool {
+	const each = 0x0101010101010101
+	amp, less, more, quote := x^each*'&', x^each*'<', x^each*'>', x^each*'"'
+	zero := (amp-each)&^amp | (less-each)&^less | (more-each)&^more | (quote-each)&^quote
+	return (x|zero|^(x+ctlBias))&hiBits == 0
 }
 
 func entity(c byte) string {

@@ -1,6 +1,8 @@
 package xmlscan
 
 import (
+	"bytes"
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -48,4 +50,22 @@ func TestAppendIsReadBack(t *testing.T) {
 			t.Fatalf("%q: got %q, %q, %v", b, attr, text, err)
 		}
 	})
+}
+
+// Eight octets are plain only if each of them is, whatever stands beside it.
+func TestPlainEight(t *testing.T) {
+	for at := range 8 {
+		for beside := range 256 {
+			b := bytes.Repeat([]byte{byte(beside)}, 8)
+			for c := range 256 {
+				b[at] = byte(c)
+				if plainEight(binary.LittleEndian.Uint64(b)) && (escape[c] != 0 || escape[beside] != 0) {
+					t.Fatalf("%q is said to be plain", b)
+				}
+			}
+		}
+	}
+	if !plainEight(binary.LittleEndian.Uint64([]byte("aZ09 '^|"))) {
+		t.Error("plain text takes the long way")
+	}
 }

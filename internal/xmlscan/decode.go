@@ -15,6 +15,9 @@ const (
 
 // appendDecoded appends the meaning of raw, whose references have been checked.
 func appendDecoded(dst, raw []byte, kind valueKind) []byte {
+	if kind == charData && bytes.IndexByte(raw, '\r') < 0 { // as in nearly all ids of HL7
+		return appendResolved(dst, raw)
+	}
 	for i := 0; i < len(raw); {
 		c := raw[i]
 		switch {
@@ -38,6 +41,20 @@ func appendDecoded(dst, raw []byte, kind valueKind) []byte {
 		i++
 	}
 	return dst
+}
+
+// appendResolved is appendDecoded of text with references and without line ends.
+func appendResolved(dst, raw []byte) []byte {
+	for {
+		at := bytes.IndexByte(raw, '&')
+		if at < 0 {
+			return append(dst, raw...)
+		}
+		dst = append(dst, raw[:at]...)
+		r, n, _ := reference(raw[at:])
+		dst = utf8.AppendRune(dst, r)
+		raw = raw[at+n:]
+	}
 }
 
 // reference reads the entity or character reference at the beginning of b and

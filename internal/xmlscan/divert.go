@@ -22,10 +22,11 @@ type source struct {
 	store  []byte // the input so far, without the character data taken out
 	inside int    // Depth of the open element that is diverted; 0: none
 	taken  bool   // the event is character data to be taken out
+	gone   gone
 }
 
 // NewReader makes a scanner that reads its input as it goes. It keeps all of it, as
-// New does, except the character data of the diverted element (and of what is
+// New does and unless Forget is called, except the character data of the diverted element (and of what is
 // inside that): this comes as Text events of at most some 32 KiB each, cut anywhere
 // between two characters, and is then forgotten. So memory is bounded by
 // Limits.Size however large such an element is; Limits.Text does not apply to it,
@@ -86,7 +87,7 @@ func (s *Scanner) follow(k Kind) error {
 		src.taken = true
 		return nil
 	}
-	if s.p > s.lim.Size {
+	if s.used() > s.lim.Size {
 		return s.failLimit(s.at, "size", s.lim.Size)
 	}
 	return nil
@@ -118,7 +119,7 @@ func (s *Scanner) use() {
 func (s *Scanner) fill() error {
 	src := s.src
 	want := max(1, len(s.b)-s.p)
-	if s.p+want > s.lim.Size+feedSize {
+	if s.used()+want > s.lim.Size+feedSize {
 		return s.failLimit(s.p, "size", s.lim.Size)
 	}
 	room := max(want, feedSize)

@@ -148,3 +148,45 @@ func TestDivertStrings(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// An input of many children is read in the memory of some, and its errors stand where
+// they stood.
+func TestForget(t *testing.T) {
+	child := "<b c='d'>" + strings.Repeat("e\n", 500) + "</b>\n  "
+	for name, tail := range map[string]string{"whole": "</p:a>", "wrong at its end": "\n<x></y></p:a>", "without an end": ""} {
+		in := "<p:a xmlns:p='u' xmlns='v'>\n" + strings.Repeat(child, 3000) + tail
+		read := func(s *Scanner) (children int, err error) {
+			for {
+				k, err := s.Next()
+				if err != nil || k == EOF {
+					return children, err
+				}
+				if k == End && s.Depth() == 1 {
+					if children++; !s.Is(s.ns, "b") {
+						t.Fatal("another name")
+					}
+					s.Forget()
+				}
+				if s.src != nil && cap(s.src.store) > 6*feedSize {
+					t.Fatalf("%s: holds %d octets", name, cap(s.src.store))
+				}
+			}
+		}
+		want, wantErr := read(New([]byte(in), Limits{}))
+		got, err := read(NewReader(strings.NewReader(in), Limits{}, Divert{}))
+		if got != want || (err == nil) != (wantErr == nil) {
+			t.Fatalf("%s: %d, %v; want %d, %v", name, got, err, want, wantErr)
+		}
+		if err == nil {
+			continue
+		}
+		var e, f *Error
+		if !errors.As(err, &e) || !errors.As(wantErr, &f) || *e != *f {
+			t.Errorf("%s: got %+v, want %+v", name, e, f)
+		}
+		_, err = read(NewReader(strings.NewReader(in), Limits{Size: len(in) / 2}, Divert{}))
+		if !errors.As(err, &e) || e.Limit != "size" || e.Offset > len(in)/2+2*len(child) {
+			t.Errorf("%s: half of it: %+v", name, e)
+		}
+	}
+}

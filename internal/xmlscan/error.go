@@ -30,11 +30,25 @@ func (e *Error) Error() string {
 
 // fail makes the scanner stay in the error.
 func (s *Scanner) fail(at int, reason string) *Error {
-	at = min(at, len(s.b))
-	before := s.b[:at]
-	e := &Error{Offset: at, Line: 1 + bytes.Count(before, []byte{'\n'}), Column: at - bytes.LastIndexByte(before, '\n'), Reason: reason}
+	e := &Error{Reason: reason}
+	e.Offset, e.Line, e.Column = s.place(min(at, len(s.b)))
 	s.err = e
 	return e
+}
+
+// place says where an octet stands in the input.
+func (s *Scanner) place(at int) (offset, line, column int) {
+	before := s.b[:at]
+	last := bytes.LastIndexByte(before, '\n')
+	offset, line, column = at, 1+bytes.Count(before, []byte{'\n'}), at-last
+	if s.src == nil || s.src.gone.octets == 0 {
+		return offset, line, column
+	}
+	g := &s.src.gone
+	if last < g.at {
+		column = g.column + at - g.at
+	}
+	return offset + g.octets, line + g.lines, column
 }
 
 func (s *Scanner) failLimit(at int, name string, limit int) *Error {

@@ -73,7 +73,7 @@ func (s *Scanner) leaf() (text string, ok bool) {
 // ready tells whether the place behind the last event is one where markup may be
 // looked at: of an input that is fed, a part may be missing or have to go first.
 func (s *Scanner) ready() bool {
-	return s.err == nil && !s.isEmpty && (s.src == nil || s.src.inside == 0 && s.p <= s.lim.Size)
+	return s.err == nil && !s.isEmpty && (s.src == nil || s.src.inside == 0 && s.used() <= s.lim.Size)
 }
 
 // closed is the place behind the end tag of the innermost element if that stands at p,

@@ -180,6 +180,9 @@ func (d *answerReader) list() error {
 		if err := d.member(); err != nil {
 			return err
 		}
+		if sc.Depth() == depth {
+			sc.Forget()
+		}
 	}
 }
 
@@ -196,6 +199,9 @@ func (d *answerReader) member() error {
 			ref.ID = metadata.ParseID(id)
 		}
 		ref.Home, _ = d.sc.Attr("home")
+		if err := d.sc.Skip(); err != nil {
+			return err
+		}
 		return d.ref(ref)
 	case "ExtrinsicObject":
 		var o raw

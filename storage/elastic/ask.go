@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -15,11 +16,7 @@ import (
 // Load is storage.Log's. The watermark is that at which the state holds.
 func (x *Index) Load(ctx context.Context, t access.Tenant, s storage.Stream, refs storage.Refs) (storage.State, storage.Version, Watermark, error) {
 	const op = "elastic.Load"
-	at, err := x.watermark(ctx, t)
-	if err != nil {
-		return storage.State{}, 0, at, wrap(op, err)
-	}
-	a, err := x.ask(ctx, t, at, Question{Streams: []storage.Stream{s}, Refs: refs})
+	a, at, err := x.now(ctx, t, &Question{Streams: []storage.Stream{s}, Refs: refs})
 	if err != nil {
 		return storage.State{}, 0, at, wrap(op, err)
 	}
@@ -28,28 +25,56 @@ func (x *Index) Load(ctx context.Context, t access.Tenant, s storage.Stream, ref
 
 // Lookup implements storage.Index.
 func (x *Index) Lookup(ctx context.Context, t access.Tenant, refs storage.Refs) (storage.State, error) {
-	const op = "elastic.Lookup"
-	at, err := x.watermark(ctx, t)
-	if err != nil {
-		return storage.State{}, wrap(op, err)
-	}
-	a, err := x.ask(ctx, t, at, Question{Refs: refs})
-	return a.State, wrap(op, err)
+	a, _, err := x.now(ctx, t, &Question{Refs: refs})
+	return a.State, wrap("elastic.Lookup", err)
 }
 
-// At answers a question as of a batch that is projected.
+// At answers a question as of a batch that is projected, with its Basis.
 func (x *Index) At(ctx context.Context, t access.Tenant, at Watermark, q Question) (Answer, error) {
-	a, err := x.ask(ctx, t, at, q)
+	a, err := x.ask(ctx, t, at, &q, alsoKeep)
 	return a, wrap("elastic.At", err)
 }
 
-func (x *Index) ask(ctx context.Context, t access.Tenant, at Watermark, q Question) (Answer, error) {
+// now answers a question as of this moment. It asks as of the watermark that was seen last,
+// reads the watermark along, and asks again when that has moved.
+func (x *Index) now(ctx context.Context, t access.Tenant, q *Question) (a Answer, at Watermark, err error) {
+	if at = x.seen.last(t); at.Seq > 0 {
+		a, err = x.ask(ctx, t, at, q, alsoLook)
+		if !errors.Is(err, errMoved) && !gone(err) {
+			return a, at, err
+		}
+	}
+	if at, err = x.watermark(ctx, t); err != nil {
+		return a, at, err
+	}
+	a, err = x.ask(ctx, t, at, q, 0)
+	return a, at, err
+}
+
+// errMoved: the watermark is another one than the question was asked of.
+var errMoved = errors.New("elastic: the watermark has moved")
+
+// How a question is asked.
+type manner uint8
+
+const (
+	alsoKeep manner = 1 << iota // what was read is in Answer.Basis
+	alsoLook                    // errMoved unless the watermark is still the one
+)
+
+func (x *Index) ask(ctx context.Context, t access.Tenant, at Watermark, q *Question, how manner) (Answer, error) {
 	var err error
 	var a asking
 	err = x.inGeneration(ctx, t, &at, func() error {
 		a = asking{
-			x: x, tenant: t, at: at, q: &q, family: x.family(t, at),
+			x: x, tenant: t, at: at, q: q, family: x.family(t, at),
 			ids: map[hash]*idDoc{}, parts: map[place]*asked{}, wants: map[place]want{},
+		}
+		if how&alsoLook != 0 {
+			a.mark = x.wantState(x.hash.tenant(t).id())
+		}
+		if how&alsoKeep != 0 {
+			a.answer.Basis = newBasis(at)
 		}
 		return a.run(ctx)
 	})
@@ -68,6 +93,7 @@ type asking struct {
 	wants  map[place]want
 	parts  map[place]*asked
 	answer Answer
+	mark   *wantedState // nil: the watermark is not looked at
 }
 
 // want says why a part is read.
@@ -123,14 +149,35 @@ func (a *asking) names(ctx context.Context) error {
 			need(string(id))
 		}
 	}
+	if a.mark != nil {
+		gets = append(gets, a.mark.wanted)
+	}
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := a.x.get(ctx, gets); err != nil {
+	if err := a.x.get(ctx, gets, a.answer.Basis); err != nil {
 		return err
 	}
 	finish()
+	if err := a.still(); err != nil {
+		return err
+	}
 	return a.holders(ctx)
+}
+
+// still is errMoved when the watermark was looked at and is another one.
+func (a *asking) still() error {
+	if a.mark == nil {
+		return nil
+	}
+	now, err := a.mark.read()
+	if err != nil && !missing(err) {
+		return err
+	}
+	if now != a.at {
+		return errMoved
+	}
+	return nil
 }
 
 // holders decodes identifiers, and reads further pages of those whose
@@ -156,7 +203,7 @@ func (a *asking) holders(ctx context.Context) (err error) {
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := a.x.get(ctx, gets); err != nil {
+	if err := a.x.get(ctx, gets, nil); err != nil {
 		return err
 	}
 	for i, page := range pages {
@@ -248,7 +295,7 @@ func (a *asking) read(ctx context.Context) error {
 		gets = append(gets, &wanted{index: a.x.name(a.at.Generation, changesIndex), id: p.id(), routing: p.stream.term(), source: &part.hit})
 	}
 	if len(gets) > 0 {
-		if err := a.x.get(ctx, gets); err != nil {
+		if err := a.x.get(ctx, gets, a.answer.Basis); err != nil {
 			return err
 		}
 	}

@@ -54,9 +54,7 @@ func (x *Index) bulkSome(ctx context.Context, list []write, body []byte, show bo
 		pause = min(2*pause, lastPause)
 		list, body = again, nil // the old one may still be read
 		for i := range again {
-			if body, err = again[i].append(body); err != nil {
-				return false, err
-			}
+			body = again[i].append(body)
 		}
 	}
 }

@@ -15,6 +15,7 @@ type derived struct {
 	known    bool
 	into     *hash
 	absorbed []hash
+	made     []*partDoc // its documents as they begin; none of a redaction
 }
 
 // held is an identifier and where it leads.

@@ -24,24 +24,21 @@ type wanted struct {
 // getAtOnce is how many documents one call reads.
 const getAtOnce = 512
 
-// get reads documents in real time: also those that no search sees yet.
-func (x *Index) get(ctx context.Context, list []*wanted) error {
-	for len(list) > 0 {
-		n := min(len(list), getAtOnce)
-		if err := x.getSome(ctx, list[:n]); err != nil {
+// get reads documents in real time: also those that no search sees yet. What was
+// read is noted in a basis, if there is one.
+func (x *Index) get(ctx context.Context, list []*wanted, note *Basis) error {
+	calls := slices.Collect(slices.Chunk(list, getAtOnce))
+	found := make([][]document, len(calls))
+	err := spread(len(calls), func(i int) (err error) {
+		if found[i], err = x.gets.ask(ctx, calls[i]); err != nil {
 			return err
 		}
-		list = list[n:]
+		return fill(calls[i], found[i])
+	})
+	for i := range calls {
+		note.add(calls[i], found[i])
 	}
-	return nil
-}
-
-func (x *Index) getSome(ctx context.Context, list []*wanted) error {
-	docs, err := x.gets.ask(ctx, list)
-	if err != nil {
-		return err
-	}
-	return fill(list, docs)
+	return err
 }
 
 // Reads that are under way, and callers who share one.
@@ -106,17 +103,23 @@ func documents(body []byte, n int) ([]document, error) {
 // fill puts what was found into what was wanted.
 func fill(list []*wanted, docs []document) error {
 	for i := range docs {
-		d := &docs[i]
-		if d.Error != nil {
-			return itemError(d.Error)
+		if err := list[i].fill(&docs[i]); err != nil {
+			return err
 		}
-		if !d.Found {
-			continue
-		}
-		list[i].version = d.Version
-		if err := json.Unmarshal(d.Source, list[i].source); err != nil {
-			return odd("document " + list[i].id + " of " + list[i].index)
-		}
+	}
+	return nil
+}
+
+func (w *wanted) fill(d *document) error {
+	if d.Error != nil {
+		return itemError(d.Error)
+	}
+	if !d.Found {
+		return nil
+	}
+	w.version = d.Version
+	if err := json.Unmarshal(d.Source, w.source); err != nil {
+		return odd("document " + w.id + " of " + w.index)
 	}
 	return nil
 }
@@ -151,6 +154,7 @@ type write struct {
 	index, id, routing string
 	version            uint64
 	source             any
+	text               []byte // of the source
 	// first: it must be there before the next one, and goes with it in one call.
 	first bool
 }
@@ -183,14 +187,14 @@ func (x *Index) bulk(ctx context.Context, list []write, show bool) (old bool, er
 			err = r.err
 		}
 	}
+	if err := spread(len(list), func(i int) (err error) { list[i].text, err = json.Marshal(list[i].source); return err }); err != nil {
+		return false, err
+	}
 	for from := 0; from < len(list) && err == nil; {
 		var b []byte
 		to := from
-		for ; to < len(list) && (len(b) < bulkBytes || list[to-1].first) && err == nil; to++ {
-			b, err = list[to].append(b)
-		}
-		if err != nil {
-			break
+		for ; to < len(list) && (len(b) < bulkBytes || list[to-1].first); to++ {
+			b = list[to].append(b)
 		}
 		whole := from == 0 && to == len(list)
 		if running == bulkCalls {
@@ -209,15 +213,12 @@ func (x *Index) bulk(ctx context.Context, list []write, show bool) (old bool, er
 	return old, err
 }
 
-func (w *write) append(b []byte) ([]byte, error) {
+// append writes the two lines of a document whose text is there.
+func (w *write) append(b []byte) []byte {
 	b = append(b, `{"index":`...)
 	b = appendTarget(b, w.index, w.id, w.routing)
 	b = append(b, `,"version_type":"external","version":`...)
 	b = strconv.AppendUint(b, w.version, 10)
 	b = append(b, "}}\n"...)
-	text, err := json.Marshal(w.source)
-	if err != nil {
-		return b, err
-	}
-	return append(append(b, text...), '\n'), nil
+	return append(append(b, w.text...), '\n')
 }

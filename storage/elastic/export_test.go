@@ -16,5 +16,9 @@ func (x *Index) Prefix() string { return x.options.Prefix }
 
 // FindAt is Find as of a batch.
 func (x *Index) FindAt(ctx context.Context, t access.Tenant, at Watermark, s storage.Stream, f storage.Filter, yield func(storage.Placed, error) bool) error {
-	return x.find(ctx, t, at, s, seek(f, access.Restriction{}), yield)
+	b, err := x.beginAt(ctx, t, at, s, seek(f, access.Restriction{}), nil)
+	if err != nil {
+		return err
+	}
+	return b.all(ctx, yield)
 }

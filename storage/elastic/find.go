@@ -38,9 +38,9 @@ type hit struct {
 // Find implements storage.Index: it asks one shard, once for each page.
 func (x *Index) Find(ctx context.Context, t access.Tenant, s storage.Stream, f storage.Filter, r access.Restriction) iter.Seq2[storage.Placed, error] {
 	return func(yield func(storage.Placed, error) bool) {
-		at, err := x.watermark(ctx, t)
-		if err == nil && at.Seq > 0 {
-			err = x.find(ctx, t, at, s, seek(f, r), yield)
+		b, err := x.begin(ctx, t, s, seek(f, r))
+		if err == nil && b.at.Seq > 0 {
+			err = b.all(ctx, yield)
 		}
 		if err != nil {
 			yield(storage.Placed{}, wrap("elastic.Find", err))
@@ -48,29 +48,71 @@ func (x *Index) Find(ctx context.Context, t access.Tenant, s storage.Stream, f s
 	}
 }
 
-func (x *Index) find(ctx context.Context, t access.Tenant, at Watermark, s storage.Stream, want *sought, yield func(storage.Placed, error) bool) error {
+// begun is a search whose first page is there.
+type begun struct {
+	x      *Index
+	tenant access.Tenant
+	at     Watermark
+	stream storage.Stream
+	want   *sought
+	first  *pages // of the stream's own parts
+	chain  []hash // the streams that live on in it, itself first
+}
+
+// begin searches as of the watermark that was seen last while it looks whether that is
+// still the one. If so, nobody had been told of anything newer when the search was
+// sent, for it knew the watermark before; if not, it searches again.
+func (x *Index) begin(ctx context.Context, t access.Tenant, s storage.Stream, want *sought) (b *begun, err error) {
+	at := x.seen.last(t)
+	if at.Seq > 0 {
+		var now Watermark
+		b, err = x.beginAt(ctx, t, at, s, want, &now)
+		if err == nil && now == at {
+			return b, nil
+		}
+		if err != nil && !gone(err) {
+			return nil, err
+		}
+	}
+	if at, err = x.watermark(ctx, t); err != nil || at.Seq == 0 {
+		return &begun{}, err
+	}
+	return x.beginAt(ctx, t, at, s, want, nil)
+}
+
+// beginAt reads the first page of the stream's own parts, and at the same time what was
+// merged into it. now, if it is there, becomes the watermark of this moment; nothing else is
+// of use unless it is at.
+func (x *Index) beginAt(ctx context.Context, t access.Tenant, at Watermark, s storage.Stream, want *sought, now *Watermark) (*begun, error) {
 	h := x.hash.stream(t, s)
-	// The stream's own parts are searched while its merges are read.
-	first := &pages{x: x, tenant: t, at: at, want: want, stream: h}
+	b := &begun{x: x, tenant: t, at: at, stream: s, want: want, first: &pages{x: x, tenant: t, at: at, want: want, stream: h}}
 	merges := make(chan error, 1)
-	var chain []hash
 	go func() (err error) {
 		defer func() { merges <- err }()
-		chain, err = x.chain(ctx, t, at, h)
+		f := x.family(t, at)
+		if now != nil {
+			if *now, err = f.look(ctx, h); err != nil || *now != at {
+				return err
+			}
+		}
+		b.chain, err = f.chain(ctx, h)
 		return err
 	}()
-	err := first.next(ctx)
+	err := b.first.next(ctx)
 	if other := <-merges; err == nil {
 		err = other
 	}
-	if err != nil {
-		return err
-	}
+	return b, err
+}
+
+// all yields what was sought, page after page.
+func (b *begun) all(ctx context.Context, yield func(storage.Placed, error) bool) error {
+	x, at, s, want := b.x, b.at, b.stream, b.want
 	to := &yielding{ctx: ctx, at: at.Seq, want: want, owner: s, open: opener{keys: x.options.Keys}, yield: yield}
-	for _, of := range chain {
-		p := first
-		if of != h {
-			p = &pages{x: x, tenant: t, at: at, want: want, stream: of}
+	for _, of := range b.chain {
+		p := b.first
+		if of != p.stream {
+			p = &pages{x: x, tenant: b.tenant, at: at, want: want, stream: of}
 			if err := p.next(ctx); err != nil {
 				return err
 			}

@@ -46,6 +46,7 @@ type Index struct {
 	client  *client
 	hash    hasher
 	gets    together[[]*wanted, []document]
+	seen    marks
 
 	viewLife time.Duration // viewLife, less in tests
 }

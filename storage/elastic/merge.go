@@ -9,17 +9,34 @@ import (
 	"samdok/storage"
 )
 
-// chain are the streams that live on in one, itself first, as of a batch; none
-// when it is unknown or was merged into another.
-func (x *Index) chain(ctx context.Context, t access.Tenant, at Watermark, h hash) ([]hash, error) {
-	f := x.family(t, at)
+// look reads a stream and the tenant's watermark of this moment in one call.
+func (f *family) look(ctx context.Context, h hash) (Watermark, error) {
+	gets, finish := f.wants([]hash{h})
+	mark := f.x.wantState(f.x.hash.tenant(f.tenant).id())
+	if err := f.x.get(ctx, append(gets, mark.wanted), nil); err != nil {
+		return Watermark{}, err
+	}
+	finish()
+	now, err := mark.read()
+	if missing(err) {
+		return Watermark{}, nil
+	}
+	if err == nil {
+		f.x.seen.note(f.tenant, now)
+	}
+	return now, err
+}
+
+// chain are the streams that live on in one, itself first; none when it is unknown or was
+// merged into another.
+func (f *family) chain(ctx context.Context, h hash) ([]hash, error) {
 	if err := f.read(ctx, h); err != nil {
 		return nil, err
 	}
 	if f.streams[h] == nil {
 		return nil, nil
 	}
-	if _, closed, err := f.streams[h].Head.into(at.Seq); closed || err != nil {
+	if _, closed, err := f.streams[h].Head.into(f.at.Seq); closed || err != nil {
 		return nil, err
 	}
 	return f.lineage(ctx, h)
@@ -97,7 +114,7 @@ func (f *family) read(ctx context.Context, list ...hash) error {
 			if f.at.Generation != before {
 				gets, finish = f.wants(list)
 			}
-			return f.x.get(ctx, gets)
+			return f.x.get(ctx, gets, nil)
 		})
 		if err != nil {
 			return err

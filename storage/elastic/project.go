@@ -28,7 +28,7 @@ func (x *Index) Project(ctx context.Context, t access.Tenant, at Watermark, batc
 		}
 	}
 	to := Watermark{Seq: batches[len(batches)-1].Seq, Generation: at.Generation}
-	if err := x.writeState(ctx, x.hash.tenant(t).id(), to); err != nil {
+	if err := x.move(ctx, t, to); err != nil {
 		return at, wrap(op, err)
 	}
 	return to, nil
@@ -56,7 +56,7 @@ func (x *Index) project(ctx context.Context, t access.Tenant, at Watermark, batc
 			return fmt.Errorf("%w: batch %d after %d", ErrAhead, batches[i].Seq, at.Seq+uint64(i))
 		}
 	}
-	w, err := x.working(ctx, t, at.Generation, batches)
+	w, err := x.working(ctx, t, at, batches)
 	if err != nil {
 		return err
 	}

@@ -228,11 +228,12 @@ func (h *history) calm(t *testing.T, x *elastic.Index) map[uint64][]string {
 	return want
 }
 
-// wild projects pieces from where it is told that the index is, or from before,
-// until it is stopped.
+// wild projects pieces from where it is told that the index is, or from before, with what
+// it reads for that, or read once long ago, until it is stopped.
 func (h *history) wild(t *testing.T, x *elastic.Index, cut *cutting, stop chan struct{}) {
 	defer x.Close()
 	ctx := context.Background()
+	var old []*elastic.Basis
 	for {
 		select {
 		case <-stop:
@@ -245,11 +246,41 @@ func (h *history) wild(t *testing.T, x *elastic.Index, cut *cutting, stop chan s
 		}
 		mark.Seq -= min(mark.Seq, uint64(cut.n(3)))
 		to := min(len(h.batches), int(mark.Seq)+1+cut.n(4))
-		if _, err := x.Project(ctx, region, mark, h.batches[mark.Seq:to]); err != nil && !strings.Contains(err.Error(), errCut.Error()) {
+		some := slices.Clone(h.batches[mark.Seq:to])
+		if len(some) > 0 && cut.n(2) == 0 {
+			if a, err := x.At(ctx, region, mark, question(some)); err == nil {
+				some[0].Basis, old = a.Basis, append(old, a.Basis)
+			}
+		}
+		for i := range some { // most of them are of no use any more
+			if some[i].Basis == nil && len(old) > 0 {
+				some[i].Basis = old[cut.n(len(old))]
+			}
+		}
+		if _, err := x.Project(ctx, region, mark, some); err != nil && !strings.Contains(err.Error(), errCut.Error()) {
 			t.Error(err)
 			return
 		}
 	}
+}
+
+// question asks for everything that batches say.
+func question(batches []elastic.Batch) (q elastic.Question) {
+	for i := range batches {
+		for _, r := range batches[i].Records {
+			q.Streams, q.Claims = append(q.Streams, r.Stream), append(q.Claims, r.Claims...)
+			for _, ev := range r.Events {
+				for _, a := range ev.Added {
+					q.Refs.IDs = append(q.Refs.IDs, a.Object.ObjectID())
+				}
+				for _, to := range ev.Touched {
+					q.Refs.IDs = append(q.Refs.IDs, to.ID)
+				}
+				q.Refs.IDs = append(q.Refs.IDs, ev.Removed...)
+			}
+		}
+	}
+	return q
 }
 
 // cutting loses some requests, and the answers of others.

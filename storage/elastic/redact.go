@@ -63,7 +63,11 @@ func (w *working) said(ctx context.Context, doc *partDoc) ([]held, error) {
 
 // redact replaces what a change says. Numbers of objects, what was done to them
 // and the change's moment stay.
-func (w *working) redact(ctx context.Context, seq uint64, r *Record, d *derived, sealer box) error {
+func (w *working) redact(ctx context.Context, seq uint64, r *Record, d *derived) error {
+	sealer, err := newBox(r.KeyID, r.Key)
+	if err != nil {
+		return err
+	}
 	for n := range d.parts() {
 		p := place{d.stream, r.Version, n}
 		doc := w.parts[p]
@@ -109,7 +113,7 @@ func (w *working) redact(ctx context.Context, seq uint64, r *Record, d *derived,
 	if v, _ := s.Head.at(seq); v < r.Version {
 		s.Head.advance(seq, r.Version)
 	}
-	return w.name(s, r, d, sealer)
+	return w.name(s, r, d)
 }
 
 // forget takes out of an identifier that it leads to a part.

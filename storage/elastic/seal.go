@@ -22,6 +22,7 @@ const (
 	cipherGCM  = 1
 	nonceSize  = 12
 	sumSize    = 4
+	sealedMore = 2 + binary.MaxVarintLen64 + nonceSize + 16 // bytes that sealing adds, at most
 )
 
 // box seals and opens under one data key; the zero value does not encrypt.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -37,6 +38,9 @@ func (x *Index) watermark(ctx context.Context, t access.Tenant) (Watermark, erro
 	if missing(err) {
 		w, err = x.serving(ctx)
 	}
+	if err == nil {
+		x.seen.note(t, w)
+	}
 	return w, err
 }
 
@@ -46,18 +50,54 @@ func (x *Index) serving(ctx context.Context) (Watermark, error) {
 }
 
 func (x *Index) readState(ctx context.Context, id string) (Watermark, error) {
-	var w watermark
-	get := &wanted{index: x.state(), id: id, source: &w}
-	if err := x.getSome(ctx, []*wanted{get}); err != nil {
+	mark := x.wantState(id)
+	if err := x.get(ctx, []*wanted{mark.wanted}, nil); err != nil {
 		return Watermark{}, err
 	}
-	if get.version == 0 && w == (watermark{}) {
+	return mark.read()
+}
+
+// wantedState is a document of index state to read.
+type wantedState struct {
+	*wanted
+	mark watermark
+}
+
+func (x *Index) wantState(id string) *wantedState {
+	s := &wantedState{}
+	s.wanted = &wanted{index: x.state(), id: id, source: &s.mark}
+	return s
+}
+
+// read is what was found; an error that is missing when there is none.
+func (s *wantedState) read() (Watermark, error) {
+	if s.version == 0 && s.mark == (watermark{}) {
 		return Watermark{}, &statusError{status: http.StatusNotFound, kind: "missing", reason: "no watermark"}
 	}
-	if w.Generation == 0 {
+	if s.mark.Generation == 0 {
 		return Watermark{}, odd("a watermark")
 	}
-	return Watermark(w), nil
+	return Watermark(s.mark), nil
+}
+
+// marks are the watermarks that this process saw or made last. The zero value is none.
+type marks struct{ of sync.Map } // access.Tenant -> Watermark
+
+func (m *marks) note(t access.Tenant, w Watermark) { m.of.Store(t, w) }
+
+func (m *marks) last(t access.Tenant) Watermark {
+	w, _ := m.of.Load(t)
+	last, _ := w.(Watermark)
+	return last
+}
+
+// move moves the watermark of a tenant, when all documents can be found.
+func (x *Index) move(ctx context.Context, t access.Tenant, to Watermark) error {
+	err := x.writeState(ctx, x.hash.tenant(t).id(), to)
+	if err == nil {
+		x.seen.note(t, to)
+	}
+	return err
 }
 
 // writeState moves a watermark forward; one that is there or further stays.
@@ -194,7 +234,7 @@ func (x *Index) Switch(ctx context.Context, t access.Tenant, at Watermark, g Gen
 		return at, wrap(op, err)
 	}
 	to := Watermark{Seq: at.Seq + 1, Generation: g}
-	if err := x.writeState(ctx, x.hash.tenant(t).id(), to); err != nil {
+	if err := x.move(ctx, t, to); err != nil {
 		return at, wrap(op, err)
 	}
 	return to, nil

@@ -22,6 +22,9 @@ type Batch struct {
 	// there, and before the watermark moves to it: what must have happened before the
 	// batch counts. It may be called again, by this node or another.
 	Settle func(context.Context) error
+	// Basis is what was read when the batch was checked; nil: nothing. It is not read
+	// again where it still holds.
+	Basis *Basis
 }
 
 // Record is one change of a batch. A change whose text cannot be opened any more
@@ -54,6 +57,7 @@ type Answer struct {
 	Heads []Head        // as Question.Streams
 	Taken []bool        // as Question.Claims: an Append with the claim is a conflict
 	State storage.State // what Refs ask for; Standing is that of the first of Streams
+	Basis *Basis        // what it was made of; only of At
 }
 
 // Head is the end of a stream; the zero value is that of an unknown one.

@@ -22,6 +22,7 @@ type working struct {
 	streams    map[hash]*streamDoc
 	ids        map[hash]*idDoc
 	late       bool // somebody else wrote some of it already
+	known      bases
 	redacting  bool
 	open       opener
 }
@@ -59,19 +60,20 @@ type idDoc struct {
 }
 
 // working reads the documents that batches need.
-func (x *Index) working(ctx context.Context, t access.Tenant, g Generation, batches []Batch) (*working, error) {
+func (x *Index) working(ctx context.Context, t access.Tenant, at Watermark, batches []Batch) (*working, error) {
 	w := &working{
-		x: x, tenant: t, generation: g, open: opener{keys: x.options.Keys},
+		x: x, tenant: t, generation: at.Generation, open: opener{keys: x.options.Keys},
 		parts: map[place]*partDoc{}, streams: map[hash]*streamDoc{}, ids: map[hash]*idDoc{},
 	}
+	if err := w.derive(batches); err != nil {
+		return nil, err
+	}
 	for i := range batches {
-		list := make([]derived, len(batches[i].Records))
-		for j := range batches[i].Records {
-			r := &batches[i].Records[j]
-			d, err := x.derive(t, r, batches[i].Seq)
-			if err != nil {
-				return nil, err
-			}
+		if b := batches[i].Basis; b != nil && b.at == at {
+			w.known = append(w.known, b)
+		}
+		for j := range w.derived[i] {
+			d := &w.derived[i][j]
 			w.streams[d.stream] = nil
 			for _, h := range d.held {
 				w.ids[h.id] = nil
@@ -79,15 +81,49 @@ func (x *Index) working(ctx context.Context, t access.Tenant, g Generation, batc
 			for _, to := range d.touches {
 				w.ids[to.id] = nil
 			}
-			list[j] = d
-			w.redacting = w.redacting || r.Redacted
+			w.redacting = w.redacting || batches[i].Records[j].Redacted
 		}
-		w.derived = append(w.derived, list)
 	}
 	if err := w.loadNames(ctx); err != nil {
 		return nil, err
 	}
 	return w, w.loadParts(ctx, batches)
+}
+
+// derive does what can be done knowing nothing but one record, on all cores.
+func (w *working) derive(batches []Batch) error {
+	type one struct {
+		r   *Record
+		d   *derived
+		seq uint64
+	}
+	var all []one
+	for i := range batches {
+		b := &batches[i]
+		list := make([]derived, len(b.Records))
+		w.derived = append(w.derived, list)
+		for j := range list {
+			all = append(all, one{&b.Records[j], &list[j], b.Seq})
+		}
+	}
+	return spread(len(all), func(i int) (err error) {
+		o := &all[i]
+		if *o.d, err = w.x.derive(w.tenant, o.r, o.seq); err == nil && !o.r.Redacted {
+			err = w.make(o.seq, o.r, o.d)
+		}
+		return err
+	})
+}
+
+// make makes the documents of a change.
+func (w *working) make(seq uint64, r *Record, d *derived) error {
+	sealer, err := newBox(r.KeyID, r.Key)
+	for n := 0; n < d.parts() && err == nil; n++ {
+		var doc *partDoc
+		doc, err = w.newPart(place{d.stream, r.Version, n}, seq, r, d, sealer)
+		d.made = append(d.made, doc)
+	}
+	return err
 }
 
 // loadNames reads what is there of streams and ids.
@@ -121,7 +157,11 @@ func (w *working) loadNames(ctx context.Context) error {
 }
 
 func (w *working) load(ctx context.Context, list []*wanted, finish []func() error) error {
-	if err := w.x.get(ctx, list); err != nil {
+	unknown, err := w.recall(list)
+	if err != nil {
+		return err
+	}
+	if err := w.x.get(ctx, unknown, nil); err != nil {
 		return err
 	}
 	for _, f := range finish {
@@ -184,14 +224,11 @@ func (w *working) apply(ctx context.Context, batches []Batch) error {
 		b := &batches[i]
 		for j := range b.Records {
 			r, d := &b.Records[j], &w.derived[i][j]
-			sealer, err := newBox(r.KeyID, r.Key)
-			if err != nil {
-				return err
-			}
+			var err error
 			if r.Redacted {
-				err = w.redact(ctx, b.Seq, r, d, sealer)
+				err = w.redact(ctx, b.Seq, r, d)
 			} else {
-				err = w.change(b.Seq, r, d, sealer)
+				err = w.change(b.Seq, r, d)
 			}
 			if err != nil {
 				return err
@@ -209,21 +246,16 @@ func (w *working) apply(ctx context.Context, batches []Batch) error {
 }
 
 // change adds a change: its parts, its end of the stream, its identifiers.
-func (w *working) change(seq uint64, r *Record, d *derived, sealer box) error {
-	for n := range d.parts() {
-		p := place{d.stream, r.Version, n}
-		if old := w.parts[p]; old != nil && old.stored >= seq {
+func (w *working) change(seq uint64, r *Record, d *derived) error {
+	for _, doc := range d.made {
+		if old := w.parts[doc.place]; old != nil && old.stored >= seq {
 			w.late = true
 			continue
 		}
-		doc, err := w.newPart(p, seq, r, d, sealer)
-		if err != nil {
-			return err
-		}
-		w.parts[p] = doc
+		w.parts[doc.place] = doc
 	}
 	if s := w.streams[d.stream]; s.takes(seq) {
-		if err := w.name(s, r, d, sealer); err != nil {
+		if err := w.name(s, r, d); err != nil {
 			return err
 		}
 		s.Head.advance(seq, r.Version)
@@ -246,16 +278,26 @@ func (w *working) change(seq uint64, r *Record, d *derived, sealer box) error {
 }
 
 // name seals the stream's name under the record's key.
-func (w *working) name(s *streamDoc, r *Record, d *derived, sealer box) (err error) {
+func (w *working) name(s *streamDoc, r *Record, d *derived) error {
 	if s.Name != nil && s.Head.Key == r.KeyID {
 		return nil
+	}
+	sealer, err := newBox(r.KeyID, r.Key)
+	if err != nil {
+		return err
 	}
 	s.Tenant, s.Kind, s.Head.Key = w.x.hash.tenant(w.tenant).id(), kindTerm(r.Stream.Kind), r.KeyID
 	s.Name, err = sealer.seal(nil, d.stream.id(), encodeName(w.tenant, r.Stream))
 	return err
 }
 
-var encoders = sync.Pool{New: func() any { return new(encoding.Encoder) }}
+// coder encodes texts that are sealed at once.
+type coder struct {
+	encoding.Encoder
+	text []byte
+}
+
+var coders = sync.Pool{New: func() any { return new(coder) }}
 
 func (w *working) newPart(p place, seq uint64, r *Record, d *derived, sealer box) (*partDoc, error) {
 	doc := &partDoc{place: p, kept: kept{dirty: seq}}
@@ -278,13 +320,12 @@ func (d *partDoc) fill(added []storage.Added, r *Record, sealer box) (err error)
 	if d.place.part == 0 {
 		claimed = r.Claims // a redaction must know what it takes away
 	}
-	enc := encoders.Get().(*encoding.Encoder)
-	defer encoders.Put(enc)
-	text, err := enc.Append(nil, []storage.Event{{Kind: storage.EventSubmitted, Added: added}}, claimed)
-	if err != nil {
+	c := coders.Get().(*coder)
+	defer coders.Put(c)
+	if c.text, err = c.Append(c.text[:0], []storage.Event{{Kind: storage.EventSubmitted, Added: added}}, claimed); err != nil {
 		return err
 	}
-	d.Data, err = sealer.seal(nil, d.place.id(), text)
+	d.Data, err = sealer.seal(make([]byte, 0, len(c.text)+sealedMore), d.place.id(), c.text)
 	return err
 }
 

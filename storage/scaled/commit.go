@@ -276,20 +276,8 @@ func (r *round) try(ctx context.Context) (again bool, err error) {
 	if err := r.settle(ctx); err != nil {
 		return false, err
 	}
-	r.mu.Lock()
-	idle := len(r.recent) == 0
-	r.mu.Unlock()
-	if idle && !r.fresh {
-		if err := r.refresh(ctx); err != nil {
-			return false, err
-		}
-		r.fresh = true
-	}
-	r.mu.Lock()
-	r.at, r.over, r.next = r.line.at, r.recent, r.line.next
-	r.mu.Unlock()
-	if r.answer, err = r.log.index.At(ctx, r.tenant, r.at, r.q); err != nil {
-		return r.turned(ctx), err
+	if again, err := r.read(ctx); again || err != nil {
+		return again, err
 	}
 	for {
 		done, err := r.write(ctx)
@@ -300,6 +288,46 @@ func (r *round) try(ctx context.Context) (again bool, err error) {
 			return true, nil
 		}
 	}
+}
+
+// read asks the projection. When nothing is on its way here, it is looked at the same
+// time whether others have projected more, or before when they write too; again is true
+// when they have.
+func (r *round) read(ctx context.Context) (again bool, err error) {
+	look := r.known() && !r.fresh
+	if look && r.rivalled() {
+		if err := r.refresh(ctx); err != nil {
+			return false, err
+		}
+		r.fresh, look = true, false
+		r.known()
+	}
+	looked := make(chan error, 1)
+	if look {
+		go func() { looked <- r.refresh(ctx) }()
+	}
+	r.answer, err = r.log.index.At(ctx, r.tenant, r.at, r.q)
+	if look {
+		if failed := <-looked; failed != nil {
+			return false, failed
+		}
+		r.fresh = true
+		r.mu.Lock()
+		again = r.line.at != r.at
+		r.mu.Unlock()
+	}
+	if err != nil && !again {
+		return r.turned(ctx), err
+	}
+	return again, nil
+}
+
+// known takes over what the line knows; idle: everything it knows of is projected.
+func (r *round) known() (idle bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at, r.over, r.next = r.line.at, r.recent, r.line.next
+	return len(r.over) == 0
 }
 
 // turned tells, after an error, whether the generation that was asked is not the one
@@ -385,11 +413,13 @@ func (r *round) beaten(ctx context.Context, d []byte) error {
 // giveWay pauses for a moment while other nodes write too, so that whoever was
 // beaten gets the next number.
 func (r *round) giveWay() {
-	if r.rival.IsZero() || time.Since(r.rival) > rivalry || len(r.over) > 0 && !r.over[len(r.over)-1].own {
-		return
+	if r.rivalled() && (len(r.over) == 0 || r.over[len(r.over)-1].own) {
+		time.Sleep(rand.N(4 * time.Millisecond))
 	}
-	time.Sleep(rand.N(4 * time.Millisecond))
 }
+
+// rivalled tells whether another node was first lately.
+func (l *line) rivalled() bool { return !l.rival.IsZero() && time.Since(l.rival) <= rivalry }
 
 // decide lays what is behind the answer over it and checks one submission after
 // another.
@@ -439,7 +469,7 @@ func (r *round) make(ctx context.Context, accepted []*submission, v *view) (*bat
 	if err := r.findKeys(ctx, accepted, v); err != nil {
 		return nil, nil, err
 	}
-	b := &batch{seq: r.next, own: true, known: r.log.o.Clock()}
+	b := &batch{seq: r.next, own: true, known: r.log.o.Clock(), basis: r.answer.Basis}
 	var records []record
 	for _, sub := range accepted {
 		for i := range sub.changes {

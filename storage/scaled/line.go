@@ -69,6 +69,7 @@ type batch struct {
 	own        bool // written here
 	waiting    []*submission
 	causes     []context.Context // of its submissions
+	basis      *elastic.Basis    // what it was checked with; nil: written elsewhere
 	known      time.Time         // since when
 }
 
@@ -365,7 +366,7 @@ func (l *Log) openRecord(ctx context.Context, r *record) (c change, err error) {
 
 // projected is the batch as the index takes it.
 func (b *batch) projected() elastic.Batch {
-	p := elastic.Batch{Seq: b.seq}
+	p := elastic.Batch{Seq: b.seq, Basis: b.basis}
 	for i := range b.changes {
 		c := &b.changes[i]
 		if c.gone {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,12 +134,15 @@ func TestLinearizable(t *testing.T) {
 	}
 	histories := make([]history, patients)
 	end := time.Now().Add(span)
+	var done atomic.Int64
+	enough := int64(4 * writers) // however busy the machine is
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {
 			c := caller{l: nodes[w%len(nodes)], gen: metadatatest.New(uint64(5000 + w)), rng: rand.New(rand.NewPCG(50, uint64(w)))}
-			for time.Now().Before(end) {
+			for time.Now().Before(end) || done.Load() < enough {
 				i := c.rng.IntN(patients)
+				done.Add(1)
 				if err := c.call(streams[i], &histories[i]); err != nil {
 					t.Error(err)
 					return
@@ -164,9 +168,6 @@ func TestLinearizable(t *testing.T) {
 		calls += len(histories[i].ops)
 	}
 	t.Logf("%d calls", calls)
-	if calls < 3*writers {
-		t.Errorf("only %d calls: the test proves too little", calls)
-	}
 }
 
 type caller struct {
