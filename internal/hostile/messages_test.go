@@ -130,7 +130,7 @@ var floods = []attack{
 	{name: "many documents of 1 MiB inside", contentType: plain, body: func(s *metadata.Submission, _ [][]byte) io.Reader {
 		before, after, _ := strings.Cut(envelope(actionProvide, pnr(s, split)), split)
 		return pieces(before, `<x:Document id="a">`+strings.Repeat("AAAA", 250_000)+`</x:Document>`, 400, after)
-	}},
+	}, within: 30 * time.Second}, // 300 MB are written to the disk
 	{name: "many parts of 1 MiB before the root", body: func(s *metadata.Submission, docs [][]byte) io.Reader {
 		return pieces("", "--b\r\n\r\n"+strings.Repeat("x", 1000_000)+"\r\n", 400, whole(s, docs))
 	}},
