@@ -155,6 +155,7 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 	}
 	dir := t.TempDir()
 	var all []*writer
+	taken := map[string]bool{} // one writer's documents must not be another's
 	for round := range rounds {
 		begin := time.Now()
 		p := startProcess(t, dir)
@@ -163,6 +164,10 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 		for i := range writers {
 			g := metadatatest.New(uint64(round*writers+i) + rand.Uint64()<<8)
 			w := &writer{patient: g.Patient()}
+			for taken[w.patient.FNR] {
+				w.patient = g.Patient()
+			}
+			taken[w.patient.FNR] = true
 			all = append(all, w)
 			group.Go(func() { w.write(client, g) })
 		}
