@@ -2,7 +2,6 @@ package xmlscan
 
 import (
 	"bytes"
-	"encoding/xml"
 	"io"
 	"slices"
 	"testing"
@@ -12,48 +11,30 @@ import (
 // expecting reads as ours does, but by Enter, leaf and leave wherever they take
 // something. places are those of the events.
 func expecting(s *Scanner, names []string) (list []token, err error) {
-	name := func() xml.Name { return alike(xml.Name{Space: s.URI(s.NS()), Local: string(s.Local())}) }
 	started := false
 	for {
 		if started {
-			// Local at the Start, as the name of the End is compared by others.
+			// The name at the Start, as that of the End is compared by others.
+			end := token{kind: End, name: tokenOf(s, Start).name}
 			if text, ok := s.leaf(); ok {
 				started = false
-				list = append(appendToken(list, token{kind: Text, text: text}), token{kind: End, name: name()})
+				list = append(appendToken(list, token{kind: Text, text: text}), end)
 				continue
 			}
 		}
 		if s.leave() {
 			started = false
-			list = append(list, token{kind: End, name: name()})
+			list = append(list, tokenOf(s, End))
 			continue
 		}
-		if slices.ContainsFunc(names, s.Enter) {
-			started = true
-			list = append(list, token{kind: Start, name: name()})
-			if len(s.Attrs()) > 0 {
-				panic("attributes of another element")
+		k := Start
+		if !slices.ContainsFunc(names, s.Enter) {
+			if k, err = s.Next(); err != nil || k == EOF {
+				return list, err
 			}
-			continue
-		}
-		k, err := s.Next()
-		if err != nil || k == EOF {
-			return list, err
-		}
-		t := token{kind: k}
-		if k == Text {
-			t.text = s.TextString()
-		} else {
-			t.name = name()
 		}
 		started = k == Start
-		if started {
-			for i := range s.Attrs() {
-				a := &s.Attrs()[i]
-				t.attrs = append(t.attrs, xml.Attr{Name: alike(xml.Name{Space: s.URI(a.NS), Local: string(s.AttrName(a))}), Value: blanksAlike.Replace(s.Value(a))})
-			}
-		}
-		list = appendToken(list, t)
+		list = appendToken(list, tokenOf(s, k))
 	}
 }
 

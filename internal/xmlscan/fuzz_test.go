@@ -64,25 +64,28 @@ func alike(n xml.Name) xml.Name {
 	return n
 }
 
+// tokenOf is the event that s stands at.
+func tokenOf(s *Scanner, k Kind) token {
+	if k == Text {
+		return token{kind: k, text: s.TextString()}
+	}
+	t := token{kind: k, name: alike(xml.Name{Space: s.URI(s.NS()), Local: string(s.Local())})}
+	if k == Start {
+		for i := range s.Attrs() {
+			a := &s.Attrs()[i]
+			t.attrs = append(t.attrs, xml.Attr{Name: alike(xml.Name{Space: s.URI(a.NS), Local: string(s.AttrName(a))}), Value: blanksAlike.Replace(s.Value(a))})
+		}
+	}
+	return t
+}
+
 func ours(s *Scanner) (list []token, err error) {
 	for {
 		k, err := s.Next()
 		if err != nil || k == EOF {
 			return list, err
 		}
-		t := token{kind: k}
-		if k == Text {
-			t.text = s.TextString()
-		} else {
-			t.name = alike(xml.Name{Space: s.URI(s.NS()), Local: string(s.Local())})
-		}
-		if k == Start {
-			for i := range s.Attrs() {
-				a := &s.Attrs()[i]
-				t.attrs = append(t.attrs, xml.Attr{Name: alike(xml.Name{Space: s.URI(a.NS), Local: string(s.AttrName(a))}), Value: blanksAlike.Replace(s.Value(a))})
-			}
-		}
-		list = appendToken(list, t)
+		list = appendToken(list, tokenOf(s, k))
 	}
 }
 
