@@ -81,6 +81,7 @@ func (s *Scanner) follow(k Kind) error {
 	switch {
 	case k == Start && src.inside == 0 && s.Is(src.divert.NS, src.divert.Local):
 		src.inside = len(s.stack)
+		s.foreign++
 	case k == End && len(s.stack) < src.inside:
 		src.inside = 0
 	case k == Text && src.inside > 0:

@@ -87,3 +87,53 @@ func (s *Scanner) closed(p int) int {
 	}
 	return end + 1
 }
+
+// Only moves from a Start to the End of the same element and returns the text in it, if
+// it holds nothing but one element with the first name and that nothing but one with the
+// second and a text, written as Enter wants it: <ValueList><Value>text</Value></ValueList>.
+// Otherwise it moves nowhere and ok is false.
+func (s *Scanner) Only(outer, inner string) (text string, ok bool) {
+	if len(s.stack) == 0 || len(s.stack)+2 > s.lim.Depth || s.elements+2 > s.lim.Elements || !s.ready() {
+		return "", false
+	}
+	f := &s.stack[len(s.stack)-1]
+	if s.src != nil && (s.src.divert == Divert{f.ns, outer} || s.src.divert == Divert{f.ns, inner}) {
+		return "", false
+	}
+	w := s.wrapping(s.b[f.name.from:f.name.local], outer, inner)
+	from := s.p + len(w.open)
+	if from >= s.checked || string(s.b[s.p:from]) != w.open {
+		return "", false
+	}
+	to := find(s.b, '<', from) // not s.lt, which is about what comes next
+	shut := to + len(w.shut)
+	if shut >= s.checked || string(s.b[to:shut]) != w.shut || to-from > s.lim.Text {
+		return "", false
+	}
+	end := s.closed(shut)
+	if end == 0 {
+		return "", false
+	}
+	if to > from {
+		if _, err := s.characterData(from, to); err != nil {
+			return "", false // Next says it again
+		}
+		text = s.TextString()
+	}
+	s.elements += 2
+	s.at, s.p = shut, end
+	s.pop()
+	return text, true
+}
+
+// wrapped is how two elements around a text are written.
+type wrapped struct{ prefix, outer, inner, open, shut string }
+
+func (s *Scanner) wrapping(prefix []byte, outer, inner string) *wrapped {
+	if w := &s.wrapped; w.open != "" && w.outer == outer && w.inner == inner && w.prefix == string(prefix) {
+		return w
+	}
+	q := string(prefix)
+	s.wrapped = wrapped{q, outer, inner, "<" + q + outer + "><" + q + inner + ">", "</" + q + inner + "></" + q + outer + ">"}
+	return &s.wrapped
+}

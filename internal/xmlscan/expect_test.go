@@ -2,40 +2,107 @@ package xmlscan
 
 import (
 	"bytes"
+	"encoding/xml"
 	"io"
 	"slices"
 	"testing"
 	"testing/iotest"
 )
 
-// expecting reads as ours does, but by Enter, leaf and leave wherever they take
-// something. places are those of the events.
-func expecting(s *Scanner, names []string) (list []token, err error) {
+// plainly reads as ours does, and knows of no tag how the one before was written.
+func plainly(s *Scanner) (list []token, err error) {
+	for {
+		k, err := s.Next()
+		if err != nil || k == EOF {
+			return list, err
+		}
+		list = appendToken(list, tokenOf(s, k))
+		s.shapes = nil
+	}
+}
+
+// expectation is what is known of an input before it is read: names of elements, and what
+// stood in some of them.
+type expectation struct {
+	names    []string
+	passages []passage
+}
+
+type passage struct {
+	Passage
+	says []token
+}
+
+// expecting reads as ours does, but by Enter, leaf, leave, Only and Repeat wherever they
+// take something.
+func (x *expectation) expecting(s *Scanner) (list []token, err error) {
+	type opened struct {
+		Mark
+		at int
+	}
+	var open []opened
 	started := false
 	for {
+		at := len(list)
 		if started {
-			// The name at the Start, as that of the End is compared by others.
-			end := token{kind: End, name: tokenOf(s, Start).name}
-			if text, ok := s.leaf(); ok {
-				started = false
-				list = append(appendToken(list, token{kind: Text, text: text}), end)
+			if list = x.content(s, list); len(list) == at {
+				open = append(open, opened{s.Mark(), at})
+			}
+		}
+		if len(list) == at && s.leave() {
+			list = append(list, tokenOf(s, End))
+		}
+		if len(list) == at {
+			k := Start
+			if !slices.ContainsFunc(x.names, s.Enter) {
+				if k, err = s.Next(); err != nil || k == EOF {
+					return list, err
+				}
+			}
+			started = k == Start
+			list = appendToken(list, tokenOf(s, k))
+			if k != End {
 				continue
 			}
-		}
-		if s.leave() {
+		} else if started && len(open) <= s.Depth() { // content took all of the element
 			started = false
-			list = append(list, tokenOf(s, End))
 			continue
 		}
-		k := Start
-		if !slices.ContainsFunc(names, s.Enter) {
-			if k, err = s.Next(); err != nil || k == EOF {
-				return list, err
+		started = false
+		o := open[len(open)-1]
+		open = open[:len(open)-1]
+		var p passage
+		if len(x.passages) < 8 && s.Remember(&p.Passage, o.Mark) {
+			p.says = slices.Clone(list[o.at : len(list)-1])
+			x.passages = append(x.passages, p)
+		}
+	}
+}
+
+// content takes what stands between the Start that s is at and its End, and the End.
+func (x *expectation) content(s *Scanner, list []token) []token {
+	named := func(k Kind, local string) token { // at the Start, as names at the End are compared by others
+		return token{kind: k, name: alike(xml.Name{Space: s.URI(s.NS()), Local: local})}
+	}
+	end := named(End, string(s.Local()))
+	if text, ok := s.leaf(); ok {
+		return append(appendToken(list, token{kind: Text, text: text}), end)
+	}
+	for i := range x.passages {
+		if p := &x.passages[i]; s.Repeat(&p.Passage) {
+			return append(append(list, p.says...), end)
+		}
+	}
+	few := x.names[:min(len(x.names), 5)]
+	for _, outer := range few {
+		for _, inner := range few {
+			open, shut := []token{named(Start, outer), named(Start, inner)}, []token{named(End, inner), named(End, outer), end}
+			if text, ok := s.Only(outer, inner); ok {
+				return append(appendToken(append(list, open...), token{kind: Text, text: text}), shut...)
 			}
 		}
-		started = k == Start
-		list = appendToken(list, tokenOf(s, k))
 	}
+	return list
 }
 
 // FuzzExpect: looking for what is expected gives the same events as Next, and the same
@@ -47,11 +114,19 @@ func FuzzExpect(f *testing.F) {
 		`<p:a xmlns:p="u"><p:b><p:b>c</p:b></p:b><b xmlns="v"><b>d</b></b><q:b xmlns:q="u"><q:b>e</q:b></q:b></p:a>`,
 		`<a><b>]]></b></a>`, `<a><b>&c;</b></a>`, `<a><b>c</a></b>`, `<a><b>c</b>`, `<a><b>c</b></a><a><b>d</b></a>`, "<a><b>\xff</b></a>", "<a><b>\xe6</b></a>",
 		`<d:a xmlns:d="urn:ihe:iti:xds-b:2007"><d:Document>QUJD</d:Document></d:a>`,
+		`<a><s name="b" xml:lang="c"/><s name="d" xml:lang="&lt;"/><s xml:lang="e">f</s><s name="g"h="i"/></a>`,
+		`<a><s name="b" c="d"/><s name="e" name="f"/></a>`, `<a><s name="b" c="d"/><s name="e<" c="f"/></a>`, `<a><s name="b"/><s name="c</a>`, `<a><s name="b"/><s name="&d;"/></a>`,
+		`<q:a xmlns:q="u" q:b="c"><q:s q:d="e"/><q:s q:d="f"/><q:s d="g" xmlns:q="v" q:d="h"/></q:a>`,
+		`<a><b><c>d</c></b><e><b><c>f&gt;</c></b></e><e><b><c></c></b></e><e><b><c>g</c></b> </e><e><b><c>]]></c></b></e></a>`,
+		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><p:e><p:b><p:c>d</p:c></p:b></p:e><p:e><p:b><p:c>d</p:c></p:b></p:e><p:e xmlns:p="u"><p:b><p:c>d</p:c></p:b></p:e></p:a>`,
+		`<a><e><b>c<d/></b></e><e xmlns="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><b>c<d/></b></e><e><b>c<d/></b></e><e><b>c<d/></b></f></a>`,
+		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0" xmlns:q="u"><p:e><q:b><d/></q:b></p:e><p:e xmlns:q="v"><q:b><d/></q:b></p:e></p:a>`,
+		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0" xmlns:q="u"><p:e><p:b q:c=""/><p:d/></p:e><p:e xmlns:q="v"><p:b q:c=""/><p:d/></p:e></p:a>`,
 	} {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		want, wantErr := ours(New(b, Limits{}))
+		want, wantErr := plainly(New(b, Limits{}))
 		var names []string
 		for i := range want {
 			if want[i].kind == Start {
@@ -63,6 +138,7 @@ func FuzzExpect(f *testing.F) {
 		if len(names) > 20 {
 			names = names[:20]
 		}
+		x := &expectation{names: names} // of one reading for the next, too
 		divert := Divert{XDS, "Document"}
 		for how, s := range map[string]*Scanner{
 			"in memory":  New(b, Limits{}),
@@ -70,7 +146,7 @@ func FuzzExpect(f *testing.F) {
 			"one by one": NewReader(iotest.OneByteReader(bytes.NewReader(b)), Limits{}, divert),
 			"in halves":  NewReader(iotest.HalfReader(bytes.NewReader(b)), Limits{}, divert),
 		} {
-			got, err := expecting(s, names)
+			got, err := x.expecting(s)
 			if (err == nil) != (wantErr == nil) {
 				t.Fatalf("%s, %q: got %v, by Next %v", how, b, err, wantErr)
 			}
@@ -94,7 +170,7 @@ func TestExpectLimits(t *testing.T) {
 			if r != nil {
 				s = NewReader(r, l, Divert{})
 			}
-			_, err := expecting(s, []string{"a"})
+			_, err := (&expectation{names: []string{"a"}}).expecting(s)
 			e, ok := err.(*Error)
 			if !ok || e.Limit != name {
 				t.Fatalf("%s, fed %v: got %v", name, r != nil, err)
@@ -105,6 +181,24 @@ func TestExpectLimits(t *testing.T) {
 			if e.Reason != want {
 				t.Errorf("%s: %s, fed %s", name, want, e.Reason)
 			}
+		}
+	}
+}
+
+// What was learnt of an input under wide limits is no way around narrow ones.
+func TestLearntUnderWiderLimits(t *testing.T) {
+	in := []byte(`<a><b c="1234" d="5"/><b c="1234" d="5"><e><f/></e></b><b c="1234" d="5"><e><f/></e></b></a>`)
+	for name, l := range map[string]Limits{"attributes": {Attributes: 1}, "text": {Text: 3}, "depth": {Depth: 3}, "elements": {Elements: 7}} {
+		x := &expectation{}
+		s := New(in, Limits{})
+		if _, err := x.expecting(s); err != nil || len(x.passages) == 0 {
+			t.Fatal(err, x.passages)
+		}
+		s.Reset(in, l)
+		_, err := x.expecting(s)
+		e, ok := err.(*Error)
+		if _, want := plainly(New(in, l)); !ok || e.Limit != name || e.Error() != want.Error() {
+			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}
 }

@@ -149,6 +149,7 @@ func (s *Scanner) declare(at, prefix, prefixEnd, from, to int, first int) *Error
 			return err
 		}
 	}
+	s.foreign++
 	s.binds = append(s.binds, binding{int32(prefix), int32(prefixEnd), ns})
 	return nil
 }

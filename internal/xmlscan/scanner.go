@@ -44,6 +44,7 @@ type Scanner struct {
 	binds    []binding
 	uris     []string
 	elements int
+	foreign  int  // declarations, prefixes other than the parent's, and diverted elements so far
 	isEmpty  bool // an empty-element tag was read, its End is due
 	rootDone bool
 	begun    bool
@@ -52,6 +53,9 @@ type Scanner struct {
 	met      traits
 
 	lt, amp, cr, nl, tab, bracket finder
+
+	shapes  *[shapesKept]shape
+	wrapped wrapped
 
 	src   *source // nil when the whole input is in b
 	texts texts
@@ -94,7 +98,7 @@ func New(b []byte, l Limits) *Scanner {
 // Reset begins anew with another input and keeps the buffers.
 func (s *Scanner) Reset(b []byte, l Limits) {
 	*s = Scanner{b: b[:len(b):len(b)], lim: l.withDefaults(),
-		attrs: s.attrs[:0], stack: s.stack[:0], binds: s.binds[:0], uris: s.uris[:0], buf: s.buf[:0]}
+		shapes: s.shapes, wrapped: s.wrapped, attrs: s.attrs[:0], stack: s.stack[:0], binds: s.binds[:0], uris: s.uris[:0], buf: s.buf[:0]}
 	s.forget()
 }
 

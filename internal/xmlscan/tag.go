@@ -37,19 +37,12 @@ func (s *Scanner) startTag() (Kind, *Error) {
 	if s.elements++; s.elements > s.lim.Elements {
 		return EOF, s.failLimit(at, "elements", s.lim.Elements)
 	}
-	name, ok := readName(b, at+1)
-	p := int(name.to)
-	if !ok {
-		return EOF, s.nameError(p)
-	}
 	around := len(s.binds)
-	s.attrs = s.attrs[:0]
-	if p < len(b) && b[p] == '>' {
-		p++
-	} else {
-		s.lt = finder(find(b, '<', p))
+	s.lt = finder(find(b, '<', at+1))
+	name, p := s.foreseen()
+	if p == 0 {
 		var err *Error
-		if p, err = s.attributes(p, around); err != nil {
+		if name, p, err = s.unforeseen(); err != nil {
 			if err == errMore { // this tag will be read again
 				s.elements--
 				s.binds = s.binds[:around]
@@ -64,6 +57,24 @@ func (s *Scanner) startTag() (Kind, *Error) {
 	s.p = p
 	s.push(name, at, ns, around)
 	return Start, nil
+}
+
+// unforeseen reads the start tag at s.p without its namespace.
+func (s *Scanner) unforeseen() (name qname, p int, err *Error) {
+	name, ok := readName(s.b, s.p+1)
+	p = int(name.to)
+	if !ok {
+		return name, p, s.nameError(p)
+	}
+	s.attrs = s.attrs[:0]
+	if p < len(s.b) && s.b[p] == '>' {
+		return name, p + 1, nil
+	}
+	around := len(s.binds)
+	if p, err = s.attributes(p, around); err == nil && len(s.binds) == around {
+		s.learn(name)
+	}
+	return name, p, err
 }
 
 // push opens an element. Its frame is written field by field, as the processor is
@@ -84,6 +95,7 @@ func (s *Scanner) elementNS(name qname, around int) (NS, bool) {
 			return f.ns, true
 		}
 	}
+	s.foreign++
 	return s.resolve(int(name.from), int(max(name.from, name.local-1)))
 }
 
@@ -232,6 +244,9 @@ func (s *Scanner) resolveAttr(a *Attr) *Error {
 		return s.fail(int(-a.NS), "a prefix without a namespace declaration: "+shown(s.b[-a.NS:a.name-1]))
 	}
 	a.NS = ns
+	if ns != XML {
+		s.foreign++
+	}
 	return nil
 }
 

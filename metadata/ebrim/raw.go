@@ -65,6 +65,7 @@ type reader struct {
 	loose   []rawClass // classifications beside the objects
 	nodes   map[nodeOf]bool
 	seen    memo
+	known   *codeBook // of messages before, too
 
 	texts slab[metadata.LocalizedString]
 	strs  slab[string]
@@ -87,7 +88,7 @@ func (r *reader) free() {
 	clear(r.classes[:cap(r.classes)])
 	clear(r.ids[:cap(r.ids)])
 	clear(r.loose[:cap(r.loose)])
-	keep := reader{values: r.values[:0], slots: r.slots[:0], classes: r.classes[:0], ids: r.ids[:0], loose: r.loose[:0]}
+	keep := reader{values: r.values[:0], slots: r.slots[:0], classes: r.classes[:0], ids: r.ids[:0], loose: r.loose[:0], known: r.known}
 	if cap(keep.values) > 4096 || cap(keep.slots) > 1024 || cap(keep.classes) > 1024 {
 		keep = reader{}
 	}
@@ -197,6 +198,12 @@ func (r *reader) slot(o *raw, inside bool) error {
 		}
 	}
 	s.values.from = len(r.values)
+	if v, ok := sc.Only("ValueList", "Value"); ok {
+		r.values = append(r.values, v)
+		s.values.to = len(r.values)
+		r.slots = append(r.slots, s)
+		return nil
+	}
 	for depth := sc.Depth(); ; {
 		ok, err := enter(sc, depth, "ValueList")
 		if err != nil {
@@ -320,6 +327,25 @@ func (r *reader) readClass(o *raw, c *rawClass) error {
 		}
 	}
 	c.slots.from = len(r.slots)
+	if c.rep == "" || sc.NS() != xmlscan.RIM || len(r.slots)-o.slots.from >= r.lim.Slots {
+		return r.classContent(o, c)
+	}
+	if r.known == nil {
+		r.known = new(codeBook)
+	}
+	k, m := r.known.of(c), sc.Mark()
+	if r.recall(k, c) {
+		return nil
+	}
+	if err := r.classContent(o, c); err != nil {
+		return err
+	}
+	r.keep(k, m, c)
+	return nil
+}
+
+func (r *reader) classContent(o *raw, c *rawClass) error {
+	sc := r.sc
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"samdok/fault"
 	"samdok/internal/xmlscan"
@@ -99,8 +100,12 @@ func packed(w *mtom.Writer, docs []Attachment) requestBody {
 type reply struct {
 	resp *http.Response
 	msg  message
-	scan xmlscan.Scanner
+	scan *xmlscan.Scanner // nil before the answer is opened and after close
 }
+
+// scanners keeps the buffers of those that read answers, and what they know of how tags
+// are written.
+var scanners = sync.Pool{New: func() any { return new(xmlscan.Scanner) }}
 
 // do sends a request and reads the answer's envelope up to its body, which read
 // decodes.
@@ -113,7 +118,7 @@ func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner
 		return err
 	}
 	defer r.close()
-	if err := read(&r.scan, &r.msg); err != nil {
+	if err := read(r.scan, &r.msg); err != nil {
 		return wrong("its body", err)
 	}
 	return r.end()
@@ -181,6 +186,11 @@ func (c *call) post(ctx context.Context, b requestBody) (*http.Response, error) 
 }
 
 func (r *reply) close() {
+	if r.scan != nil && r.msg.rest == nil { // otherwise it holds a large buffer
+		r.scan.Reset(nil, xmlscan.Limits{})
+		scanners.Put(r.scan)
+	}
+	r.scan = nil
 	r.msg.close()
 	r.resp.Body.Close()
 }
@@ -211,13 +221,14 @@ func (c *call) open(r *reply) error {
 	if err := r.msg.open(r.resp.Body, contentType, r.resp.ContentLength); err != nil {
 		return wrong("it cannot be read", err)
 	}
-	r.msg.start(&r.scan, answerLimits(r.msg.limits))
+	r.scan = scanners.Get().(*xmlscan.Scanner)
+	r.msg.start(r.scan, answerLimits(r.msg.limits))
 	var h soap.Header
-	if err := soap.ReadEnvelope(&r.scan, &h); err != nil {
+	if err := soap.ReadEnvelope(r.scan, &h); err != nil {
 		return wrong("its envelope", err)
 	}
 	c.correlation = h.Correlation
-	return c.check(&r.scan, &h, r.resp.StatusCode)
+	return c.check(r.scan, &h, r.resp.StatusCode)
 }
 
 // check tells whether an answer belongs to the call. A fault is an error.

@@ -144,9 +144,9 @@ func (k *Community) Retrieve(ctx context.Context, c access.Caller, requests []me
 	if err != nil {
 		return nil, err
 	}
-	answer, docs, err := r.msg.retrieveResponse(&r.scan)
+	answer, docs, err := r.msg.retrieveResponse(r.scan)
 	if err == nil {
-		err = soap.CloseEnvelope(&r.scan)
+		err = soap.CloseEnvelope(r.scan)
 	}
 	if err != nil {
 		r.close()

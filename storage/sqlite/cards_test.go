@@ -40,10 +40,16 @@ func openCards(dir string, encrypted bool, narrow uint) (*sqlite.Cards, func() e
 	return c, func() error { return errors.Join(c.Close(), ring.Close()) }, nil
 }
 
+// The three wait for the disk most of the time.
 func TestCards(t *testing.T) {
-	t.Run("encrypted", func(t *testing.T) { storagetest.RunCards(t, cards(true, 0)) })
-	t.Run("plain", func(t *testing.T) { storagetest.RunCards(t, cards(false, 0)) })
-	t.Run("many in a row", func(t *testing.T) { storagetest.RunCards(t, cards(true, 61)) })
+	for name, e := range map[string]storagetest.CardsEngine{
+		"encrypted": cards(true, 0), "plain": cards(false, 0), "many in a row": cards(true, 61),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storagetest.RunCards(t, e)
+		})
+	}
 }
 
 func TestCardsKill(t *testing.T) {
