@@ -214,10 +214,17 @@ func (a *App) useCases() error {
 	return nil
 }
 
-// watchEngines counts and traces what a scaled-out node does with its engines.
+// watchEngines counts and traces what this node does with its engines.
 func (a *App) watchEngines() (watching, error) {
+	records, err := a.metrics.NewRecords()
+	if err != nil {
+		return watching{}, err
+	}
+	book := ledger.Watch{Wrote: records.Wrote, Waited: records.Waited}
 	if !a.Config.Scaled() {
-		return unwatched(), nil
+		w := unwatched()
+		w.book = book
+		return w, nil
 	}
 	calls, err := a.metrics.NewEngines(a.Clock)
 	if err != nil {
@@ -227,16 +234,12 @@ func (a *App) watchEngines() (watching, error) {
 	if err != nil {
 		return watching{}, err
 	}
-	records, err := a.metrics.NewRecords()
-	if err != nil {
-		return watching{}, err
-	}
 	return watching{
 		calls: func(engine string, next http.RoundTripper) http.RoundTripper {
 			return calls.Transport(engine, a.tracing.Transport(engine, next))
 		},
 		log:  scaled.Watch{Work: a.tracing.Work, Wrote: batches.Wrote, Projected: batches.Projected},
-		book: ledger.Watch{Wrote: records.Wrote, Waited: records.Waited},
+		book: book,
 	}, nil
 }
 

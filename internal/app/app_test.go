@@ -109,7 +109,7 @@ func TestWholeWay(t *testing.T) {
 				t.Error("the same submission was taken twice")
 			}
 			metrics := get(t, h, a.Info().Internal+"/metrics")
-			for _, want := range []string{`samdok_transactions_total{outcome="success",transaction="ITI-41"} 1`, `samdok_transactions_total{outcome="refused",transaction="ITI-41"} 1`, `samdok_http_requests_total{endpoint="/services/repository",status="200"} 2`, "samdok_log_queue 0"} {
+			for _, want := range []string{`samdok_transactions_total{outcome="success",transaction="ITI-41"} 1`, `samdok_transactions_total{outcome="refused",transaction="ITI-41"} 1`, `samdok_http_requests_total{endpoint="/services/repository",status="200"} 2`, "samdok_log_queue 0", "samdok_ledger_records_count ", "samdok_ledger_wait_seconds_count "} {
 				if !strings.Contains(metrics, want) {
 					t.Errorf("no %s", want)
 				}

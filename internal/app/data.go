@@ -76,12 +76,12 @@ type engine interface {
 	Close() error
 }
 
-// watching is told what the engines of a scaled-out node do.
+// watching is told what a node does with its engines.
 type watching struct {
 	// calls gives the connections to an engine of a name to whoever counts calls.
 	calls func(engine string, next http.RoundTripper) http.RoundTripper
 	log   scaled.Watch
-	book  ledger.Watch // of a ledger in a store
+	book  ledger.Watch
 }
 
 func unwatched() watching {
@@ -119,7 +119,7 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 	if c.Scaled() {
 		err = d.openScaled(ctx, c, l, clock, watch)
 	} else {
-		err = d.openEmbedded(ctx, c, l, clock)
+		err = d.openEmbedded(ctx, c, l, clock, watch)
 	}
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (e embeddedEngine) Dependencies() []httpd.Dependency {
 }
 
 // openEmbedded opens log and documents in the folder.
-func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time) (err error) {
+func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watching) (err error) {
 	if d.identity, d.created, err = loadIdentity(d.dir, c); err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (d *data) openEmbedded(ctx context.Context, c *config.Config, l *slog.Logge
 	}
 	d.documents, d.log = d.packs, embeddedEngine{d.embedded, d.ring, d.packs}
 	d.ledger, err = ledger.Open(ctx, filepath.Join(d.dir, ledgerName), ledger.Options{
-		Ring: d.ring, SigningKey: string(c.LedgerKey), CheckpointEvery: c.CheckpointInterval, Clock: clock, Log: l,
+		Ring: d.ring, SigningKey: string(c.LedgerKey), CheckpointEvery: c.CheckpointInterval, Clock: clock, Log: l, Watch: watch.book,
 	})
 	return err
 }

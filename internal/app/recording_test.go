@@ -17,6 +17,7 @@ import (
 	"samdok/audit"
 	"samdok/internal/bench"
 	"samdok/internal/config"
+	"samdok/internal/heap"
 	"samdok/internal/telemetry"
 )
 
@@ -44,6 +45,7 @@ func unrecordedChild() bool {
 }
 
 func serveChild(dir string, without bool) error {
+	heap.Tune(os.Getenv, os.DirFS("/")) // as samdok serve does
 	c, err := config.Load(config.Input{Flags: map[string]string{"data": dir, "listen": "127.0.0.1:0", "internal-listen": "off"}})
 	if err != nil {
 		return err

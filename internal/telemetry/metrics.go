@@ -27,8 +27,8 @@ type Metrics struct {
 	located  *prometheus.CounterVec
 }
 
-// buckets go from half a millisecond to half a minute.
-var buckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+// buckets go from a tenth of a millisecond to half a minute.
+var buckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
 
 // NewMetrics makes an own registry, so that two servers in one process do not
 // meet.

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Records counts what a node writes to its ledger in a store.
+// Records counts what a node writes to its ledger.
 type Records struct {
 	together, wrote, waited prometheus.Histogram
 }
@@ -14,8 +14,8 @@ type Records struct {
 // NewRecords makes the counters.
 func (m *Metrics) NewRecords() (*Records, error) {
 	r := &Records{
-		together: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "samdok_ledger_records", Help: "Records of use that one write to the store made durable.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
-		wrote:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "samdok_ledger_write_seconds", Help: "Time of a write of records to the store.", Buckets: buckets}),
+		together: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "samdok_ledger_records", Help: "Records of use that one write made durable.", Buckets: prometheus.ExponentialBuckets(1, 2, 9)}),
+		wrote:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "samdok_ledger_write_seconds", Help: "Time of a write of records, until they are durable.", Buckets: buckets}),
 		waited:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "samdok_ledger_wait_seconds", Help: "Time that an answer waited for its record to be durable.", Buckets: buckets}),
 	}
 	for _, c := range []prometheus.Collector{r.together, r.wrote, r.waited} {
