@@ -71,6 +71,7 @@ func (p *process) asyncClient(t *testing.T, r *receiver) *xds.Client {
 // the delivery of the answers. Each request that was accepted is answered by the
 // next server, and what it was to change is changed.
 func TestKilledServerStillAnswers(t *testing.T) {
+	t.Parallel()
 	dir, r := t.TempDir(), newReceiver(t)
 	r.closed.Store(true)
 	p := startProcess(t, dir, "--async-answers", "on", "--outward-allow", r.URL+"/answers")
@@ -182,6 +183,7 @@ func (p *process) outbox(t *testing.T) (n int) {
 // TestOutboxCommand: an operator sees what is owed without what it says, tries it
 // again, and drops it with a reason that is recorded.
 func TestOutboxCommand(t *testing.T) {
+	t.Parallel()
 	dir, r := t.TempDir(), newReceiver(t)
 	r.closed.Store(true)
 	p := startProcess(t, dir, "--async-answers", "on", "--outward-allow", r.URL+"/answers")

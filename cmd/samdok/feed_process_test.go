@@ -74,6 +74,7 @@ func (w *teller) tell(s sender, client *xds.Client, g *metadatatest.Gen) {
 // added and merged, by ITI-8 and by ITI-44. Every message that was acknowledged has
 // its effect afterwards, and its record.
 func TestKilledServerKeepsItsFeed(t *testing.T) {
+	t.Parallel()
 	const tellers, rounds = 8, 3
 	dir := t.TempDir()
 	settings := []string{"--patients", "known", "--mllp-listen", "127.0.0.1:0"}

@@ -65,6 +65,7 @@ var folderAsked = []string{
 // TestFolder: a data folder of this version goes on being read by later ones: it
 // answers as it did when it was made, also after its index was made again.
 func TestFolder(t *testing.T) {
+	t.Parallel()
 	from, err := filepath.Abs(filepath.Join("testdata", "folder1"))
 	if err != nil {
 		t.Fatal(err)

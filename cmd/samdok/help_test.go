@@ -14,6 +14,7 @@ import (
 // Help fits a terminal of 100 columns, in both languages, and bokmål has no
 // English words of the libraries left in it.
 func TestHelpFitsAndSpeaksOneLanguage(t *testing.T) {
+	t.Parallel()
 	english := regexp.MustCompile(`(?i)\(default |\bhelp for\b|\bflags\b|\bUsage:|\bstring\b|\bduration\b`)
 	for _, lang := range []string{"en", "nb"} {
 		c := &cli{clock: time.Now, bokmal: lang == "nb"}

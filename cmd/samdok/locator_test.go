@@ -84,6 +84,7 @@ func asked(t *testing.T, dir string) (n [2]int64) {
 // central and in federated mode: only the region that holds something is asked, a
 // citizen is told of it, and who stops telling is asked again.
 func TestLocatorOfTwoRegions(t *testing.T) {
+	t.Parallel()
 	for _, level := range []string{"system", "organisation"} {
 		t.Run(level, func(t *testing.T) { locatorOfTwoRegions(t, level) })
 	}
@@ -166,6 +167,7 @@ func locatorOfTwoRegions(t *testing.T, level string) {
 // national locator now and then: in the end the locator knows every patient who was
 // acknowledged.
 func TestKilledRegionTellsAll(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	nationalDir, westDir := filepath.Join(dir, "national"), filepath.Join(dir, "west")
 	national := startProcess(t, nationalDir, append(quick, "--home-community-id", nationalHome, "--locator-on", "on")...)
@@ -232,6 +234,7 @@ func TestKilledRegionTellsAll(t *testing.T) {
 // loads: the first goes on by itself, the second where it says, and loading all of it again
 // changes nothing.
 func TestLoadIsResumed(t *testing.T) {
+	t.Parallel()
 	const lines = 12_000
 	dir := t.TempDir()
 	file := filepath.Join(dir, "holdings.ndjson")

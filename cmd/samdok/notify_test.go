@@ -78,6 +78,7 @@ func (r *recipient) missing(all []*writer) (missing []string, twice int) {
 // random moments while clients write and the recipient is down. Every document that
 // was acknowledged is told of afterwards, under one message id.
 func TestKilledServerNotifiesOfWhatItAcknowledged(t *testing.T) {
+	t.Parallel()
 	const writers, rounds = 4, 3
 	dir, to := t.TempDir(), newRecipient(t)
 	on := []string{"--dsub-broker", "on", "--outward-allow", "loopback"}

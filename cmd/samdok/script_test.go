@@ -51,6 +51,7 @@ const keepVariable = "KEEP_TEST_OUTPUT"
 
 // TestScripts runs the real command against a real server per script.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: startServer,

@@ -126,6 +126,7 @@ func registeredAs(t *testing.T, c *xds.Client, uniqueID string) []*metadata.Docu
 // refused at once; what may have arrived is kept, and once the line works it is
 // registered and opens.
 func TestLineToTheRegistryFails(t *testing.T) {
+	t.Parallel()
 	registry := startProcess(t, t.TempDir(), "--roles", "registry")
 	l := newLine(t, registry.Registry)
 	repository := startProcess(t, t.TempDir(), "--roles", "repository", "--registry-url", l.URL, "--registry-timeout", "1s", "--repository-unique-id", "1.2.3.4.5")
@@ -219,6 +220,7 @@ func opens(ctx context.Context, c *xds.Client, e *metadata.DocumentEntry, want [
 // Either of the two servers is killed at random moments. Nothing that was
 // acknowledged is lost, and whatever the registry knows can be opened.
 func TestKilledRepositoryOrRegistry(t *testing.T) {
+	t.Parallel()
 	const writers, rounds = 6, 6
 	there, here := t.TempDir(), t.TempDir()
 	registry := startProcess(t, there, "--roles", "registry")
@@ -298,6 +300,7 @@ func TestKilledRepositoryOrRegistry(t *testing.T) {
 // Messages to a mailbox while the server is killed: what was acknowledged is there,
 // once, and opens; what was not is there whole or not at all (P1, P2).
 func TestKilledRecipient(t *testing.T) {
+	t.Parallel()
 	const writers, rounds, org = 6, 3, "974749025"
 	dir := t.TempDir()
 	type sent struct {

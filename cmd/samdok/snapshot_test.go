@@ -70,6 +70,7 @@ func openSummary(ctx context.Context, client *xds.Client, p metadatatest.Patient
 // snapshots made. Every snapshot that was shown is there afterwards, with the bytes
 // that were shown, in one submission with its origin; none is there in part.
 func TestKilledServerKeepsSnapshots(t *testing.T) {
+	t.Parallel()
 	const readers, rounds = 4, 3
 	dir, settings := t.TempDir(), []string{"--on-demand-snapshots", "on", "--on-demand-register", "cda"}
 	var mu sync.Mutex

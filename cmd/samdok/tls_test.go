@@ -98,6 +98,7 @@ func serveTLS(t *testing.T, flags map[string]string) app.Info {
 // Every client command speaks TLS, with an own authority and an own certificate,
 // and says what is missing when the server does not accept it.
 func TestMutualTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	a := newAuthority(t, dir, "ca")
 	a.issue(t, "server", leaf(2, x509.ExtKeyUsageServerAuth))
@@ -156,6 +157,7 @@ func TestMutualTLS(t *testing.T) {
 // A repository and its registry know each other by certificates. Whoever is not the
 // registry that was meant gets no submission, and nothing of it is kept.
 func TestMutualTLSToTheRegistry(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	a := newAuthority(t, dir, "ca")
 	a.issue(t, "server", leaf(2, x509.ExtKeyUsageServerAuth))

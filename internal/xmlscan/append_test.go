@@ -3,6 +3,8 @@ package xmlscan
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,20 +54,36 @@ func TestAppendIsReadBack(t *testing.T) {
 	})
 }
 
-// Eight octets are plain only if each of them is, whatever stands beside it.
-func TestPlainEight(t *testing.T) {
+// The lowest mark is where the first odd octet is, whatever stands around it.
+func TestMarks(t *testing.T) {
 	for at := range 8 {
 		for beside := range 256 {
 			b := bytes.Repeat([]byte{byte(beside)}, 8)
 			for c := range 256 {
 				b[at] = byte(c)
-				if plainEight(binary.LittleEndian.Uint64(b)) && (escape[c] != 0 || escape[beside] != 0) {
-					t.Fatalf("%q is said to be plain", b)
+				want := slices.IndexFunc(b, func(c byte) bool { return escape[c] != 0 })
+				if m := marks(binary.LittleEndian.Uint64(b)); (m == 0) != (want < 0) || m != 0 && bits.TrailingZeros64(m)/8 != want {
+					t.Fatalf("%q: %x, want %d", b, m, want)
 				}
 			}
 		}
 	}
-	if !plainEight(binary.LittleEndian.Uint64([]byte("aZ09 '^|"))) {
-		t.Error("plain text takes the long way")
+}
+
+// One odd octet is found wherever it stands in strings of any length.
+func TestOdd(t *testing.T) {
+	for size := range 40 {
+		for from := range size + 1 {
+			if at := odd(strings.Repeat("a", size), from); at != size {
+				t.Fatalf("%d of %d plain octets: %d", from, size, at)
+			}
+			for place := from; place < size; place++ {
+				s := []byte(strings.Repeat("a", size))
+				s[place] = '&'
+				if at := odd(string(s), from); at != place {
+					t.Fatalf("%q from %d: %d", s, from, at)
+				}
+			}
+		}
 	}
 }

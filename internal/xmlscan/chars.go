@@ -48,8 +48,9 @@ const (
 func validChars(b []byte, i int) (end int, met traits, partial bool) {
 	for {
 		for i+32 <= len(b) { // nearly all is ordinary ASCII
-			v, w := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(b[i+8:])
-			x, y := binary.LittleEndian.Uint64(b[i+16:]), binary.LittleEndian.Uint64(b[i+24:])
+			c := b[i : i+32 : i+32]
+			v, w := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
+			x, y := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
 			if (v|w|x|y)&hiBits != 0 || ^((v+ctlBias)&(w+ctlBias)&(x+ctlBias)&(y+ctlBias))&hiBits != 0 {
 				break
 			}

@@ -174,9 +174,9 @@ func (r *reader) attributes(o *raw) {
 		case "associationType":
 			o.assocType = r.again(a)
 		case "sourceObject":
-			o.source = metadata.ParseID(r.again(a))
+			o.source = r.againID(a)
 		case "targetObject":
-			o.target = metadata.ParseID(r.again(a))
+			o.target = r.againID(a)
 		}
 	}
 }
@@ -314,11 +314,11 @@ func (r *reader) readClass(o *raw, c *rawClass) error {
 		case "id":
 			c.id = sc.Value(a)
 		case "classificationScheme":
-			c.scheme = metadata.ParseID(r.again(a))
+			c.scheme = r.againID(a)
 		case "classifiedObject":
-			c.object = metadata.ParseID(r.again(a))
+			c.object = r.againID(a)
 		case "classificationNode":
-			c.node = metadata.ParseID(r.again(a))
+			c.node = r.againID(a)
 			c.hasNode = c.node != ""
 		case "nodeRepresentation":
 			c.rep, c.hasRep = r.again(a), true
@@ -384,9 +384,9 @@ func (r *reader) identifier(o *raw) error {
 		case "id":
 			x.id = sc.Value(a)
 		case "identificationScheme":
-			x.scheme = metadata.ParseID(r.again(a))
+			x.scheme = r.againID(a)
 		case "registryObject":
-			x.object = metadata.ParseID(r.again(a))
+			x.object = r.againID(a)
 		case "value":
 			x.value = sc.Value(a)
 		case "objectType":
