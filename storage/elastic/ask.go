@@ -155,7 +155,11 @@ func (a *asking) names(ctx context.Context) error {
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := a.x.get(ctx, gets, a.answer.Basis); err != nil {
+	unknown, err := a.recall(gets)
+	if err != nil {
+		return err
+	}
+	if err := a.x.getAnd(ctx, unknown, a.note); err != nil {
 		return err
 	}
 	finish()
@@ -163,6 +167,30 @@ func (a *asking) names(ctx context.Context) error {
 		return err
 	}
 	return a.holders(ctx)
+}
+
+// recall fills what a check finds in what was loaded before it; the rest is returned.
+func (a *asking) recall(gets []*wanted) (unknown []*wanted, err error) {
+	if a.answer.Basis == nil {
+		return gets, nil
+	}
+	return a.x.lately.recall(a.tenant, a.at, gets, a.answer.Basis)
+}
+
+// note keeps what was read, but for the watermark, which is the last.
+func (a *asking) note(list []*wanted, docs []document) {
+	if n := len(list) - 1; a.mark != nil && n >= 0 && list[n] == a.mark.wanted {
+		list, docs = list[:n], docs[:n]
+	}
+	a.x.lately.note(a.tenant, a.at, list, docs)
+	a.keep(list, docs)
+}
+
+// keep notes what was read in the answer's basis, if it has one.
+func (a *asking) keep(list []*wanted, docs []document) {
+	if a.answer.Basis != nil {
+		a.answer.Basis.add(list, docs)
+	}
 }
 
 // still is errMoved when the watermark was looked at and is another one.
@@ -203,7 +231,7 @@ func (a *asking) holders(ctx context.Context) (err error) {
 	if len(gets) == 0 {
 		return nil
 	}
-	if err := a.x.get(ctx, gets, nil); err != nil {
+	if err := a.x.get(ctx, gets); err != nil {
 		return err
 	}
 	for i, page := range pages {
@@ -295,7 +323,7 @@ func (a *asking) read(ctx context.Context) error {
 		gets = append(gets, &wanted{index: a.x.name(a.at.Generation, changesIndex), id: p.id(), routing: p.stream.term(), source: &part.hit})
 	}
 	if len(gets) > 0 {
-		if err := a.x.get(ctx, gets, a.answer.Basis); err != nil {
+		if err := a.x.getAnd(ctx, gets, a.keep); err != nil {
 			return err
 		}
 	}

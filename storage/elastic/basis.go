@@ -15,20 +15,17 @@ type target struct{ index, id string }
 
 func newBasis(at Watermark) *Basis { return &Basis{at, map[target]document{}} }
 
-// add notes documents that were read; b may be nil.
+// add notes documents that were read.
 func (b *Basis) add(list []*wanted, docs []document) {
-	if b == nil {
-		return
-	}
 	for i := range docs {
-		b.docs[target{list[i].index, list[i].id}] = docs[i]
+		b.docs[list[i].target()] = docs[i]
 	}
 }
 
 // recall fills what is known without reading; the rest is returned.
 func (w *working) recall(list []*wanted) (unknown []*wanted, err error) {
 	for _, get := range list {
-		found, ok := w.known.find(target{get.index, get.id})
+		found, ok := w.known.find(get.target())
 		if !ok {
 			unknown = append(unknown, get)
 		} else if err := get.fill(&found); err != nil {

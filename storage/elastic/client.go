@@ -62,6 +62,7 @@ func newClient(o *Options) (*client, error) {
 			DialContext:  (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			MaxIdleConns: 256, MaxIdleConnsPerHost: 128, IdleConnTimeout: 90 * time.Second,
 			TLSHandshakeTimeout: 5 * time.Second, TLSClientConfig: o.TLS,
+			DisableCompression: true, // most of it is sealed; packing costs both sides more than the network
 		}
 		transport = c.pool
 	}

@@ -21,12 +21,16 @@ type wanted struct {
 	version uint64
 }
 
+func (w *wanted) target() target { return target{w.index, w.id} }
+
 // getAtOnce is how many documents one call reads.
 const getAtOnce = 512
 
-// get reads documents in real time: also those that no search sees yet. What was
-// read is noted in a basis, if there is one.
-func (x *Index) get(ctx context.Context, list []*wanted, note *Basis) error {
+// get reads documents in real time: also those that no search sees yet.
+func (x *Index) get(ctx context.Context, list []*wanted) error { return x.getAnd(ctx, list, nil) }
+
+// getAnd is get, and tells note, if there is one, what was read.
+func (x *Index) getAnd(ctx context.Context, list []*wanted, note func([]*wanted, []document)) error {
 	calls := slices.Collect(slices.Chunk(list, getAtOnce))
 	found := make([][]document, len(calls))
 	err := spread(len(calls), func(i int) (err error) {
@@ -36,7 +40,9 @@ func (x *Index) get(ctx context.Context, list []*wanted, note *Basis) error {
 		return fill(calls[i], found[i])
 	})
 	for i := range calls {
-		note.add(calls[i], found[i])
+		if err == nil && note != nil {
+			note(calls[i], found[i])
+		}
 	}
 	return err
 }
@@ -47,9 +53,16 @@ const (
 	readsMost   = 32
 )
 
-// read reads what several callers want.
+// read reads what several callers want, each document once: most want the watermark.
 func (x *Index) read(ctx context.Context, lists [][]*wanted) (found [][]document, err error) {
-	list := slices.Concat(lists...)
+	var list []*wanted
+	places := map[target]int{}
+	for _, w := range slices.Concat(lists...) {
+		if _, asked := places[w.target()]; !asked {
+			places[w.target()] = len(list)
+			list = append(list, w)
+		}
+	}
 	var docs []document
 	if _, err := x.client.do(ctx,
 		func() esapi.Request { return esapi.MgetRequest{Body: targets(list)} },
@@ -57,8 +70,11 @@ func (x *Index) read(ctx context.Context, lists [][]*wanted) (found [][]document
 		return nil, err
 	}
 	for _, l := range lists {
-		found = append(found, docs[:len(l)])
-		docs = docs[len(l):]
+		some := make([]document, len(l))
+		for i, w := range l {
+			some[i] = docs[places[w.target()]]
+		}
+		found = append(found, some)
 	}
 	return found, nil
 }

@@ -76,6 +76,50 @@ func TestOtherNodes(t *testing.T) {
 	}
 }
 
+// What was loaded as of a batch is not read again to check a submission as of it, also
+// after this node has projected others; what those wrote, or another node, is.
+func TestLoadedIsNotReadAgain(t *testing.T) {
+	at := enginetest.Elasticsearch(t)
+	ctx := context.Background()
+	m := &meddler{}
+	here, c, mark := small(t, at, elastic.Options{Transport: m})
+	there := openIndex(t, at, elastic.Options{Keys: c.keys})
+	defer there.Close()
+	b := c.batch(mark.Seq+1, 1)
+	asked := question([]elastic.Batch{b})
+	names := asked.Refs
+	for _, claim := range asked.Claims {
+		names.UniqueIDs = append(names.UniqueIDs, claim.ID)
+	}
+	check := func(calls int, want storage.Version) (a elastic.Answer) {
+		t.Helper()
+		m.set(nil)
+		a, err := here.At(ctx, region, mark, asked)
+		if err != nil || a.Heads[0].Version != want || m.calls() != calls {
+			t.Fatalf("version %d with %d calls, %v; want %d with %d", a.Heads[0].Version, m.calls(), err, want, calls)
+		}
+		return a
+	}
+	project := func(x *elastic.Index, b elastic.Batch) {
+		t.Helper()
+		var err error
+		if mark, err = x.Project(ctx, region, mark, []elastic.Batch{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, version, _, err := here.Load(ctx, region, c.first(), names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Basis = check(0, version).Basis
+	project(here, b)
+	// Its names lead to its objects now: one call for the names, one for what they lead to.
+	check(2, version+1)
+	check(1, version+1)
+	project(there, c.batch(mark.Seq+1, 1))
+	check(2, version+2)
+}
+
 func (m *meddler) calls() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -47,6 +47,7 @@ type Index struct {
 	hash    hasher
 	gets    together[[]*wanted, []document]
 	seen    marks
+	lately  lately
 
 	viewLife time.Duration // viewLife, less in tests
 }

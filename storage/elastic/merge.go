@@ -13,7 +13,7 @@ import (
 func (f *family) look(ctx context.Context, h hash) (Watermark, error) {
 	gets, finish := f.wants([]hash{h})
 	mark := f.x.wantState(f.x.hash.tenant(f.tenant).id())
-	if err := f.x.get(ctx, append(gets, mark.wanted), nil); err != nil {
+	if err := f.x.get(ctx, append(gets, mark.wanted)); err != nil {
 		return Watermark{}, err
 	}
 	finish()
@@ -114,7 +114,7 @@ func (f *family) read(ctx context.Context, list ...hash) error {
 			if f.at.Generation != before {
 				gets, finish = f.wants(list)
 			}
-			return f.x.get(ctx, gets, nil)
+			return f.x.get(ctx, gets)
 		})
 		if err != nil {
 			return err

@@ -17,7 +17,8 @@ func (x *Index) Project(ctx context.Context, t access.Tenant, at Watermark, batc
 	if len(batches) == 0 {
 		return at, nil
 	}
-	if err := x.project(ctx, t, at, batches, true); err != nil {
+	w, err := x.project(ctx, t, at, batches, true)
+	if err != nil {
 		return at, wrap(op, err)
 	}
 	for i := range batches {
@@ -31,6 +32,7 @@ func (x *Index) Project(ctx context.Context, t access.Tenant, at Watermark, batc
 	if err := x.move(ctx, t, to); err != nil {
 		return at, wrap(op, err)
 	}
+	x.lately.move(t, at, to, w.changes)
 	return to, nil
 }
 
@@ -43,34 +45,31 @@ func (x *Index) Build(ctx context.Context, g Generation, t access.Tenant, batche
 		return nil
 	}
 	at := Watermark{Seq: batches[0].Seq - 1, Generation: g}
-	if err := x.project(ctx, t, at, batches, false); err != nil {
+	if _, err := x.project(ctx, t, at, batches, false); err != nil {
 		return wrap(op, err)
 	}
 	at.Seq = batches[len(batches)-1].Seq
 	return wrap(op, x.writeState(ctx, x.builtID(g, t), at))
 }
 
-func (x *Index) project(ctx context.Context, t access.Tenant, at Watermark, batches []Batch, show bool) error {
+func (x *Index) project(ctx context.Context, t access.Tenant, at Watermark, batches []Batch, show bool) (*working, error) {
 	for i := range batches {
 		if batches[i].Seq != at.Seq+1+uint64(i) {
-			return fmt.Errorf("%w: batch %d after %d", ErrAhead, batches[i].Seq, at.Seq+uint64(i))
+			return nil, fmt.Errorf("%w: batch %d after %d", ErrAhead, batches[i].Seq, at.Seq+uint64(i))
 		}
 	}
 	w, err := x.working(ctx, t, at, batches)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := w.apply(ctx, batches); err != nil {
-		return err
+		return nil, err
 	}
 	old, err := w.flush(ctx, show)
-	if err != nil {
-		return err
+	if err == nil && show && (old || w.late) {
+		err = x.refresh(ctx, at.Generation)
 	}
-	if show && (old || w.late) {
-		return x.refresh(ctx, at.Generation)
-	}
-	return nil
+	return w, err
 }
 
 // flush writes what was changed.

@@ -51,7 +51,7 @@ func (x *Index) serving(ctx context.Context) (Watermark, error) {
 
 func (x *Index) readState(ctx context.Context, id string) (Watermark, error) {
 	mark := x.wantState(id)
-	if err := x.get(ctx, []*wanted{mark.wanted}, nil); err != nil {
+	if err := x.get(ctx, []*wanted{mark.wanted}); err != nil {
 		return Watermark{}, err
 	}
 	return mark.read()

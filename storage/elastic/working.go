@@ -24,6 +24,7 @@ type working struct {
 	late       bool // somebody else wrote some of it already
 	known      bases
 	redacting  bool
+	changed    map[target]bool // of changes, once it was asked
 	open       opener
 }
 
@@ -88,6 +89,20 @@ func (x *Index) working(ctx context.Context, t access.Tenant, at Watermark, batc
 		return nil, err
 	}
 	return w, w.loadParts(ctx, batches)
+}
+
+// changes tells whether the batches may change a document of streams or identifiers.
+func (w *working) changes(of target) bool {
+	if w.changed == nil {
+		w.changed = map[target]bool{}
+		for h := range w.streams {
+			w.changed[target{w.x.name(w.generation, streamsIndex), h.id()}] = true
+		}
+		for h := range w.ids {
+			w.changed[target{w.x.name(w.generation, idsIndex), h.id()}] = true
+		}
+	}
+	return w.redacting || w.changed[of]
 }
 
 // derive does what can be done knowing nothing but one record, on all cores.
@@ -161,7 +176,7 @@ func (w *working) load(ctx context.Context, list []*wanted, finish []func() erro
 	if err != nil {
 		return err
 	}
-	if err := w.x.get(ctx, unknown, nil); err != nil {
+	if err := w.x.get(ctx, unknown); err != nil {
 		return err
 	}
 	for _, f := range finish {
