@@ -192,6 +192,7 @@ func (d *answerReader) answer(what string) {
 
 func (d *answerReader) member() error {
 	mark := d.mark()
+	var o raw // one for all cases: this stands on the stack of each goroutine that reads an answer
 	switch local := string(d.sc.Local()); local {
 	case "ObjectRef":
 		var ref Ref
@@ -204,7 +205,6 @@ func (d *answerReader) member() error {
 		}
 		return d.ref(ref)
 	case "ExtrinsicObject":
-		var o raw
 		if err := d.object(&o, "ExtrinsicObject"); err != nil {
 			return err
 		}
@@ -212,7 +212,6 @@ func (d *answerReader) member() error {
 		d.release(mark)
 		return d.emit(found)
 	case "Association":
-		var o raw
 		if err := d.object(&o, "Association"); err != nil {
 			return err
 		}
@@ -220,7 +219,6 @@ func (d *answerReader) member() error {
 		d.release(mark)
 		return d.emit(found)
 	case "RegistryPackage":
-		var o raw
 		if err := d.object(&o, "RegistryPackage"); err != nil {
 			return err
 		}
@@ -240,8 +238,9 @@ func (d *answerReader) member() error {
 			d.pending = append(d.pending, o)
 		}
 	case "Classification":
+		o.slots.from = len(d.slots)
 		var c rawClass
-		if err := d.readClass(&raw{slots: span{from: len(d.slots)}}, &c); err != nil {
+		if err := d.readClass(&o, &c); err != nil {
 			return err
 		}
 		d.release(mark)

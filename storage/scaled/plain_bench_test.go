@@ -102,10 +102,26 @@ type sample struct {
 	index        string // URL of Elasticsearch
 }
 
-// call is a bulk: its path, and its lines by twos.
+// call is a bulk: its path, its lines by twos, and the ids in the first of each two.
 type call struct {
-	path  string
-	lines []string
+	path       string
+	lines, ids []string
+}
+
+func newCall(r *http.Request, body []byte) (c call, err error) {
+	c = call{path: r.URL.RequestURI(), lines: strings.SplitAfter(string(body), "\n")}
+	for i := 0; i+1 < len(c.lines); i += 2 {
+		var action struct {
+			Index struct {
+				ID string `json:"_id"`
+			} `json:"index"`
+		}
+		if err := json.Unmarshal([]byte(c.lines[i]), &action); err != nil {
+			return c, err
+		}
+		c.ids = append(c.ids, action.Index.ID)
+	}
+	return c, nil
 }
 
 // learn has the log append a submission, through a proxy that looks at the bulks.
@@ -122,7 +138,10 @@ func learn(b *testing.B, p place) (s sample) {
 		}
 		if strings.HasSuffix(r.URL.Path, "/_bulk") {
 			mu.Lock()
-			bulk := call{r.URL.RequestURI(), strings.SplitAfter(string(body), "\n")}
+			bulk, err := newCall(r, body)
+			if err != nil {
+				b.Error(err)
+			}
 			if r.URL.Query().Get("refresh") == "true" {
 				s.parts = bulk
 			} else {
@@ -145,12 +164,9 @@ func learn(b *testing.B, p place) (s sample) {
 
 // append adds a copy of the call's documents under names of their own.
 func (c *call) append(body []byte, name string) []byte {
-	for i := 0; i+1 < len(c.lines); i += 2 {
-		var action struct{ Index map[string]any }
-		_ = json.Unmarshal([]byte(c.lines[i]), &action)
-		id, _ := action.Index["_id"].(string)
-		body = append(body, strings.Replace(c.lines[i], id, name+id[len(name):], 1)...)
-		body = append(body, c.lines[i+1]...)
+	for i, id := range c.ids {
+		body = append(body, strings.Replace(c.lines[2*i], id, name+id[len(name):], 1)...)
+		body = append(body, c.lines[2*i+1]...)
 	}
 	return body
 }
