@@ -11,9 +11,10 @@
 // it is wrong (a missing id, an unknown objectType, a bad date) is not reported
 // here but by metadata/rules.
 //
-// All strings of one decoded message are parts of one copy of it: few allocations,
-// but one string keeps the whole message in memory. Clone what outlives the
-// request.
+// Strings of a decoded message lie together in pieces of 8 KiB: few allocations, but
+// one string keeps its piece in memory. Clone what outlives the request. Readers are
+// used again and keep, beyond a message, the contents of Classifications that say a
+// code (ADR 43), and nothing else.
 //
 // Writers append to a byte slice in the schema's order and allocate nothing else.
 // The fragments of AppendObject and AppendObjectRef stand where ebRIM is the

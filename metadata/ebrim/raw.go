@@ -90,7 +90,7 @@ func (r *reader) free() {
 	clear(r.loose[:cap(r.loose)])
 	keep := reader{values: r.values[:0], slots: r.slots[:0], classes: r.classes[:0], ids: r.ids[:0], loose: r.loose[:0], known: r.known}
 	if cap(keep.values) > 4096 || cap(keep.slots) > 1024 || cap(keep.classes) > 1024 {
-		keep = reader{}
+		keep = reader{known: r.known}
 	}
 	*r = keep
 	readers.Put(r)
