@@ -109,9 +109,14 @@ func TestWholeWay(t *testing.T) {
 				t.Error("the same submission was taken twice")
 			}
 			metrics := get(t, h, a.Info().Internal+"/metrics")
-			for _, want := range []string{`samdok_transactions_total{outcome="success",transaction="ITI-41"} 1`, `samdok_transactions_total{outcome="refused",transaction="ITI-41"} 1`, `samdok_http_requests_total{endpoint="/services/repository",status="200"} 2`, "samdok_log_queue 0", "samdok_ledger_records_count ", "samdok_ledger_wait_seconds_count "} {
+			for _, want := range []string{`samdok_transactions_total{outcome="success",transaction="ITI-41"} 1`, `samdok_transactions_total{outcome="refused",transaction="ITI-41"} 1`, `samdok_http_requests_total{endpoint="/services/repository",status="200"} 2`, "samdok_log_queue 0"} {
 				if !strings.Contains(metrics, want) {
 					t.Errorf("no %s", want)
+				}
+			}
+			for _, counted := range []string{"samdok_ledger_records_count ", "samdok_ledger_write_seconds_count ", "samdok_ledger_wait_seconds_count "} {
+				if !strings.Contains(metrics, counted) || strings.Contains(metrics, counted+"0\n") {
+					t.Errorf("nothing is counted as %s", counted)
 				}
 			}
 			if ready := get(t, h, a.Info().Internal+"/readyz"); !strings.Contains(ready, "log: ready") {

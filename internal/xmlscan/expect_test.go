@@ -120,6 +120,7 @@ func FuzzExpect(f *testing.F) {
 		`<a><b><c>d</c></b><e><b><c>f&gt;</c></b></e><e><b><c></c></b></e><e><b><c>g</c></b> </e><e><b><c>]]></c></b></e></a>`,
 		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><p:e><p:b><p:c>d</p:c></p:b></p:e><p:e><p:b><p:c>d</p:c></p:b></p:e><p:e xmlns:p="u"><p:b><p:c>d</p:c></p:b></p:e></p:a>`,
 		`<a><e><b>c<d/></b></e><e xmlns="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><b>c<d/></b></e><e><b>c<d/></b></e><e><b>c<d/></b></f></a>`,
+		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"><p:e><p:b/><p:d/></p:e><p:e xmlns:p="u"><p:b/><p:d/></p:e></p:a>`,
 		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0" xmlns:q="u"><p:e><q:b><d/></q:b></p:e><p:e xmlns:q="v"><q:b><d/></q:b></p:e></p:a>`,
 		`<p:a xmlns:p="urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0" xmlns:q="u"><p:e><p:b q:c=""/><p:d/></p:e><p:e xmlns:q="v"><p:b q:c=""/><p:d/></p:e></p:a>`,
 	} {
