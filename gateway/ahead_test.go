@@ -61,6 +61,39 @@ func TestTooSlowToBeADocument(t *testing.T) {
 	}
 }
 
+// lastByte gives one byte when its time is up already, and then no more.
+type lastByte struct {
+	ctx  context.Context
+	over bool
+}
+
+func (r *lastByte) Read(b []byte) (int, error) {
+	<-r.ctx.Done()
+	if r.over {
+		return 0, r.ctx.Err()
+	}
+	r.over, b[0] = true, 'x'
+	return 1, nil
+}
+
+// A byte that comes just as the time runs out does not hide why the next one fails.
+func TestTooSlowBesideAByte(t *testing.T) {
+	slow := retrieving(func(ctx context.Context) []Document {
+		return []Document{{Request: of(1, "a"), Body: &lastByte{ctx: ctx}}}
+	})
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: slow, Limits: Limits{Stall: 50 * time.Millisecond}})
+	r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, r.Documents[0].Body); !errors.Is(err, errStall) {
+		t.Errorf("%v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // When several communities are asked, a document that breaks off early costs a problem;
 // what came before it, and what is too large to be read ahead, comes whole.
 func TestReadingAhead(t *testing.T) {

@@ -199,7 +199,7 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents)), lost: r.lost}
 	watched.OnClose(end)
 	for i, d := range r.Documents {
-		d.Body = &flow{r: d.Body, m: m, cancel: cancel, parent: parent, broken: &broken}
+		d.Body = &flow{r: d.Body, m: m, ctx: ctx, cancel: cancel, parent: parent, broken: &broken}
 		watched.Documents[i] = d
 	}
 	return watched, nil
@@ -210,6 +210,7 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 type flow struct {
 	r      io.Reader
 	m      *member
+	ctx    context.Context // what the community was asked under; cancel ends it
 	cancel context.CancelCauseFunc
 	parent context.Context
 	broken *error
@@ -223,7 +224,9 @@ func (f *flow) Read(b []byte) (int, error) {
 	start := time.Now()
 	stalled := time.AfterFunc(f.m.limits.Stall-f.waited, func() { f.cancel(errStall) })
 	n, err := f.r.Read(b)
-	if !stalled.Stop() && err != nil && err != io.EOF {
+	stalled.Stop()
+	// The cause is asked, not the timer: it may have run out beside the last byte of the Read before.
+	if err != nil && err != io.EOF && context.Cause(f.ctx) == errStall {
 		err = fmt.Errorf("%w: %w", errStall, err)
 	}
 	f.waited += time.Since(start)

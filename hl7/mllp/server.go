@@ -195,12 +195,12 @@ func (s *Server) Stop(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.cut()
 	s.mu.Lock()
-	for c := range s.conns {
+	for c := range s.conns { // before the work is cut: what a cut handler says is no answer
 		c.drop()
 	}
 	s.mu.Unlock()
+	s.cut()
 	<-done
 	return errors.Join(err, fmt.Errorf("messages were cut off: %w", ctx.Err()))
 }
