@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,31 +75,6 @@ func fanOut(b *testing.B, patient metadatatest.Patient, entries int, deadline ti
 	return servertest.Start(b, b.TempDir(), "--gateway-communities", path, "--profiling", "on")
 }
 
-// profiled keeps a CPU profile of the server's next seconds in the file that BENCH_PROFILE
-// names; wait is over when it is there.
-func profiled(b *testing.B, s *servertest.Server, seconds int) (wait func()) {
-	path := os.Getenv("BENCH_PROFILE")
-	if path == "" {
-		return func() {}
-	}
-	done := make(chan error, 1)
-	go func() {
-		resp, err := http.Get(fmt.Sprintf("%s/debug/profile?seconds=%d", s.Internal, seconds))
-		if err != nil {
-			done <- err
-			return
-		}
-		defer resp.Body.Close()
-		content, err := io.ReadAll(resp.Body)
-		done <- errors.Join(err, os.WriteFile(path, content, 0o600))
-	}()
-	return func() {
-		if err := <-done; err != nil {
-			b.Error(err)
-		}
-	}
-}
-
 // cpuOf is the processor time of a process so far.
 func cpuOf(b *testing.B, pid int) time.Duration {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -148,7 +122,7 @@ func (r *fanning) ask(b *testing.B, answering int) {
 	var mu sync.Mutex
 	var took []time.Duration
 	var objects atomic.Int64
-	written := profiled(b, r.server, max(1, b.N))
+	written := r.server.Profiled(b, max(1, b.N))
 	before, ticks := cpuOf(b, r.server.PID), time.NewTicker(time.Second/benchRate)
 	defer ticks.Stop()
 	b.ResetTimer()

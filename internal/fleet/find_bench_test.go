@@ -26,7 +26,7 @@ import (
 func BenchmarkFind(b *testing.B) {
 	f := newFleet(b, false)
 	f.nodes[1].Load().Stop()
-	f.start(1, "--elasticsearch-url", f.index.URL, "--s3-endpoint", f.bucket.Endpoint) // nothing in between
+	f.start(1, "--elasticsearch-url", f.index.URL, "--s3-endpoint", f.bucket.Endpoint, "--profiling", "on") // nothing in between
 	const patients, entries = 32, 10
 	g := metadatatest.New(1)
 	questions, calls := make([]call, patients), make([]sent, patients)
@@ -67,6 +67,8 @@ func BenchmarkFind(b *testing.B) {
 		measure(i)
 	}
 	clear(took)
+	wait := f.nodes[1].Load().Profiled(b, 5)
+	defer wait()
 	i := 0
 	for b.Loop() {
 		measure(i)
