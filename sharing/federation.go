@@ -220,7 +220,7 @@ type ownCommunity struct {
 
 // Find implements gateway.Community.
 func (o *ownCommunity) Find(ctx context.Context, _ access.Caller, q metadata.StoredQuery, show func(metadata.Object) error) ([]fault.Problem, error) {
-	_, err := o.s.search(ctx, o.pass, q, func(obj metadata.Object) error {
+	found := o.s.finder(func(obj metadata.Object) error {
 		switch obj := obj.(type) { // ITI TF-2 3.38.4.1.3: on every element
 		case *metadata.DocumentEntry:
 			obj.Home = o.s.home
@@ -233,7 +233,11 @@ func (o *ownCommunity) Find(ctx context.Context, _ access.Caller, q metadata.Sto
 		}
 		return show(obj)
 	})
-	return nil, err
+	defer found.done()
+	if err := found.search(ctx, o.pass, q); err != nil {
+		return nil, err
+	}
+	return nil, found.rest()
 }
 
 // Retrieve implements gateway.Community.

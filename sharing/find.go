@@ -2,6 +2,7 @@ package sharing
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"samdok/access"
@@ -23,33 +24,56 @@ func (s *Sharing) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 	}
 	req.Query = q.Query
 	req.Patients = queryPatients(q.Query)
+	f := s.finder(show)
+	defer f.done()
 	found, err := guard.Do(ctx, s.guard, req, func(ctx context.Context, pass *guard.Pass) (Found, error) {
-		shown, err := s.search(ctx, pass, q, show)
-		return Found{Shown: shown}, err
+		err := f.search(ctx, pass, q)
+		return Found{Shown: f.shown}, err
 	})
 	if isDenied(err) {
 		return Found{}, nil
 	}
-	return found, err
+	if err == nil {
+		err = s.showRest(ctx, f)
+	}
+	if err != nil {
+		return Found{}, err
+	}
+	return found, nil
 }
 
-// search shows what the registry finds and the pass allows.
-func (s *Sharing) search(ctx context.Context, pass *guard.Pass, q metadata.StoredQuery, show func(metadata.Object) error) (int, error) {
-	f := finder{s: s, pass: pass, show: show, batch: batches.Get().(*batch)}
-	defer f.done()
-	if connects(q.Query) {
-		f.reveal = newReveal(s, pass)
-	}
-	for o, err := range s.registry.Find(ctx, s.tenant, q, pass.Restriction()) {
+// showRest shows the last batch when its record is durable: until then few octets wait
+// for the disk, and those of the answer are written when they can be sent. What cannot
+// be shown, or ends in a panic, is recorded as an answer that was not sent.
+func (s *Sharing) showRest(ctx context.Context, f *finder) (err error) {
+	err = errUnshown
+	defer func() {
 		if err != nil {
-			return 0, err
+			s.aborted(context.WithoutCancel(ctx), f.pass.Request(), f.batch.items)(err)
+		}
+	}()
+	err = f.rest()
+	return err
+}
+
+var errUnshown = errors.New("sharing: an answer ended in a panic")
+
+// search decides on what the registry finds, and shows what the pass allows, but for
+// the last batch.
+func (f *finder) search(ctx context.Context, pass *guard.Pass, q metadata.StoredQuery) error {
+	f.pass = pass
+	if connects(q.Query) {
+		f.reveal = newReveal(f.s, pass)
+	}
+	for o, err := range f.s.registry.Find(ctx, f.s.tenant, q, pass.Restriction()) {
+		if err != nil {
+			return err
 		}
 		if err := f.add(ctx, o); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	err := f.flush(ctx)
-	return f.shown, err
+	return f.decide(ctx)
 }
 
 // queryPatients are the patients that a query names.
@@ -106,6 +130,10 @@ type finder struct {
 	shown  int
 }
 
+func (s *Sharing) finder(show func(metadata.Object) error) *finder {
+	return &finder{s: s, show: show, batch: batches.Get().(*batch)}
+}
+
 // done gives the batch back, without what it held.
 func (f *finder) done() {
 	f.reset()
@@ -124,11 +152,25 @@ func (f *finder) add(ctx context.Context, o storage.Placed) error {
 	if len(f.batch.objects) < findBatch {
 		return nil
 	}
-	return f.flush(ctx)
+	if err := f.decide(ctx); err != nil {
+		return err
+	}
+	return f.rest()
 }
 
-// flush decides on the batch and shows what is allowed, in order.
-func (f *finder) flush(ctx context.Context) error {
+// rest shows what was decided on, in order.
+func (f *finder) rest() error {
+	for _, o := range f.batch.objects {
+		if err := f.show(o.Object); err != nil {
+			return err
+		}
+	}
+	f.reset()
+	return nil
+}
+
+// decide leaves of the batch what is allowed.
+func (f *finder) decide(ctx context.Context) error {
 	objects, items := f.batch.objects, f.batch.items
 	decisions, err := f.pass.Decide(ctx, items)
 	if err != nil {
@@ -144,14 +186,12 @@ func (f *finder) flush(ctx context.Context) error {
 		if decisions[i].Effect != access.Allow {
 			continue
 		}
-		if err := f.show(objects[i].Object); err != nil {
-			return err
-		}
-		items[n] = items[i]
+		objects[n], items[n] = objects[i], items[i]
 		n++
 	}
 	f.pass.Showed(items[:n]...)
 	f.shown += n
-	f.reset()
+	clear(objects[n:])
+	f.batch.objects, f.batch.items = objects[:n], items[:n]
 	return nil
 }

@@ -108,14 +108,32 @@ func TestFindInOrder(t *testing.T) {
 	}
 }
 
-// An error of show ends the search and is recorded.
+// What is found is shown when its record is durable, and what then cannot be shown, by
+// an error or a panic, is recorded as aborted.
 func TestShowFails(t *testing.T) {
 	w := newWorld(t)
 	w.provided(w.document())
 	full := errors.New("spool is full")
-	_, err := w.Find(t.Context(), caller, metadata.StoredQuery{Query: w.all()}, func(metadata.Object) error { return full })
-	if !errors.Is(err, full) || w.last().Outcome != audit.Errored {
-		t.Errorf("error %v, outcome %v", err, w.last().Outcome)
+	for name, fail := range map[string]func() error{"error": func() error { return full }, "panic": func() error { panic("13916900216") }} {
+		t.Run(name, func(t *testing.T) {
+			before := len(w.records.events)
+			panicked, err := func() (panicked any, err error) {
+				defer func() { panicked = recover() }()
+				_, err = w.Find(t.Context(), caller, metadata.StoredQuery{Query: w.all()}, func(metadata.Object) error {
+					if n := len(w.records.events) - before; n != 1 || w.last().Outcome != audit.Success || len(w.last().Items) == 0 {
+						t.Errorf("%d records when the first object is shown: %+v", n, w.last())
+					}
+					return fail()
+				})
+				return nil, err
+			}()
+			if (panicked == nil) != errors.Is(err, full) {
+				t.Error(err, panicked)
+			}
+			if n := len(w.records.events) - before; n != 2 || w.last().Outcome != audit.Aborted || len(w.last().Items) == 0 {
+				t.Errorf("%d records: %+v", n, w.last())
+			}
+		})
 	}
 }
 
