@@ -17,11 +17,11 @@ func (x *exchange) update(restricted bool) error {
 	if err := x.expect(xmlscan.LCM, "SubmitObjectsRequest"); err != nil {
 		return err
 	}
-	sub, problems, err := x.d.o.Limits.Metadata.DecodeSubmission(&x.scan)
+	sub, problems, err := x.d.o.Limits.Metadata.DecodeSubmission(x.scan)
 	if err != nil {
 		return x.undecoded(err)
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	receipt, err := x.d.svc.Update(x.r.Context(), x.caller(), sharing.Update{Submission: sub, Problems: problems, Restricted: restricted})
@@ -34,11 +34,11 @@ func (x *exchange) remove() error {
 	if err := x.expect(xmlscan.LCM, "RemoveObjectsRequest"); err != nil {
 		return err
 	}
-	ids, err := x.d.o.Limits.Metadata.DecodeRemove(&x.scan)
+	ids, err := x.d.o.Limits.Metadata.DecodeRemove(x.scan)
 	if err != nil {
 		return x.undecoded(err)
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	err = x.d.svc.Remove(x.r.Context(), x.caller(), ids)
@@ -55,7 +55,7 @@ func (x *exchange) removeDocuments() error {
 	if err != nil {
 		return err
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	if err := x.msg.finish(); err != nil {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"samdok/fault"
 	"samdok/internal/xmlscan"
@@ -103,10 +102,6 @@ type reply struct {
 	scan *xmlscan.Scanner // nil before the answer is opened and after close
 }
 
-// scanners keeps the buffers of those that read answers, and what they know of how tags
-// are written.
-var scanners = sync.Pool{New: func() any { return new(xmlscan.Scanner) }}
-
 // do sends a request and reads the answer's envelope up to its body, which read
 // decodes.
 func (c *call) do(ctx context.Context, b requestBody, read func(*xmlscan.Scanner, *message) error) error {
@@ -186,11 +181,6 @@ func (c *call) post(ctx context.Context, b requestBody) (*http.Response, error) 
 }
 
 func (r *reply) close() {
-	if r.scan != nil && r.msg.rest == nil { // otherwise it holds a large buffer
-		r.scan.Reset(nil, xmlscan.Limits{})
-		scanners.Put(r.scan)
-	}
-	r.scan = nil
 	r.msg.close()
 	r.resp.Body.Close()
 }
@@ -221,8 +211,7 @@ func (c *call) open(r *reply) error {
 	if err := r.msg.open(r.resp.Body, contentType, r.resp.ContentLength); err != nil {
 		return wrong("it cannot be read", err)
 	}
-	r.scan = scanners.Get().(*xmlscan.Scanner)
-	r.msg.start(r.scan, answerLimits(r.msg.limits))
+	r.scan = r.msg.start(&answerScanners, answerLimits(r.msg.limits))
 	var h soap.Header
 	if err := soap.ReadEnvelope(r.scan, &h); err != nil {
 		return wrong("its envelope", err)

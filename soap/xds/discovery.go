@@ -60,11 +60,11 @@ func (x *exchange) discover() error {
 	if err := x.expect(xmlscan.HL7V3, hl7v3.PatientQueryName); err != nil {
 		return err
 	}
-	q, err := hl7v3.DecodePatientQuery(&x.scan)
+	q, err := hl7v3.DecodePatientQuery(x.scan)
 	if q == nil {
 		return soap.Malformed(err)
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	if x.header.Action == actionDeferred || q.Priority == "D" {
@@ -121,7 +121,7 @@ func (x *exchange) location() error {
 	if err := x.expect(xmlscan.XCPD, hl7v3.LocationQueryName); err != nil {
 		return err
 	}
-	patient, err := hl7v3.DecodeLocationQuery(&x.scan)
+	patient, err := hl7v3.DecodeLocationQuery(x.scan)
 	var wrong *hl7v3.Error
 	if errors.As(err, &wrong) {
 		return soap.Refuse("The query cannot be understood: "+wrong.Text+".", "Spørringen kan ikke forstås: "+wrong.Text+".")
@@ -129,7 +129,7 @@ func (x *exchange) location() error {
 	if err != nil {
 		return soap.Malformed(err)
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	all, err := x.d.discover.LocatePatient(x.r.Context(), x.caller(), patient)

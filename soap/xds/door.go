@@ -142,11 +142,10 @@ type exchange struct {
 	body   body
 	header soap.Header
 	msg    message
-	scan   xmlscan.Scanner
+	scan   *xmlscan.Scanner // of msg
 	sent   bool
 	// postponed: the answer goes to another address.
 	postponed *async.Postponed
-	fed       bool // the scanner was fed from the stream
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -161,22 +160,19 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.drain()
 }
 
-// exchanges keeps the scanners' buffers.
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
-// forget gives the message's memory back.
+// forget gives the message's memory back. A transaction that has decoded all of it does so
+// before it waits for others: a request that waits holds little, and the next one finds
+// buffers that were used just now.
 func (x *exchange) forget() {
-	x.fed = x.fed || x.msg.rest != nil
 	x.msg.close()
-	x.scan.Reset(nil, xmlscan.Limits{})
+	x.scan = nil
 }
 
 func (x *exchange) release() {
 	x.forget()
-	if x.fed { // its scanner holds a large buffer
-		return
-	}
-	x.d, x.w, x.r, x.body, x.header, x.msg, x.sent, x.postponed = nil, nil, nil, body{}, soap.Header{}, message{}, false, nil
+	*x = exchange{}
 	exchanges.Put(x)
 }
 
@@ -191,8 +187,8 @@ func (x *exchange) serve() error {
 	if err := x.msg.open(&x.body, x.r.Header.Get("Content-Type"), x.r.ContentLength); err != nil {
 		return err
 	}
-	x.msg.start(&x.scan, x.d.o.Limits.XML)
-	if err := soap.ReadEnvelope(&x.scan, &x.header); err != nil {
+	x.scan = x.msg.start(&requestScanners, x.d.o.Limits.XML)
+	if err := soap.ReadEnvelope(x.scan, &x.header); err != nil {
 		return err
 	}
 	do := x.transaction()

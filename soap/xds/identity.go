@@ -42,13 +42,13 @@ func (x *exchange) feed() error {
 	if err := x.expect(xmlscan.HL7V3, feedKind(x.header.Action).Interaction()); err != nil {
 		return err
 	}
-	f, err := hl7v3.Decode(&x.scan)
+	f, err := hl7v3.Decode(x.scan)
 	ack := hl7v3.Acknowledgement{ID: hl7v3.II{Root: uuidRoot()}, Time: time.Now().UTC().Format("20060102150405")}
 	if f == nil {
 		return soap.Malformed(err)
 	}
 	ack.Sender, ack.Receiver, ack.Target = f.Receiver, f.Sender, f.ID
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	if !errors.As(err, &ack.Err) {

@@ -95,10 +95,10 @@ func (i *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	m := message{limits: i.limits, tmp: i.tmp, whole: min(i.limits.RootBytes, 1<<20), feed: true}
 	defer m.close()
-	a := arrival{msg: &m, sc: new(xmlscan.Scanner), took: make(chan error, 1)}
+	a := arrival{msg: &m, took: make(chan error, 1)}
 	err := m.open(r.Body, r.Header.Get("Content-Type"), r.ContentLength)
 	if err == nil {
-		m.start(a.sc, answerLimits(i.limits))
+		a.sc = m.start(&answerScanners, answerLimits(i.limits))
 		err = soap.ReadEnvelope(a.sc, &a.header)
 	}
 	if err != nil {

@@ -167,8 +167,8 @@ func (d *door) Resume(ctx context.Context, p *async.Postponed, w http.ResponseWr
 func (x *exchange) resume(r *async.Request) error {
 	x.msg.limits, x.msg.tmp = x.d.o.Limits.Message, x.d.spoolOptions()
 	x.msg.root, x.msg.packed = r.Envelope, r.Packed
-	x.msg.start(&x.scan, x.d.o.Limits.XML)
-	if err := soap.ReadEnvelope(&x.scan, &x.header); err != nil {
+	x.scan = x.msg.start(&requestScanners, x.d.o.Limits.XML)
+	if err := soap.ReadEnvelope(x.scan, &x.header); err != nil {
 		return err
 	}
 	do := x.transaction()

@@ -16,6 +16,11 @@ import (
 var (
 	rootBuffers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
 	copyBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+
+	// Scanners keep their buffers, and what they know of how tags are written: of the
+	// requests that a server reads, and of the answers that a client reads.
+	requestScanners = sync.Pool{New: func() any { return new(xmlscan.Scanner) }}
+	answerScanners  = sync.Pool{New: func() any { return new(xmlscan.Scanner) }}
 )
 
 // keepRoot is the largest envelope buffer that is kept for the next request.
@@ -40,6 +45,9 @@ type message struct {
 	taken  int64
 	held   int64        // octets of documents that wait in memory
 	parts  *mtom.Reader // nil when not packed
+
+	scan     *xmlscan.Scanner // of the root part; nil before start and after close
+	scanners *sync.Pool       // where it is from
 }
 
 // open reads the root part. length is the Content-Length, -1 when not known.
@@ -126,13 +134,15 @@ func (m *message) readOn(r io.Reader) error {
 	return nil
 }
 
-// start sets a scanner at the beginning of the root part.
-func (m *message) start(sc *xmlscan.Scanner, l xmlscan.Limits) {
+// start sets a scanner at the beginning of the root part. It is the message's until close.
+func (m *message) start(from *sync.Pool, l xmlscan.Limits) *xmlscan.Scanner {
+	m.scan, m.scanners = from.Get().(*xmlscan.Scanner), from
 	if m.rest == nil {
-		sc.Reset(m.root, l)
-		return
+		m.scan.Reset(m.root, l)
+	} else {
+		m.scan.ResetReader(io.MultiReader(bytes.NewReader(m.root), m.rest), l, xmlscan.Divert{NS: xmlscan.XDS, Local: "Document"})
 	}
-	sc.ResetReader(io.MultiReader(bytes.NewReader(m.root), m.rest), l, xmlscan.Divert{NS: xmlscan.XDS, Local: "Document"})
+	return m.scan
 }
 
 func (m *message) take(n int64) bool {
@@ -146,7 +156,13 @@ func (m *message) take(n int64) bool {
 	return true
 }
 
+// close gives back what the message holds. What was read from it stays.
 func (m *message) close() {
+	if m.scan != nil && m.rest == nil { // otherwise it holds a large buffer
+		m.scan.Reset(nil, xmlscan.Limits{})
+		m.scanners.Put(m.scan)
+	}
+	m.scan = nil
 	if m.parts != nil {
 		m.parts.Close()
 		m.parts = nil

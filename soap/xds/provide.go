@@ -40,11 +40,11 @@ func (x *exchange) provide() error {
 			if p.Submission != nil {
 				return soap.Refuse("The message holds two SubmitObjectsRequest elements.", "Meldingen inneholder to SubmitObjectsRequest.")
 			}
-			if p.Submission, p.Problems, err = x.d.o.Limits.Metadata.DecodeSubmission(&x.scan); err != nil {
+			if p.Submission, p.Problems, err = x.d.o.Limits.Metadata.DecodeSubmission(x.scan); err != nil {
 				return x.undecoded(err)
 			}
 		case x.scan.Is(xmlscan.XDS, "Document"):
-			doc, err := x.msg.document(&x.scan)
+			doc, err := x.msg.document(x.scan)
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ func (x *exchange) provide() error {
 			}
 		}
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	if p.Submission == nil {

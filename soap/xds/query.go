@@ -16,7 +16,7 @@ func (x *exchange) query() error {
 	if err := x.expect(xmlscan.Query, "AdhocQueryRequest"); err != nil {
 		return err
 	}
-	q, err := x.d.o.Limits.Metadata.DecodeQuery(&x.scan)
+	q, err := x.d.o.Limits.Metadata.DecodeQuery(x.scan)
 	if err != nil {
 		list, err := x.decodeProblems(err)
 		if err == nil {
@@ -24,7 +24,7 @@ func (x *exchange) query() error {
 		}
 		return err
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	if across := x.header.Action == actionAcross; metadata.Across(q.Query) != across {
@@ -32,6 +32,7 @@ func (x *exchange) query() error {
 			Context: "The stored query " + string(q.Query.QueryID()) + " is none of the transaction " + x.header.Action + "."}})
 		return nil
 	}
+	x.forget()
 	options := x.d.spoolOptions()
 	options.More = x.d.answers
 	sp := spool.New(options)

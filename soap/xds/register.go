@@ -30,11 +30,11 @@ func (x *exchange) submitted(do func(context.Context, access.Caller, sharing.Reg
 	if err := x.expect(xmlscan.LCM, "SubmitObjectsRequest"); err != nil {
 		return err
 	}
-	sub, problems, err := x.d.o.Limits.Metadata.DecodeSubmission(&x.scan)
+	sub, problems, err := x.d.o.Limits.Metadata.DecodeSubmission(x.scan)
 	if err != nil {
 		return x.undecoded(err)
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	receipt, err := do(x.r.Context(), x.caller(), sharing.Register{Submission: sub, Problems: problems})

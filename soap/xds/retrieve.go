@@ -30,7 +30,7 @@ func (x *exchange) retrieve() error {
 	if err != nil {
 		return err
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	if err := x.msg.finish(); err != nil {
@@ -41,6 +41,7 @@ func (x *exchange) retrieve() error {
 			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}})})
 		return nil
 	}
+	x.forget()
 	got, err := x.d.read.Retrieve(x.r.Context(), x.caller(), requests)
 	if err != nil {
 		got = &sharing.Retrieved{Problems: x.d.located(x.problems(err))}
@@ -66,7 +67,7 @@ func (x *exchange) documentRequests() ([]metadata.DocumentRequest, error) {
 			continue
 		}
 		var d metadata.DocumentRequest
-		if err := readDocumentIDs(&x.scan, &d); err != nil {
+		if err := readDocumentIDs(x.scan, &d); err != nil {
 			return nil, soap.Malformed(err)
 		}
 		if d.UniqueID == "" || d.RepositoryID == "" {

@@ -131,9 +131,9 @@ func (x *exchange) subscribe() error {
 	if err := x.expect(xmlscan.WSNT, "Subscribe"); err != nil {
 		return err
 	}
-	s, err := wsnt.DecodeSubscribe(&x.scan, x.d.o.Limits.Metadata)
+	s, err := wsnt.DecodeSubscribe(x.scan, x.d.o.Limits.Metadata)
 	if err == nil {
-		err = soap.CloseEnvelope(&x.scan)
+		err = soap.CloseEnvelope(x.scan)
 	}
 	if err != nil {
 		return err
@@ -161,9 +161,9 @@ func (x *exchange) renew() error {
 	if err := x.expect(xmlscan.WSNT, "Renew"); err != nil {
 		return err
 	}
-	until, err := wsnt.DecodeRenew(&x.scan)
+	until, err := wsnt.DecodeRenew(x.scan)
 	if err == nil {
-		err = soap.CloseEnvelope(&x.scan)
+		err = soap.CloseEnvelope(x.scan)
 	}
 	if err != nil {
 		return err
@@ -189,7 +189,7 @@ func (x *exchange) unsubscribe() error {
 	if err := x.expect(xmlscan.WSNT, "Unsubscribe"); err != nil {
 		return err
 	}
-	if err := soap.CloseEnvelope(&x.scan); err != nil {
+	if err := soap.CloseEnvelope(x.scan); err != nil {
 		return err
 	}
 	id, err := x.subscriptionOf()
@@ -209,9 +209,9 @@ func (x *exchange) publish() error {
 	if err := x.expect(xmlscan.WSNT, "Notify"); err != nil {
 		return err
 	}
-	all, err := wsnt.DecodeNotify(&x.scan, x.d.o.Limits.Metadata)
+	all, err := wsnt.DecodeNotify(x.scan, x.d.o.Limits.Metadata)
 	if err == nil {
-		err = soap.CloseEnvelope(&x.scan)
+		err = soap.CloseEnvelope(x.scan)
 	}
 	if fe := (*fault.Error)(nil); errors.As(err, &fe) {
 		return soap.Refuse("The notification holds something else than lcm:SubmitObjectsRequest.", "Meldingen inneholder noe annet enn lcm:SubmitObjectsRequest.")
