@@ -371,8 +371,10 @@ func TestCutOffIsNoAnswer(t *testing.T) {
 		l, given := pipenet.Listen(), make(chan context.Context, 1)
 		var s *Server
 		s, _ = serveOn(t, l, Options{Handle: func(ctx context.Context, _ Peer, _ []byte, _ bool) []byte {
-			<-(<-given).Done()
-			s.mu.Lock() // Stop gets no further than to its lock
+			stop := <-given
+			time.Sleep(time.Second / 2) // Stop waits
+			s.mu.Lock()                 // and gets no further than to its lock
+			<-stop.Done()
 			for range 1000 {
 				runtime.Gosched()
 			}
