@@ -199,6 +199,7 @@ func TestRouting(t *testing.T) {
 		"by id, homeless":    {q: metadata.StoredQuery{Query: &metadata.GetDocuments{}}, problems: "XDSMissingHomeCommunityId "},
 		"listed":             {q: listing("('" + home(2) + "','" + home(0) + "')"), found: "0 2"},
 		"listed in values":   {q: listing("('"+home(2)+"')", "('"+home(2)+"','"+home(1)+"')"), found: "1 2"},
+		"listed barely":      {q: listing("('" + metadata.BareOID(home(2)) + "')"), found: "2"},
 		"listed unknown":     {q: listing("('" + home(2) + "','" + home(8) + "')"), found: "2", problems: "XDSUnknownCommunity " + home(8)},
 		"located":            {q: findDocuments, known: Located{Named: []string{home(2)}, Silent: []string{home(1)}}, found: "0 2"},
 		"located nowhere":    {q: findDocuments, known: Located{Silent: []string{home(1), home(2)}}, found: "0"},

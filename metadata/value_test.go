@@ -213,6 +213,17 @@ func TestForms(t *testing.T) {
 		[]string{"", "urn:", "urn:x", "urn:x:y", "urn::y", "urn:ab:", "http://x", "urn:a b:c", "urn:ab:c d", "hash", "urn:ø1:x"})
 }
 
+func TestParseHome(t *testing.T) {
+	for in, want := range map[string]string{
+		"urn:oid:1.2.3": "urn:oid:1.2.3", "1.2.3": "urn:oid:1.2.3", "URN:OID:1.2.3": "urn:oid:1.2.3", " urn:oid:1.2.3\n": "urn:oid:1.2.3",
+		"": "", "urn:oid:": "urn:oid:", "urn:uuid:x": "urn:uuid:x", "1.02": "1.02", " x ": " x ",
+	} {
+		if got := metadata.ParseHome(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestCodeRefSame(t *testing.T) {
 	bare := metadata.CodeRef{Value: "N", Scheme: "1.2.3"}
 	urn := metadata.CodeRef{Value: "N", Scheme: "urn:oid:1.2.3"}
