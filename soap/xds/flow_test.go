@@ -268,7 +268,7 @@ func TestClientNeverReads(t *testing.T) {
 		if err == nil {
 			t.Error("an answer that nobody read was taken for sent")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the answer hangs")
 	}
 }
