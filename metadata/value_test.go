@@ -118,7 +118,7 @@ func TestLike(t *testing.T) {
 	// A pattern that would take a backtracking matcher for ever.
 	start := time.Now()
 	metadata.Like(strings.Repeat("%a", 200) + "b").Match(strings.Repeat("a", 20_000))
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 10*time.Second {
 		t.Errorf("took %v", d)
 	}
 }
