@@ -35,6 +35,7 @@ func (r *Retrieved) ahead(m *member, why func(error) error) {
 			return
 		default:
 			d.Body = io.MultiReader(&b, d.Body)
+			r.streaming = true
 			return
 		}
 		room -= b.Len()

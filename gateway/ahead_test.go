@@ -132,6 +132,36 @@ func TestReadingAhead(t *testing.T) {
 	}
 }
 
+// A document that breaks off late ends the answer, behind everything that was here.
+func TestWholeDocumentsComeFirst(t *testing.T) {
+	late := retrieving(func(context.Context) []Document {
+		return []Document{{Request: of(1, "small"), Body: strings.NewReader("s")},
+			{Request: of(1, "late"), Body: io.MultiReader(bytes.NewReader(make([]byte, 2*aheadBytes)), errReader{errors.New("cut off")})}}
+	})
+	whole := retrieving(func(context.Context) []Document {
+		return []Document{{Request: of(2, "whole"), Body: strings.NewReader("w")}}
+	})
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: late}, Member{Home: home(2), Community: whole})
+	own := &Leg{Homes: []string{home(0)}, Community: retrieving(func(context.Context) []Document {
+		return []Document{{Request: of(0, "own"), Body: bytes.NewReader(make([]byte, 2*aheadBytes))}}
+	})}
+	r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "small"), of(1, "late"), of(2, "whole"), of(0, "own")}, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var came []string
+	for _, d := range r.Documents {
+		if _, err := io.Copy(io.Discard, d.Body); err != nil {
+			break
+		}
+		came = append(came, d.Request.UniqueID)
+	}
+	if strings.Join(came, " ") != "whole own small" {
+		t.Errorf("before the answer broke came %q", came)
+	}
+}
+
 type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }

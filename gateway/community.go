@@ -27,12 +27,13 @@ type Community interface {
 }
 
 // Retrieved are documents that stream in and the problems of the others. Bodies are
-// read in their order. The caller must Close it.
+// read in their order: those that are here already come first. The caller must Close it.
 type Retrieved struct {
 	Documents []Document
 	Problems  []fault.Problem
 	close     func() error
 	lost      error // why documents did not come that had begun to
+	streaming bool  // a document is still on its way from another community
 }
 
 // OnClose sets what Close does.

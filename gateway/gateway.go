@@ -229,7 +229,7 @@ func listedHomes(extra []metadata.Slot) []string {
 		for _, v := range extra[i].Values {
 			for _, h := range strings.Split(strings.Trim(v, "() \t\r\n"), ",") {
 				if h = strings.Trim(h, "' \t\r\n"); h != "" {
-					homes = append(homes, h)
+					homes = append(homes, metadata.ParseHome(h))
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -144,13 +145,16 @@ func TestFindBringsTogether(t *testing.T) {
 		"another of its":  {holder(2, home(5)), 2, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			limits := Limits{Deadline: 100 * time.Millisecond, Retries: -1}
+			limits := Limits{Deadline: time.Minute, Retries: -1}
+			if name == "is silent" {
+				limits.Deadline = 100 * time.Millisecond
+			}
 			g := newGateway(t, Options{}, Member{Home: home(1), Others: []string{home(5)}, Limits: limits, Community: c.c},
-				Member{Home: home(2), Limits: limits, Community: holder(2, home(2))})
+				Member{Home: home(2), Limits: Limits{Deadline: time.Minute}, Community: holder(2, home(2))})
 			own := &Leg{Homes: []string{home(0)}, Community: holder(1, home(0))}
 			start := time.Now()
 			found, problems := ask(t, g, findDocuments, own)
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			if len(found) != c.found+3 || !slices.Equal(problems, c.problems) {
@@ -195,6 +199,7 @@ func TestRouting(t *testing.T) {
 		"by id, homeless":    {q: metadata.StoredQuery{Query: &metadata.GetDocuments{}}, problems: "XDSMissingHomeCommunityId "},
 		"listed":             {q: listing("('" + home(2) + "','" + home(0) + "')"), found: "0 2"},
 		"listed in values":   {q: listing("('"+home(2)+"')", "('"+home(2)+"','"+home(1)+"')"), found: "1 2"},
+		"listed barely":      {q: listing("('" + metadata.BareOID(home(2)) + "')"), found: "2"},
 		"listed unknown":     {q: listing("('" + home(2) + "','" + home(8) + "')"), found: "2", problems: "XDSUnknownCommunity " + home(8)},
 		"located":            {q: findDocuments, known: Located{Named: []string{home(2)}, Silent: []string{home(1)}}, found: "0 2"},
 		"located nowhere":    {q: findDocuments, known: Located{Silent: []string{home(1), home(2)}}, found: "0"},
@@ -379,23 +384,25 @@ func TestRetriesAndBreaker(t *testing.T) {
 	}
 
 	dead := failing(errors.New("refused"))
-	g = newGateway(t, Options{}, Member{Home: home(1), Limits: Limits{Failures: 3, Pause: 50 * time.Millisecond, Retries: -1}, Community: dead})
-	for range 6 {
-		ask(t, g, findDocuments, nil)
-	}
-	if n := dead.asked.Load(); n != 3 {
-		t.Errorf("a dead community was asked %d times", n)
-	}
-	if s := g.Status()[0]; s.State != "open" || s.Refused != 3 || s.Failed != 3 || s.Asked != 6 {
-		t.Errorf("%+v", s)
-	}
-	time.Sleep(60 * time.Millisecond)
-	dead.find = holder(1, home(1)).find
-	for range 2 {
-		if found, problems := ask(t, g, findDocuments, nil); len(found) != 1 {
-			t.Errorf("back again: %v %v", found, problems)
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t, Options{}, Member{Home: home(1), Limits: Limits{Failures: 3, Pause: time.Minute, Retries: -1}, Community: dead})
+		for range 6 {
+			ask(t, g, findDocuments, nil)
 		}
-	}
+		if n := dead.asked.Load(); n != 3 {
+			t.Errorf("a dead community was asked %d times", n)
+		}
+		if s := g.Status()[0]; s.State != "open" || s.Refused != 3 || s.Failed != 3 || s.Asked != 6 {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(time.Minute + time.Second)
+		dead.find = holder(1, home(1)).find
+		for range 2 {
+			if found, problems := ask(t, g, findDocuments, nil); len(found) != 1 {
+				t.Errorf("back again: %v %v", found, problems)
+			}
+		}
+	})
 	// A refusal is an answer: it opens nothing.
 	refuses := failing(fault.New(fault.Invalid, "x", fault.RegistryError, "no"))
 	g = newGateway(t, Options{}, Member{Home: home(1), Limits: Limits{Failures: 1}, Community: refuses})
@@ -538,7 +545,7 @@ func TestStalledDocument(t *testing.T) {
 	c := &community{retrieve: func(ctx context.Context, r []metadata.DocumentRequest) (*Retrieved, error) {
 		return &Retrieved{Documents: []Document{{Request: r[0], Size: -1, Body: &stuck{ctx: ctx}}}}, nil
 	}}
-	g := newGateway(t, Options{}, Member{Home: home(1), Limits: Limits{Stall: 50 * time.Millisecond, Deadline: time.Second}, Community: c})
+	g := newGateway(t, Options{}, Member{Home: home(1), Limits: Limits{Stall: 50 * time.Millisecond}, Community: c})
 	r, err := g.Retrieve(context.Background(), access.Caller{}, []metadata.DocumentRequest{{Home: home(1), UniqueID: "a"}}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -60,12 +60,7 @@ func (h *hold) add(o metadata.Object) error {
 }
 
 func (h *hold) encode(o metadata.Object) error {
-	return h.sp.Append(func(b []byte) []byte {
-		if r, ok := o.(*metadata.ObjectReference); ok {
-			return ebrim.AppendObjectRef(b, r.ID, r.Home)
-		}
-		return ebrim.AppendObject(b, o)
-	})
+	return h.sp.Append(func(b []byte) []byte { return ebrim.AppendObject(b, o) })
 }
 
 // each gives the objects in the order they came.

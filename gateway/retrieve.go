@@ -39,8 +39,14 @@ func (g *Gateway) Retrieve(ctx context.Context, c access.Caller, requests []meta
 	if err := g.openAll(ctx, c, groups, opened); err != nil {
 		return nil, err
 	}
+	for _, streaming := range []bool{false, true} { // so that one that breaks off takes none with it that is here
+		for _, r := range opened {
+			if r.streaming == streaming {
+				all.Documents = append(all.Documents, r.Documents...)
+			}
+		}
+	}
 	for _, r := range opened {
-		all.Documents = append(all.Documents, r.Documents...)
 		all.Problems = append(all.Problems, r.Problems...)
 	}
 	ok = true
@@ -196,7 +202,7 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 		})
 		return err
 	}
-	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents)), lost: r.lost}
+	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents)), lost: r.lost, streaming: r.streaming}
 	watched.OnClose(end)
 	for i, d := range r.Documents {
 		d.Body = &flow{r: d.Body, m: m, ctx: ctx, cancel: cancel, parent: parent, broken: &broken}

@@ -60,8 +60,12 @@ func TestHealthDataLocator(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, h := newFar("x"), c.guide
 			f.unknown = "old"
+			within := time.Minute
+			if h.wait > 0 {
+				within = 50 * time.Millisecond
+			}
 			f.keep = time.Hour
-			g, err := New(Options{Clock: time.Now, TempDir: t.TempDir(), LocateWithin: 50 * time.Millisecond, Person: func(context.Context, metadata.PatientID) (discovery.Person, error) {
+			g, err := New(Options{Clock: time.Now, TempDir: t.TempDir(), LocateWithin: within, Person: func(context.Context, metadata.PatientID) (discovery.Person, error) {
 				return discovery.Person{Birth: "19800131"}, nil
 			}}, []Member{
 				{Home: home(1), Community: f, Discover: f.discover},

@@ -186,7 +186,7 @@ func TestIPFIsTheRegistry(t *testing.T) {
 		t.Fatalf("a lost answer: %v", err)
 	}
 	s.opens(t, d, own) // the registry has it, although nobody was told
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(repository.Log(), "the fate of a submission is known"); time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !strings.Contains(repository.Log(), "the fate of a submission is known"); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the repository has not found out what became of it")
 		}

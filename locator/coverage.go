@@ -81,6 +81,9 @@ func (l *Locator) Cover(ctx context.Context, c Coverage) error {
 	if c.AsOf.Before(epoch) || c.AsOf.Year() > 2999 {
 		return &Problem{"/asOf", "Give the time up to which everything was told, between 2020 and 2999."}
 	}
+	if p := l.ahead(c.AsOf); p != nil {
+		return p
+	}
 	return l.o.Cards.Revise(ctx, l.o.Tenant, []string{coverageKey}, func(_ int, old []byte) ([]byte, bool, error) {
 		all, err := decodeCoverage(old)
 		if err != nil {

@@ -71,6 +71,17 @@ type Outcome struct {
 // key is whose card it is.
 func key(p metadata.PatientID) string { return "patient " + p.ID + "^" + p.Authority }
 
+// maxAhead is how far the clock of a source may be ahead of the locator's. What is of a
+// later time would make everything outdated that the source says until then.
+const maxAhead = time.Hour
+
+func (l *Locator) ahead(asOf time.Time) *Problem {
+	if asOf.After(l.o.Clock().Add(maxAhead)) {
+		return &Problem{"/asOf", "The time is more than an hour ahead of this locator's clock. Set the source's clock, and give the time with its zone, such as 2026-11-22T11:00:00+01:00."}
+	}
+	return nil
+}
+
 // State takes statements. Those that are right are durable when it returns nil, and
 // each has its outcome. An error means that it is not known which were taken:
 // they can be sent again.
@@ -79,7 +90,11 @@ func (l *Locator) State(ctx context.Context, all []Statement) ([]Outcome, error)
 	var keys []string
 	of := map[string][]int{} // statements, by key
 	for i := range all {
-		if p := all[i].Check(); p != nil {
+		p := all[i].Check()
+		if p == nil {
+			p = l.ahead(all[i].AsOf)
+		}
+		if p != nil {
 			outcomes[i] = Outcome{Result: Refused, Problem: p}
 			continue
 		}

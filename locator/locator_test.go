@@ -266,6 +266,11 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v %v", at, got.Result, got.Problem)
 		}
 	}
+	early := good()
+	early.AsOf = now.Add(maxAhead + time.Second) // a later statement would be outdated
+	if got := state(t, l, early); got.Result != Refused || got.Problem.At != "/asOf" {
+		t.Errorf("ahead of the clock: %v", got)
+	}
 	if len(m.cards) > 0 {
 		t.Error("something was kept")
 	}
@@ -283,7 +288,8 @@ func TestCoverage(t *testing.T) {
 	l, _ := newLocator(&clock)
 	ctx := context.Background()
 	report := Coverage{Community: west.Community, Level: LevelSystem, AsOf: now}
-	for _, c := range []Coverage{{}, {Community: west.Community, AsOf: now}, {Community: west.Community, Level: LevelSystem}} {
+	for _, c := range []Coverage{{}, {Community: west.Community, AsOf: now}, {Community: west.Community, Level: LevelSystem},
+		{Community: west.Community, Level: LevelSystem, AsOf: now.Add(maxAhead + time.Second)}} {
 		var p *Problem
 		if err := l.Cover(ctx, c); !errors.As(err, &p) {
 			t.Errorf("%+v is taken: %v", c, err)
@@ -315,7 +321,7 @@ func TestCoverage(t *testing.T) {
 	if err := l.Cover(ctx, report); err != nil || covered() != 1 {
 		t.Error(err, covered())
 	}
-	report.AsOf, report.Ended = now.Add(2*time.Hour), true
+	report.AsOf, report.Ended = now.Add(time.Hour+time.Minute), true
 	if err := l.Cover(ctx, report); err != nil || covered() != 0 {
 		t.Error("a community that ended is covered", err)
 	}

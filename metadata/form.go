@@ -34,6 +34,15 @@ func ValidHome(s string) bool {
 	return strings.HasPrefix(s, oidPrefix) && ValidOID(s[len(oidPrefix):])
 }
 
+// ParseHome reads a homeCommunityId as people write it: "urn:oid:" in another letter case
+// or left out, and blanks around it. What is none is returned as it came.
+func ParseHome(s string) string {
+	if oid := BareOID(strings.TrimSpace(s)); ValidOID(oid) {
+		return oidPrefix + oid
+	}
+	return s
+}
+
 // BareOID drops "urn:oid:" in any letter case.
 func BareOID(s string) string {
 	if len(s) > len(oidPrefix) && strings.EqualFold(s[:len(oidPrefix)], oidPrefix) {

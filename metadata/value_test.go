@@ -118,7 +118,7 @@ func TestLike(t *testing.T) {
 	// A pattern that would take a backtracking matcher for ever.
 	start := time.Now()
 	metadata.Like(strings.Repeat("%a", 200) + "b").Match(strings.Repeat("a", 20_000))
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 10*time.Second {
 		t.Errorf("took %v", d)
 	}
 }
@@ -211,6 +211,17 @@ func TestForms(t *testing.T) {
 	check("URN", metadata.ValidURN,
 		[]string{"urn:oid:1.2.3", "URN:x-y:z", "urn:no:ehelse:document:pdf", "urn:uuid:x"},
 		[]string{"", "urn:", "urn:x", "urn:x:y", "urn::y", "urn:ab:", "http://x", "urn:a b:c", "urn:ab:c d", "hash", "urn:ø1:x"})
+}
+
+func TestParseHome(t *testing.T) {
+	for in, want := range map[string]string{
+		"urn:oid:1.2.3": "urn:oid:1.2.3", "1.2.3": "urn:oid:1.2.3", "URN:OID:1.2.3": "urn:oid:1.2.3", " urn:oid:1.2.3\n": "urn:oid:1.2.3",
+		"": "", "urn:oid:": "urn:oid:", "urn:uuid:x": "urn:uuid:x", "1.02": "1.02", " x ": " x ",
+	} {
+		if got := metadata.ParseHome(in); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
 }
 
 func TestCodeRefSame(t *testing.T) {

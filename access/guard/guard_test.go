@@ -78,7 +78,11 @@ func (p *policy) Decide(_ context.Context, _ access.Request, items []access.Item
 }
 
 func newGuard(p *policy, r *recorder) *guard.Guard {
-	return guard.New(guard.Options{Decider: p, Recorder: r, Clock: func() time.Time { return now }, RecordTimeout: 50 * time.Millisecond, MaxItems: 3})
+	timeout := time.Minute
+	if r.block {
+		timeout = 50 * time.Millisecond
+	}
+	return guard.New(guard.Options{Decider: p, Recorder: r, Clock: func() time.Time { return now }, RecordTimeout: timeout, MaxItems: 3})
 }
 
 type closer struct{ closed int }

@@ -31,17 +31,19 @@ func (c *cli) importCommunitiesCommand() *cobra.Command {
 	cmd := c.command("import --fhir FILE|URL", c.tr("Make a file of communities from a FHIR directory (mCSD)", "Lag en fil med fellesskap fra en FHIR-katalog (mCSD)"),
 		c.tr(`Reads a Bundle of Organizations and Endpoints and writes the communities in it in the form
 of gateway.communities: each active Organization with a homeCommunityId (an identifier that
-is an OID) and one active Endpoint of the type ihe-xca; one of the type ihe-xcpd becomes
-discover. What cannot be used is told. A server that uses the written file takes it within
-5 seconds. Deadlines, TLS identities and other keys are a person's to add.
+is an OID, its own or its Endpoint's) and one active Endpoint of the type ihe-xca, or two that
+say which is for queries and which for documents; one of the type ihe-xcpd becomes discover.
+What cannot be used is told. A server that uses the written file takes it within 5 seconds.
+Deadlines, TLS identities and other keys are a person's to add.
 
 An address is searched with all its pages, such as
 https://directory.example/fhir/Organization?_include=Organization:endpoint`,
 			`Leser en Bundle med Organization og Endpoint og skriver fellesskapene i den på samme form som
 gateway.communities: hver aktive Organization med en homeCommunityId (en identifikator som er en
-OID) og ett aktivt Endpoint av typen ihe-xca; et av typen ihe-xcpd blir discover. Det som ikke
-kan brukes, sies fra om. En tjener som bruker filen, tar den i bruk innen 5 sekunder. Frister,
-TLS-identiteter og andre nøkler legges til av et menneske.
+OID, dens egen eller Endpointets) og ett aktivt Endpoint av typen ihe-xca, eller to som sier hva
+som er for spørringer og hva som er for dokumenter; et av typen ihe-xcpd blir discover. Det som
+ikke kan brukes, sies fra om. En tjener som bruker filen, tar den i bruk innen 5 sekunder.
+Frister, TLS-identiteter og andre nøkler legges til av et menneske.
 
 En adresse søkes med alle sidene, for eksempel
 https://katalog.example/fhir/Organization?_include=Organization:endpoint`),

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,13 +35,14 @@ type told struct {
 // teller is a patient administration system and a registering system in one.
 type teller struct {
 	all           []*told
-	added, merged int // acknowledged
+	added, merged int           // acknowledged
+	merges        *atomic.Int64 // of all tellers
 }
 
 // tell adds patients, registers a document for each, and merges some, until the
 // server is gone.
 func (w *teller) tell(s sender, client *xds.Client, g *metadatatest.Gen) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	var survivor *told
 	for n := 0; ; n++ {
@@ -64,6 +66,7 @@ func (w *teller) tell(s sender, client *xds.Client, g *metadatatest.Gen) {
 				return
 			}
 			w.merged++
+			w.merges.Add(1)
 			survivor.doubtful, now.doubtful, survivor.into = false, false, now
 		}
 		survivor = now
@@ -83,8 +86,9 @@ func TestKilledServerKeepsItsFeed(t *testing.T) {
 		p := startProcess(t, dir, settings...)
 		client := p.feedClient(t)
 		var group sync.WaitGroup
+		var merges atomic.Int64
 		for i := range tellers {
-			w := &teller{}
+			w := &teller{merges: &merges}
 			all = append(all, w)
 			var s sender = soapSender{client}
 			if i%2 == 0 {
@@ -100,7 +104,7 @@ func TestKilledServerKeepsItsFeed(t *testing.T) {
 				w.tell(s, client, g)
 			})
 		}
-		time.Sleep(time.Duration(300+rand.IntN(500)) * time.Millisecond)
+		inTheMiddle(t, &merges, tellers)
 		p.signal(t, syscall.SIGKILL)
 		p.wait(t)
 		group.Wait()

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"samdok/fault"
 	"samdok/metadata"
 	"samdok/metadata/profile"
 	"samdok/soap/xds"
@@ -35,12 +37,14 @@ func (c *cli) findCommand() *cobra.Command {
 means any of its values, different filters must all hold. Codes are written as a code, a
 name or code^^scheme; authors and references with % for any text.
 
-Times are Norwegian. Keep the patient out of the process list with --patient-file.`,
+Times are Norwegian. Keep the patient out of the process list with --patient-file. The exit
+code is 6 when the server says that documents may be missing.`,
 			`Spør et dokumentregister om én pasients dokumenter, nyeste først. Gjentas et filter,
 gjelder en hvilken som helst av verdiene; ulike filtre må alle passe. Koder skrives som
 kode, navn eller kode^^kodeverk; forfattere og referanser med % for hvilken som helst tekst.
 
-Tider er norske. Hold pasienten utenfor prosesslisten med --patient-file.`),
+Tider er norske. Hold pasienten utenfor prosesslisten med --patient-file. Avslutningskoden
+er 6 når tjeneren sier at det kan mangle dokumenter.`),
 		`  samdok find --patient-file pasient.txt
   samdok find --patient-file - --type Epikrise --created-from 2026-01-01 < pasient.txt
   samdok find --patient 13911699170 --author '%Nordmann%' --status all
@@ -202,6 +206,16 @@ func (c *cli) find(ctx context.Context, client *xds.Client, q metadata.Query, s 
 		})
 	}
 	newestFirst(entries)
+	if err := c.show(entries, s, p); err != nil {
+		return err
+	}
+	if fault.HasErrors(answer.Problems) {
+		return exit(exitPartly, errors.New(c.tr("documents may be missing from this list", "det kan mangle dokumenter i denne listen")))
+	}
+	return nil
+}
+
+func (c *cli) show(entries []*metadata.DocumentEntry, s *search, p *profile.Profile) error {
 	switch {
 	case s.asJSON:
 		return c.printJSON(c.rows(entries, p))
@@ -291,13 +305,22 @@ func (c *cli) table(entries []*metadata.DocumentEntry, p *profile.Profile) error
 		return nil
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, c.tr("WRITTEN\tTYPE\tTITLE\tBY\tSIZE\tSTATUS\tENTRYUUID", "SKREVET\tTYPE\tTITTEL\tFRA\tSTØRRELSE\tSTATUS\tENTRYUUID"))
+	fmt.Fprint(w, c.tr("WRITTEN\tTYPE\tTITLE\tBY\tSIZE\tSTATUS\t", "SKREVET\tTYPE\tTITTEL\tFRA\tSTØRRELSE\tSTATUS\t"))
+	homes := slices.ContainsFunc(entries, func(e *metadata.DocumentEntry) bool { return e.Home != "" })
+	if homes {
+		fmt.Fprint(w, c.tr("COMMUNITY\t", "FELLESSKAP\t"))
+	}
+	fmt.Fprintln(w, "ENTRYUUID")
 	for _, r := range c.rows(entries, p) {
 		by := r.Author
 		if len(r.Organisations) > 0 {
 			by = r.Organisations[0]
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", clean(r.CreatedLocal), short(r.TypeName, 28), short(r.Title, 40), short(by, 28), humanSize(r.Size), c.statusWord(r.Status), clean(string(r.EntryUUID)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t", clean(r.CreatedLocal), short(r.TypeName, 28), short(r.Title, 40), short(by, 28), humanSize(r.Size), c.statusWord(r.Status))
+		if homes {
+			fmt.Fprintf(w, "%s\t", clean(r.Home))
+		}
+		fmt.Fprintln(w, clean(string(r.EntryUUID)))
 	}
 	return w.Flush()
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func (p *process) locatorClient(t *testing.T) *rest.Client {
 func until(t *testing.T, what string, is func() error) {
 	t.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if err = is(); err == nil {
 			return
 		}
@@ -178,10 +179,11 @@ func TestKilledRegionTellsAll(t *testing.T) {
 		west := startProcess(t, westDir, append(quick, "--home-community-id", westHome, "--locator-url", national.URL)...)
 		client := west.client(t)
 		var senders sync.WaitGroup
+		var acknowledged atomic.Int64
 		for i := range 4 {
 			g := metadatatest.New(uint64(round*4+i) + rand.Uint64()<<8)
 			senders.Go(func() {
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 				defer cancel()
 				for {
 					p := g.Patient()
@@ -193,10 +195,11 @@ func TestKilledRegionTellsAll(t *testing.T) {
 					mu.Lock()
 					all = append(all, p)
 					mu.Unlock()
+					acknowledged.Add(1)
 				}
 			})
 		}
-		time.Sleep(time.Duration(100+rand.IntN(400)) * time.Millisecond)
+		inTheMiddle(t, &acknowledged, 4)
 		if round%2 == 1 {
 			national.signal(t, syscall.SIGKILL)
 			national.wait(t)

@@ -68,6 +68,8 @@ func isText(head []byte) bool {
 // extension is the usual end of a file's name for a type.
 func extension(mimeType string) string {
 	switch mimeType {
+	case "text/plain": // which several extensions have
+		return ".txt"
 	case "application/pdf":
 		return ".pdf"
 	case "image/png":

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -88,9 +89,10 @@ func TestKilledServerNotifiesOfWhatItAcknowledged(t *testing.T) {
 		client := p.client(t)
 		to.set(round == 1)
 		var group sync.WaitGroup
+		var answers atomic.Int64
 		for i := range writers {
 			g := metadatatest.New(uint64(round*writers+i) + rand.Uint64()<<8)
-			w := &writer{patient: g.Patient()}
+			w := &writer{patient: g.Patient(), all: &answers}
 			all = append(all, w)
 			if _, err := client.Subscribe(t.Context(), p.Subscription, &wsnt.Subscribe{Consumer: to.URL, Topic: metadata.TopicFullDocument,
 				Filter: metadata.EventFilter{Patient: w.patient.CX(), Documents: &metadata.DocumentFilter{}}}); err != nil {
@@ -98,7 +100,7 @@ func TestKilledServerNotifiesOfWhatItAcknowledged(t *testing.T) {
 			}
 			group.Go(func() { w.write(client, g) })
 		}
-		time.Sleep(time.Duration(200+rand.IntN(600)) * time.Millisecond)
+		inTheMiddle(t, &answers, writers)
 		p.signal(t, syscall.SIGKILL)
 		p.wait(t)
 		group.Wait()

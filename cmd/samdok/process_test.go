@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func (p *process) wait(t *testing.T) error {
 	select {
 	case <-p.ended:
 		return p.err
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the server does not end")
 		return nil
 	}
@@ -94,6 +95,8 @@ func (p *process) client(t *testing.T) *xds.Client {
 // writer is one client that registers documents until the server is gone.
 type writer struct {
 	patient metadatatest.Patient
+	// all counts what this one and others were acknowledged.
+	all *atomic.Int64
 	// acknowledged is what the server said yes to; last was sent and not answered.
 	acknowledged []metadatatest.Document
 	last         metadatatest.Document
@@ -115,10 +118,24 @@ func (w *writer) write(client *xds.Client, g *metadatatest.Gen) {
 			return
 		}
 		w.acknowledged = append(w.acknowledged, d)
+		w.all.Add(1)
 		if len(w.acknowledged)%3 == 0 && !w.read(client, d) {
 			return
 		}
 	}
+}
+
+// inTheMiddle is a moment to kill a server: its clients have had enough answers for the
+// round to prove something, however busy the machine is, and go on.
+func inTheMiddle(t *testing.T, answers *atomic.Int64, enough int64) {
+	t.Helper()
+	for begin := time.Now(); answers.Load() < enough; time.Sleep(5 * time.Millisecond) {
+		if time.Since(begin) > time.Minute {
+			t.Errorf("only %d answers in a minute", answers.Load())
+			return
+		}
+	}
+	time.Sleep(rand.N(500 * time.Millisecond))
 }
 
 // read searches and opens what was written last; false when the server is gone.
@@ -163,9 +180,10 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 		p := startProcess(t, dir)
 		client := p.client(t)
 		var group sync.WaitGroup
+		var acknowledged atomic.Int64
 		for i := range writers {
 			g := metadatatest.New(uint64(round*writers+i) + rand.Uint64()<<8)
-			w := &writer{patient: g.Patient()}
+			w := &writer{patient: g.Patient(), all: &acknowledged}
 			for taken[w.patient.FNR] {
 				w.patient = g.Patient()
 			}
@@ -173,7 +191,7 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 			all = append(all, w)
 			group.Go(func() { w.write(client, g) })
 		}
-		time.Sleep(time.Duration(300+rand.IntN(500)) * time.Millisecond)
+		inTheMiddle(t, &acknowledged, writers)
 		p.signal(t, syscall.SIGKILL)
 		p.wait(t)
 		group.Wait()
@@ -330,7 +348,7 @@ func (p *process) waitInWork(t *testing.T) {
 	t.Helper()
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
-	for range 500 {
+	for range 6000 { // a minute
 		answer, err := (&http.Client{Transport: transport}).Get(p.Internal + "/metrics")
 		if err != nil {
 			t.Fatal(err)
@@ -367,7 +385,7 @@ func (p *process) waitRefusing(t *testing.T) {
 // comes before the first one is wholly seen to is one with it.
 func (p *process) hurry(t *testing.T) error {
 	t.Helper()
-	for range 100 {
+	for range 600 { // a minute
 		if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			t.Fatal(err)
 		}

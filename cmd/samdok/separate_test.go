@@ -240,6 +240,7 @@ func TestKilledRepositoryOrRegistry(t *testing.T) {
 			HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 		stop := make(chan struct{})
 		var group sync.WaitGroup
+		var acknowledged atomic.Int64
 		for range writers {
 			g := metadatatest.New(rand.Uint64())
 			patient := g.Patient()
@@ -251,13 +252,16 @@ func TestKilledRepositoryOrRegistry(t *testing.T) {
 					default:
 					}
 					d, err := provideOne(client, g, patient)
+					if err == nil {
+						acknowledged.Add(1)
+					}
 					mu.Lock()
 					all = append(all, sent{d, err == nil})
 					mu.Unlock()
 				}
 			})
 		}
-		time.Sleep(time.Duration(200+rand.IntN(400)) * time.Millisecond)
+		inTheMiddle(t, &acknowledged, 1)
 		victim := repository
 		if round%2 == 1 {
 			victim = registry
@@ -316,6 +320,7 @@ func TestKilledRecipient(t *testing.T) {
 		p := start()
 		client := xds.NewClient(xds.Options{RepositoryURL: p.Recipient, HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}})
 		var group sync.WaitGroup
+		var acknowledged atomic.Int64
 		for range writers {
 			g := metadatatest.New(rand.Uint64())
 			group.Go(func() {
@@ -337,10 +342,11 @@ func TestKilledRecipient(t *testing.T) {
 					if err != nil {
 						return
 					}
+					acknowledged.Add(1)
 				}
 			})
 		}
-		time.Sleep(time.Duration(200+rand.IntN(300)) * time.Millisecond)
+		inTheMiddle(t, &acknowledged, 1)
 		p.signal(t, syscall.SIGKILL)
 		p.wait(t)
 		group.Wait()

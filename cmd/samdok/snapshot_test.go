@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ type kept struct {
 
 // summaries opens the summary of a patient whose documents grow in number, until the
 // server is gone.
-func summaries(client *xds.Client, g *metadatatest.Gen, p metadatatest.Patient) (shown []kept) {
+func summaries(client *xds.Client, g *metadatatest.Gen, p metadatatest.Patient, answers *atomic.Int64) (shown []kept) {
 	for {
 		d := g.Document(p, metadatatest.Note)
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -36,6 +37,7 @@ func summaries(client *xds.Client, g *metadatatest.Gen, p metadatatest.Patient) 
 			}
 			if err == nil {
 				shown = append(shown, k)
+				answers.Add(1)
 			}
 		}
 		cancel()
@@ -80,18 +82,19 @@ func TestKilledServerKeepsSnapshots(t *testing.T) {
 		p := startProcess(t, dir, settings...)
 		client := p.client(t)
 		var group sync.WaitGroup
+		var answers atomic.Int64
 		for i := range readers {
 			g := metadatatest.New(uint64(round*readers+i) + rand.Uint64()<<8)
 			patient := g.Patient()
 			patients = append(patients, patient)
 			group.Go(func() {
-				got := summaries(client, g, patient)
+				got := summaries(client, g, patient, &answers)
 				mu.Lock()
 				defer mu.Unlock()
 				shown = append(shown, got...)
 			})
 		}
-		time.Sleep(time.Duration(300+rand.IntN(500)) * time.Millisecond)
+		inTheMiddle(t, &answers, readers)
 		p.signal(t, syscall.SIGKILL)
 		p.wait(t)
 		group.Wait()

@@ -18,6 +18,14 @@ const (
 	connectXCPD = "ihe-xcpd"
 )
 
+// What an Endpoint is for, when it says so (https://profiles.ihe.net/ITI/mCSD/CodeSystem/MCSDEndpointTypes):
+// mCSD has two for a responding gateway, and says which is which in an extension.
+const (
+	roleQuery    = "XCA-RespGateway-Query"
+	roleRetrieve = "XCA-RespGateway-Retrieve"
+	roleDiscover = "XCPD-RespGateway-PatientDiscovery"
+)
+
 // bundle is a FHIR R4 Bundle of Organizations and Endpoints, as mCSD answers it (ITI-90).
 type bundle struct {
 	ResourceType string `json:"resourceType"`
@@ -39,6 +47,10 @@ type coding struct {
 	Code string `json:"code"`
 }
 
+type concept struct {
+	Coding []coding `json:"coding"`
+}
+
 // codings is one Coding, as R4 has it, or a list of concepts, as R5 does.
 type codings []string
 
@@ -48,9 +60,7 @@ func (c *codings) UnmarshalJSON(b []byte) error {
 		*c = codings{one.Code}
 		return nil
 	}
-	var many []struct {
-		Coding []coding `json:"coding"`
-	}
+	var many []concept
 	if err := json.Unmarshal(b, &many); err != nil {
 		return err
 	}
@@ -89,10 +99,14 @@ type resource struct {
 	Name         string `json:"name"`
 	Identifier   []struct {
 		Use    string  `json:"use"`
+		Type   concept `json:"type"`
 		System string  `json:"system"`
 		Value  string  `json:"value"`
 		Period *period `json:"period"`
 	} `json:"identifier"`
+	Extension []struct {
+		Value concept `json:"valueCodeableConcept"`
+	} `json:"extension"`
 	Endpoint             []reference `json:"endpoint"`
 	Contained            []resource  `json:"contained"`
 	Status               string      `json:"status"`
@@ -206,33 +220,57 @@ func (x *Import) community(o *resource) (c Community, note string) {
 	if label == "" {
 		label = "Organization/" + o.ID
 	}
+	endpoints := x.endpointsOf(o)
+	for i := 0; i < len(endpoints) && c.Home == ""; i++ {
+		if endpoints[i].ConnectionType.has(connectXCA) {
+			c.Home = x.homeOf(endpoints[i])
+		}
+	}
 	if c.Home == "" {
 		return c, label + ": no identifier that is an OID (homeCommunityId)"
 	}
-	found := map[string][]string{}
-	for _, e := range x.endpointsOf(o) {
-		for _, kind := range []string{connectXCA, connectXCPD} {
-			if e.ConnectionType.has(kind) && !slices.Contains(found[kind], e.Address) {
-				found[kind] = append(found[kind], e.Address)
-			}
+	for _, of := range []struct {
+		to         *string
+		kind, role string
+	}{{&c.Query, connectXCA, roleQuery}, {&c.Retrieve, connectXCA, roleRetrieve}, {&c.Discover, connectXCPD, roleDiscover}} {
+		found := addresses(endpoints, of.kind, of.role)
+		if len(found) > 1 {
+			return c, fmt.Sprintf("%s: %d active Endpoints of the type %s; which one counts is not clear", label, len(found), of.kind)
+		}
+		if len(found) == 1 {
+			*of.to = found[0]
 		}
 	}
-	switch {
-	case len(found[connectXCA]) == 0:
+	if c.Query == "" {
 		return c, label + ": no active Endpoint of the type ihe-xca"
-	case len(found[connectXCA]) > 1:
-		return c, fmt.Sprintf("%s: %d active Endpoints of the type ihe-xca; which one counts is not clear", label, len(found[connectXCA]))
-	case len(found[connectXCPD]) > 1:
-		return c, fmt.Sprintf("%s: %d active Endpoints of the type ihe-xcpd; which one counts is not clear", label, len(found[connectXCPD]))
-	}
-	c.Query = found[connectXCA][0]
-	if d := found[connectXCPD]; len(d) > 0 {
-		c.Discover = d[0]
 	}
 	if err := c.check(); err != nil {
 		return c, label + ": " + err.Error()
 	}
 	return c, ""
+}
+
+// addresses are those of the Endpoints of a type that serve a role.
+func addresses(endpoints []*resource, kind, role string) (all []string) {
+	for _, e := range endpoints {
+		if e.ConnectionType.has(kind) && e.serves(role) && !slices.Contains(all, e.Address) {
+			all = append(all, e.Address)
+		}
+	}
+	return all
+}
+
+// serves tells whether an Endpoint is for a role: it says so, or says nothing of roles in
+// the profile.
+func (r *resource) serves(role string) bool {
+	profile, _, _ := strings.Cut(role, "-")
+	said := slices.Clone(r.ConnectionType)
+	for _, x := range r.Extension {
+		for _, k := range x.Value.Coding {
+			said = append(said, k.Code)
+		}
+	}
+	return said.has(role) || !slices.ContainsFunc(said, func(code string) bool { return strings.HasPrefix(code, profile+"-") })
 }
 
 // endpointsOf are the Endpoints in use of an Organization: those that it refers to, also
@@ -268,18 +306,22 @@ func unversioned(reference string) string {
 	return reference
 }
 
-// homeOf is the first identifier in use that is an OID, written as such or as urn:oid:.
-func (x *Import) homeOf(o *resource) string {
+// homeOf is the identifier in use whose type says homeCommunityId (HCID in mCSD), else the
+// first one that is an OID, written as such or as urn:oid:.
+func (x *Import) homeOf(o *resource) (home string) {
 	for _, id := range o.Identifier {
 		value := strings.TrimSpace(id.Value)
-		if id.Use == "old" || id.Period.over(x.today) {
+		if id.Use == "old" || id.Period.over(x.today) || !oid.MatchString(value) || !strings.Contains(value, ".") {
 			continue
 		}
-		if oid.MatchString(value) && strings.Contains(value, ".") && (strings.HasPrefix(value, "urn:oid:") || id.System == "" || id.System == "urn:ietf:rfc:3986") {
+		if slices.ContainsFunc(id.Type.Coding, func(k coding) bool { return k.Code == "HCID" || k.Code == "homeCommunityId" }) {
 			return value
 		}
+		if home == "" && (strings.HasPrefix(value, "urn:oid:") || id.System == "" || id.System == "urn:ietf:rfc:3986") {
+			home = value
+		}
 	}
-	return ""
+	return home
 }
 
 // entry is what a person would write of a community.
@@ -287,6 +329,7 @@ type entry struct {
 	Home     string `yaml:"home"`
 	Name     string `yaml:"name,omitempty"`
 	Query    string `yaml:"query"`
+	Retrieve string `yaml:"retrieve,omitempty"`
 	Discover string `yaml:"discover,omitempty"`
 }
 
@@ -300,14 +343,18 @@ func Write(w io.Writer, list []Community) error {
 	seen := map[string]Community{}
 	for _, c := range list {
 		first, twice := seen[c.Home]
-		if twice && first.Query == c.Query && first.Discover == c.Discover {
+		if twice && first.Query == c.Query && first.Retrieve == c.Retrieve && first.Discover == c.Discover {
 			continue
 		}
 		if twice {
 			errs = append(errs, fmt.Errorf("the homeCommunityId %s stands twice: %q at %s and %q at %s", c.Home, first.Name, first.Query, c.Name, c.Query))
 		}
 		seen[c.Home] = c
-		file.Communities = append(file.Communities, entry{c.Home, c.Name, c.Query, c.Discover})
+		is := entry{c.Home, c.Name, c.Query, c.Retrieve, c.Discover}
+		if is.Retrieve == is.Query { // as it is without saying
+			is.Retrieve = ""
+		}
+		file.Communities = append(file.Communities, is)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,13 @@ func TestImport(t *testing.T) {
 	if err != nil || len(again) != 2 || again[0].Discover != list[0].Discover || again[1].Home != list[1].Home {
 		t.Errorf("%+v %v\n%s", again, err, b.String())
 	}
+	if strings.Contains(b.String(), "retrieve") {
+		t.Errorf("the same address twice:\n%s", b.String())
+	}
+	list[0].Retrieve = "https://west.example/retrieve"
+	if err := Write(&b, list); err != nil || !strings.Contains(b.String(), "    retrieve: https://west.example/retrieve\n") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
 	twin := list[0]
 	if err := Write(io.Discard, append(list, twin)); err != nil {
 		t.Error("the same on two pages:", err)
@@ -88,6 +96,13 @@ func TestImportOfOthers(t *testing.T) {
 	home := `,"identifier":[{"system":"urn:ietf:rfc:3986","value":"urn:oid:1.2.3"}]`
 	refers := func(to string) string { return home + `,"endpoint":[{"reference":"` + to + `"}]` }
 	const active = `,"status":"active"`
+	role := func(codes ...string) string { // as the profile of mCSD for document sharing
+		list := ""
+		for _, c := range codes {
+			list += `,{"url":"https://profiles.ihe.net/ITI/mCSD/StructureDefinition/ihe-endpointspecifictype","valueCodeableConcept":{"coding":[{"system":"https://profiles.ihe.net/ITI/mCSD/CodeSystem/MCSDEndpointTypes","code":"` + c + `"}]}}`
+		}
+		return active + `,"managingOrganization":{"reference":"Organization/o"},"extension":[{"url":"http://x","valueInteger":1}` + list + `]`
+	}
 	for name, c := range map[string]struct {
 		pages []string
 		want  string // home and address
@@ -114,12 +129,19 @@ func TestImportOfOthers(t *testing.T) {
 		"an OID of a system":  {[]string{page(organization("o", strings.Replace(strings.Replace(refers("Endpoint/e"), "urn:oid:1", "1", 1), "urn:ietf:rfc:3986", "http://x", 1)), endpoint("e", "ihe-xca", active))}, "", "no identifier"},
 		"a wrong resource":    {[]string{page(organization("o", refers("Endpoint/e")), endpoint("e", "ihe-xca", active), `{"fullUrl":"http://x/Endpoint/y","resource":{"resourceType":"Endpoint","connectionType":7}}`)}, "urn:oid:1.2.3 https://e.example/x", "Endpoint http://x/Endpoint/y cannot be read"},
 		"deleted":             {[]string{page(organization("o", refers("Endpoint/e")), endpoint("e", "ihe-xca", active), `{"request":{"method":"DELETE","url":"Endpoint/z"}}`)}, "urn:oid:1.2.3 https://e.example/x", ""},
+		"two by role":         {[]string{page(organization("o", home), endpoint("q", "ihe-xca", role(roleQuery, roleQuery+"-Async")), endpoint("r", "ihe-xca", role(roleRetrieve)), endpoint("d", "ihe-xcpd", role(roleDiscover)))}, "urn:oid:1.2.3 https://q.example/x https://r.example/x https://d.example/x", ""},
+		"one of both roles":   {[]string{page(organization("o", home), endpoint("q", "ihe-xca", role(roleQuery, roleRetrieve)), endpoint("i", "ihe-xca", role("XCA-InitGateway-Query")))}, "urn:oid:1.2.3 https://q.example/x", ""},
+		"two of one role":     {[]string{page(organization("o", home), endpoint("q", "ihe-xca", role(roleQuery)), endpoint("r", "ihe-xca", role(roleQuery)))}, "", "2 active Endpoints of the type ihe-xca"},
+		"only asks itself":    {[]string{page(organization("o", home), endpoint("i", "ihe-xca", role("XCA-InitGateway-Query")))}, "", "no active Endpoint"},
+		"home of a type":      {[]string{page(organization("o", strings.Replace(refers("Endpoint/e"), `[{"system"`, `[{"value":"urn:oid:1.2.2"},{"system":"http://x","type":{"coding":[{"code":"HCID"}]},"value":"1.2.5"},{"system"`, 1)), endpoint("e", "ihe-xca", active))}, "urn:oid:1.2.5 https://e.example/x", ""},
+		"home at the address": {[]string{page(organization("o", `,"endpoint":[{"reference":"Endpoint/e"}]`), endpoint("e", "ihe-xca", active+`,"identifier":[{"type":{"coding":[{"code":"homeCommunityId"}]},"value":"urn:oid:1.2.6"}]`))}, "urn:oid:1.2.6 https://e.example/x", ""},
 		"refers to something": {[]string{page(organization("o", refers("Organization/o")))}, "", "no active Endpoint"},
 	} {
 		list, notes, _, err := gather(c.pages...)
 		got := ""
 		for _, k := range list {
-			got += k.Home + " " + k.Query
+			got += strings.Join(slices.DeleteFunc([]string{k.Home, k.Query, k.Retrieve, k.Discover}, func(s string) bool { return s == "" }), " ")
+			got = strings.Replace(got, " "+k.Query+" "+k.Query, " "+k.Query, 1) // Retrieve is the same
 		}
 		if told := strings.Join(notes, "; "); err != nil || got != c.want || !strings.Contains(told, c.note) || (told == "") != (c.note == "") {
 			t.Errorf("%s: %q, %q, %v", name, got, told, err)

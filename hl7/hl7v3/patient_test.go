@@ -117,12 +117,15 @@ func TestPatientAnswerRoundTrip(t *testing.T) {
 	if _, _, err := decodeAnswer(string(b)); !errors.As(err, &e) || e.Trouble != discovery.Busy || !strings.Contains(string(b), `typeCode code="AE"`) {
 		t.Errorf("%v", err)
 	}
-	// A patient without a home, or without an id, is nobody that can be asked about.
+	// A patient without a home, or without an id, is nobody that can be asked about; an
+	// answer of such only is not one that knows nobody.
 	for _, cut := range []string{`<id root="1.2" extension="7&amp;"/>`, `<id root="1.2.578.2"/><code`} {
-		b := string((&PatientAnswer{Query: whole(), Answer: discovery.Answer{Candidates: []discovery.Candidate{one}}}).Append(nil))
-		with := strings.Replace(b, cut, map[bool]string{true: "<code", false: ""}[strings.HasSuffix(cut, "<code")], 1)
-		if got, _, err := decodeAnswer(with); err != nil || with == b || len(got.Candidates) != 0 {
-			t.Errorf("%v %+v", err, got)
+		for n, candidates := range [][]discovery.Candidate{{one}, {one, two}} {
+			b := string((&PatientAnswer{Query: whole(), Answer: discovery.Answer{Candidates: candidates}}).Append(nil))
+			with := strings.Replace(b, cut, map[bool]string{true: "<code", false: ""}[strings.HasSuffix(cut, "<code")], 1)
+			if got, _, err := decodeAnswer(with); (err != nil) != (n == 0) || with == b || len(got.Candidates) != n {
+				t.Errorf("%d: %v %+v", n, err, got)
+			}
 		}
 	}
 }

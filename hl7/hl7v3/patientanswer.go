@@ -128,7 +128,8 @@ const maxCandidates = 1000
 
 // DecodePatientAnswer reads a message; the scanner stands on its start tag. target is
 // the message that it answers. Homes are read as urn:oid:. Candidates without an id or
-// a home are left out. An error of the standard is a *discovery.Error.
+// a home are left out; when there are no others, the answer is wrong, for nobody must take
+// it for one that knows nobody. An error of the standard is a *discovery.Error.
 func DecodePatientAnswer(sc *xmlscan.Scanner) (answer discovery.Answer, target II, err error) {
 	if !sc.Is(xmlscan.HL7V3, PatientAnswerName) {
 		return answer, target, errors.New("the answer is not " + PatientAnswerName)
@@ -148,6 +149,8 @@ func DecodePatientAnswer(sc *xmlscan.Scanner) (answer discovery.Answer, target I
 			d.trouble = discovery.NotAvailable
 		}
 		return answer, d.target, &discovery.Error{Trouble: d.trouble, Text: "The community answered an error."}
+	case d.unusable && len(d.answer.Candidates) == 0 && len(d.answer.More) == 0:
+		return answer, d.target, errors.New("the answer has patients without an id or without a homeCommunityId (custodian) only")
 	}
 	return d.answer, d.target, nil
 }
@@ -160,6 +163,7 @@ type answerDecoder struct {
 	trouble         discovery.Trouble
 	now             *discovery.Candidate
 	many            bool
+	unusable        bool // a candidate has no id or no home
 }
 
 const (
@@ -236,7 +240,9 @@ func (d *answerDecoder) finish() {
 	c := d.now
 	d.now = nil
 	switch {
-	case c == nil || c.Home == "" || c.ID == (metadata.PatientID{}):
+	case c == nil:
+	case c.Home == "" || c.ID == (metadata.PatientID{}):
+		d.unusable = true
 	case len(d.answer.Candidates) == maxCandidates:
 		d.many = true
 	default:

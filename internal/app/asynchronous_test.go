@@ -38,7 +38,7 @@ func answersAt(t *testing.T) (inbox *xds.Inbox, address string, taken *atomic.In
 // reaches waits until so many answers were taken, each by a handler that is done.
 func reaches(t *testing.T, taken *atomic.Int64, n int64) {
 	t.Helper()
-	for until := time.Now().Add(10 * time.Second); taken.Load() < n && time.Now().Before(until); {
+	for until := time.Now().Add(time.Minute); taken.Load() < n && time.Now().Before(until); {
 		time.Sleep(time.Millisecond)
 	}
 	if got := taken.Load(); got != n {
@@ -52,7 +52,7 @@ func TestCrossGatewayQueryAsynchronously(t *testing.T) {
 	inbox, address, taken := answersAt(t)
 	patient := metadatatest.New(3).Patient()
 	r := newRegion(t, 1, patient, "async-answers", "on", "outward-allow", address)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	k := xds.NewCommunity(xds.CommunityOptions{Client: xds.Options{QueryURL: r.app.Info().XCA, RetrieveURL: r.app.Info().XCA, Inbox: inbox}})
 	home := r.app.Info().HomeCommunityID
@@ -85,7 +85,7 @@ func TestFeedAsynchronously(t *testing.T) {
 	const authority = "1.3.6.1.4.1.21367.2005.13.20.1000"
 	inbox, address, taken := answersAt(t)
 	a, _ := serve(t, settings(t, t.TempDir(), "patients", "known", "patient-authorities", authority, "async-answers", "on", "outward-allow", address), io.Discard)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	later := xds.NewClient(xds.Options{IdentityURL: a.Info().PatientIdentity, Inbox: inbox})
 	here := xds.NewClient(xds.Options{IdentityURL: a.Info().PatientIdentity})

@@ -252,7 +252,15 @@ func TestHostileCommunities(t *testing.T) {
 				entry: entry, soapType: "application/soap+xml; charset=UTF-8"})
 		}))
 		t.Cleanup(s.Close)
-		lines = append(lines, fmt.Sprintf("  - {home: %s, query: '%s', deadline: 2s, stall: 2s, retries: 0}", home(i), s.URL))
+		// Who answers in some way has time to, on a loaded machine too.
+		deadline, stall := "2s", "2s"
+		switch {
+		case name == "a slow document": // it is read ahead within the deadline
+			deadline = "6s"
+		case all[name].query != gone:
+			deadline, stall = "1m", "1m"
+		}
+		lines = append(lines, fmt.Sprintf("  - {home: %s, query: '%s', deadline: %s, stall: %s, retries: 0}", home(i), s.URL, deadline, stall))
 	}
 	secure := httptest.NewTLSServer(http.NotFoundHandler())
 	secure.Config.ErrorLog = nil
@@ -265,7 +273,7 @@ func TestHostileCommunities(t *testing.T) {
 
 	start := time.Now()
 	found := findAll(t, client, patient, metadata.LeafClass)
-	if took := time.Since(start); took > 10*time.Second { // 2 s, and room for a loaded machine
+	if took := time.Since(start); took > 15*time.Second { // 2 s, and room for a loaded machine
 		t.Errorf("the query took %v", took)
 	}
 	told := map[string]string{}
@@ -302,7 +310,7 @@ func TestHostileCommunities(t *testing.T) {
 // retrieves asks for the document of an enemy between two good ones.
 func retrieves(t *testing.T, client *xds.Client, national, good *region, name, want string, evil metadata.DocumentRequest) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	of := func(r *region) metadata.DocumentRequest {
 		return metadata.DocumentRequest{Home: r.app.Info().HomeCommunityID, RepositoryID: r.app.Info().RepositoryUniqueID, UniqueID: r.entry.UniqueID}

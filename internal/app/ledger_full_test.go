@@ -132,12 +132,12 @@ func TestLedgerDiskFull(t *testing.T) {
 
 	load := &ledgerLoad{x: x, repository: a.Info().RepositoryUniqueID}
 	for round := range 4 {
-		if !load.until(t, 20*time.Second, func() bool { return load.refused.Load() >= int64(50*(round+1)) }) {
+		if !load.until(t, 2*time.Minute, func() bool { return load.refused.Load() >= int64(50*(round+1)) }) {
 			t.Fatal("the disk never became full")
 		}
 		before := load.answered.Load()
 		small.enlarge(300_000)
-		if !load.until(t, 20*time.Second, func() bool { return load.answered.Load() > before+20 }) {
+		if !load.until(t, 2*time.Minute, func() bool { return load.answered.Load() > before+20 }) {
 			t.Fatal("it does not go on although there is room")
 		}
 	}

@@ -245,7 +245,7 @@ func TestLedgerWithoutItsStore(t *testing.T) {
 		t.Error("recorded")
 	}
 	way.Open()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for n.own.Ready(t.Context()) != nil {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not come back")

@@ -83,6 +83,7 @@ var rules = map[string][]string{
 	"internal/backup":                 {"storage/...", "audit/ledger", "fault", "internal/..."},
 	"internal/app":                    {"..."},
 	"internal/servertest":             {},
+	"internal/pipenet":                {},
 	"internal/enginetest":             {},
 	"internal/leak":                   {},
 	"internal/hostile":                {},

@@ -143,8 +143,10 @@ func TestRetry(t *testing.T) {
 		if len(at) != 5 || len(b.left()) != 0 {
 			t.Fatalf("tried at %v, %d left", at, len(b.left()))
 		}
+		// At most: the longest backoff, a place that rests as long and then lets it in within
+		// five seconds, and the next look at the outbox.
 		for i, least := range []time.Duration{0, 4, 8, 16, 32} {
-			if i > 0 && (at[i]-at[i-1] < least*time.Second || at[i]-at[i-1] > 2*least*time.Second+2*time.Second) {
+			if i > 0 && (at[i]-at[i-1] < least*time.Second || at[i]-at[i-1] > (least*3/2+6)*time.Second) {
 				t.Errorf("waited %v before try %d", at[i]-at[i-1], i+1)
 			}
 		}

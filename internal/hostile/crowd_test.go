@@ -203,7 +203,7 @@ func TestNoRoom(t *testing.T) {
 		}
 		free()
 		var err error
-		for range 50 {
+		for range 300 {
 			if err = send(0); err == nil {
 				break
 			}

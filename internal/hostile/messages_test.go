@@ -287,7 +287,7 @@ func (w *world) suffer(t *testing.T, a attack) {
 		t.Errorf("memory grew by %d MiB", peak>>20)
 	}
 	if a.within == 0 {
-		a.within = 10 * time.Second
+		a.within = 20 * time.Second
 	}
 	if took > a.within {
 		t.Errorf("it took %v", took)

@@ -49,7 +49,7 @@ func hear(t *testing.T, c net.Conn, limit time.Duration) string {
 // TestSlow: clients that stop in the middle, in any place, are let go after the
 // stall timeout; those that go on slowly are served.
 func TestSlow(t *testing.T) {
-	w := start(t, "--http-stall-timeout", "1s", "--http-header-timeout", "1s", "--http-idle-timeout", "2s")
+	w := start(t, "--http-stall-timeout", "2s", "--http-header-timeout", "2s", "--http-idle-timeout", "2s")
 	var refused []*metadata.Submission
 	var group sync.WaitGroup
 	stall := func(name string, send func(c net.Conn)) {
@@ -57,11 +57,11 @@ func TestSlow(t *testing.T) {
 		group.Go(func() {
 			send(c)
 			begin := time.Now()
-			answer := hear(t, c, 8*time.Second)
+			answer := hear(t, c, time.Minute)
 			if strings.Contains(answer, "Success") {
 				t.Errorf("%s: %s", name, short(answer))
 			}
-			if took := time.Since(begin); took > 5*time.Second {
+			if took := time.Since(begin); took > 20*time.Second {
 				t.Errorf("%s: let go after %v", name, took)
 			}
 		})
@@ -117,7 +117,7 @@ func (w *world) drip(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	say(c, body[30:])
-	if answer := hear(t, c, 8*time.Second); !strings.Contains(answer, "Success") {
+	if answer := hear(t, c, time.Minute); !strings.Contains(answer, "Success") {
 		t.Errorf("a slow client: %s", short(answer))
 	}
 	if err := w.opens(t.Context(), patient, d); err != nil {
@@ -135,7 +135,7 @@ func (w *world) reluctant(t *testing.T) {
 	d := g.Document(patient, metadatatest.Note)
 	d.Bytes = bytes.Repeat([]byte("0123456789abcdef"), 2<<20)
 	d.Entry.Hash, d.Entry.Size = "", metadata.Size{}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err := w.client.Provide(ctx, g.Submission(patient, d), []xds.Attachment{xds.BytesAttachment(d.Entry.ID, "text/plain", d.Bytes)})
 	if err != nil {
@@ -280,7 +280,7 @@ func TestPipeline(t *testing.T) {
 		b.WriteString(sized(w.Registry, plain, body))
 	}
 	go say(conn, b.String())
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 	r := bufio.NewReader(conn)
 	for i := range n {
 		resp, err := http.ReadResponse(r, nil)
@@ -326,7 +326,7 @@ func TestIdleCrowd(t *testing.T) {
 // TestDrippers: one address whose requests never end, each byte within the stall
 // timeout, cannot hold all requests in work.
 func TestDrippers(t *testing.T) {
-	w := start(t, "--http-stall-timeout", "2s", "--limits-concurrent-requests", "8")
+	w := start(t, "--http-stall-timeout", "20s", "--limits-concurrent-requests", "8")
 	u, err := url.Parse(w.Registry)
 	if err != nil {
 		t.Fatal(err)

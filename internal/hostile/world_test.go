@@ -190,7 +190,7 @@ func (w *world) calm(t *testing.T) {
 	t.Helper()
 	w.http.CloseIdleConnections()
 	var u usage
-	for until := time.Now().Add(8 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		u = w.usage(t)
 		// Files: packs and the database's connections come and go by a few.
 		if u.goroutines <= w.base.goroutines+2 && u.files <= w.base.files+6 {
@@ -203,7 +203,7 @@ func (w *world) calm(t *testing.T) {
 // normal registers a document, finds it and opens it, quickly.
 func (w *world) normal(t *testing.T) {
 	t.Helper()
-	if err := w.tryNormal(t.Context(), 5*time.Second); err != nil {
+	if err := w.tryNormal(t.Context(), 20*time.Second); err != nil {
 		t.Errorf("a normal request: %v", err)
 	}
 }

@@ -17,11 +17,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"samdok/fault"
+	"samdok/internal/pipenet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,14 +50,20 @@ func public(t testing.TB, h http.HandlerFunc, change func(*PublicOptions)) *Publ
 
 func start(t *testing.T, h http.Handler) *Listener {
 	t.Helper()
-	l, err := Listen("127.0.0.1:0", nil, h, Manners{HeaderTimeout: time.Second, IdleTimeout: time.Second, HeaderBytes: 16 << 10}, quiet())
+	ln, err := ListenTCP("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveOn(t, ln, h)
+}
+
+func serveOn(t *testing.T, ln net.Listener, h http.Handler) *Listener {
+	t.Helper()
+	l := ListenOn(ln, nil, h, Manners{HeaderTimeout: time.Minute, IdleTimeout: time.Minute, HeaderBytes: 16 << 10}, quiet())
 	done := make(chan error, 1)
 	go func() { done <- l.Serve() }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_ = l.Stop(ctx)
 		if err := <-done; err != nil {
@@ -260,40 +268,59 @@ func TestPanicInTheMiddleBreaksTheConnection(t *testing.T) {
 	}
 }
 
+// asked puts a request's bytes before a handler that knows a stall timeout, on a clock of
+// their own, and returns the client's end of the connection.
+func asked(t *testing.T, h http.HandlerFunc, stall time.Duration, request string) net.Conn {
+	t.Helper()
+	p := public(t, h, func(o *PublicOptions) { o.StallTimeout = stall })
+	ln := pipenet.Listen()
+	serveOn(t, ln, p)
+	c, err := ln.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestSlowUploadLivesAndStalledOneDies(t *testing.T) {
-	result := make(chan error, 1)
-	p := public(t, func(w http.ResponseWriter, r *http.Request) {
-		_, err := io.Copy(io.Discard, r.Body)
-		result <- err
-		if err != nil {
-			w.WriteHeader(400)
-		}
-	}, func(o *PublicOptions) { o.StallTimeout = 400 * time.Millisecond })
-	l := start(t, p)
-	for _, tc := range []struct {
-		name  string
+	const stall = 400 * time.Millisecond
+	for name, c := range map[string]struct {
 		pause time.Duration
-		dies  bool
-	}{{"slow", 100 * time.Millisecond, false}, {"stalled", 1500 * time.Millisecond, true}} {
-		t.Run(tc.name, func(t *testing.T) {
-			c, err := net.Dial("tcp", l.Address())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			fmt.Fprintf(c, "POST /services/registry HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
-			for range 10 { // ten bytes, far longer in all than the stall timeout
-				if _, err := c.Write([]byte("x")); err != nil {
-					break
+		bytes int // of the ten; then the client says no more
+		after time.Duration
+	}{
+		"slow":       {350 * time.Millisecond, 10, 9 * 350 * time.Millisecond}, // far longer in all than the stall timeout
+		"stalled":    {0, 1, stall},
+		"slow, then": {350 * time.Millisecond, 5, 4*350*time.Millisecond + stall},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				result := make(chan error, 1)
+				client := asked(t, func(w http.ResponseWriter, r *http.Request) {
+					_, err := io.Copy(io.Discard, r.Body)
+					result <- err
+				}, stall, "POST /services/registry HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+				begin := time.Now()
+				for i := range c.bytes {
+					if i > 0 {
+						time.Sleep(c.pause)
+					}
+					if _, err := io.WriteString(client, "x"); err != nil {
+						t.Fatal(err)
+					}
 				}
-				time.Sleep(tc.pause)
-				if tc.dies {
-					break
+				go func() { _, _ = io.Copy(io.Discard, client) }()
+				if err := <-result; (err != nil) != (c.bytes < 10) {
+					t.Errorf("the handler saw %v", err)
 				}
-			}
-			if err := <-result; (err != nil) != tc.dies {
-				t.Errorf("the handler saw %v", err)
-			}
+				if took := time.Since(begin); took != c.after {
+					t.Errorf("after %v", took)
+				}
+			})
 		})
 	}
 }
@@ -323,31 +350,31 @@ func TestReaderThatStopsIsGivenUp(t *testing.T) {
 		if err == nil {
 			t.Error("64 MiB went to a client that reads nothing")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the request is still held")
 	}
 }
 
 // An answer that takes longer than the stall timeout to begin must survive it.
 func TestLongWorkIsNoStall(t *testing.T) {
-	p := public(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		time.Sleep(600 * time.Millisecond)
-		if r.Context().Err() != nil {
-			w.WriteHeader(500)
+	synctest.Test(t, func(t *testing.T) {
+		client := asked(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			time.Sleep(time.Minute)
+			if r.Context().Err() != nil {
+				w.WriteHeader(500)
+			}
+			fmt.Fprint(w, "done")
+		}, 200*time.Millisecond, "POST /services/registry HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
+		resp, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		fmt.Fprint(w, "done")
-	}, func(o *PublicOptions) { o.StallTimeout = 200 * time.Millisecond })
-	l := start(t, p)
-	defer http.DefaultClient.CloseIdleConnections()
-	resp, err := http.Post(l.URL()+"/services/registry", "text/plain", strings.NewReader("hello"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "done" || resp.StatusCode != 200 {
-		t.Errorf("%d %q %v", resp.StatusCode, b, err)
-	}
+		defer resp.Body.Close()
+		if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "done" || resp.StatusCode != 200 {
+			t.Errorf("%d %q %v", resp.StatusCode, b, err)
+		}
+	})
 }
 
 func TestStopWaitsForRequestsInWork(t *testing.T) {
@@ -356,7 +383,7 @@ func TestStopWaitsForRequestsInWork(t *testing.T) {
 		close(enter)
 		<-leave
 		fmt.Fprint(w, "whole")
-	}), Manners{HeaderTimeout: time.Second, IdleTimeout: time.Second, HeaderBytes: 8192}, quiet())
+	}), Manners{HeaderTimeout: time.Minute, IdleTimeout: time.Minute, HeaderBytes: 8192}, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,11 @@ type writer struct {
 }
 
 // AppendObject appends one object as a registry answers it: ExtrinsicObject,
-// RegistryPackage or Association in the default namespace.
+// RegistryPackage, Association or ObjectRef in the default namespace.
 func AppendObject(b []byte, o metadata.Object) []byte {
+	if r, ok := o.(*metadata.ObjectReference); ok {
+		return AppendObjectRef(b, r.ID, r.Home)
+	}
 	w := writer{b: b}
 	w.object(o)
 	return w.b

@@ -10,12 +10,17 @@ import (
 
 // report adds a problem of an object's attribute.
 func (r *reader) report(o *raw, attribute, what string) {
-	r.problem(fault.SeverityError, fault.RegistryMetadataError, className(o)+" "+quote(string(o.id))+", "+attribute+": "+what)
+	severity := fault.SeverityError
+	if r.lenient {
+		severity = fault.SeverityWarning
+	}
+	r.problem(severity, fault.RegistryMetadataError, className(o)+" "+quote(string(o.id))+", "+attribute+": "+what)
 }
 
 func (r *reader) problem(severity fault.Severity, code fault.Code, context string) {
 	if len(r.problems) >= r.lim.Problems {
 		r.dropped++
+		r.severe = r.severe || severity == fault.SeverityError
 		return
 	}
 	r.problems = append(r.problems, fault.Problem{Code: code, Severity: severity, Context: context})
@@ -24,7 +29,11 @@ func (r *reader) problem(severity fault.Severity, code fault.Code, context strin
 // listed are the problems, with a last one when some are left out.
 func (r *reader) listed() []fault.Problem {
 	if r.dropped > 0 {
-		r.problems = append(r.problems, fault.Problem{Code: fault.RegistryMetadataError,
+		severity := fault.SeverityWarning
+		if r.severe {
+			severity = fault.SeverityError
+		}
+		r.problems = append(r.problems, fault.Problem{Code: fault.RegistryMetadataError, Severity: severity,
 			Context: "The message has " + strconv.Itoa(r.dropped) + " further problems, which are not listed."})
 	}
 	return r.problems

@@ -62,7 +62,8 @@ func (q *queryReader) read(r *reader) error {
 	if id, ok := sc.Attr("id"); ok {
 		q.id = metadata.ParseID(id)
 	}
-	q.home, _ = sc.Attr("home")
+	home, _ := sc.Attr("home")
+	q.home = metadata.ParseHome(home)
 	var owner raw
 	for depth := sc.Depth(); ; {
 		ok, err := sc.NextChild(depth)

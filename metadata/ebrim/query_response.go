@@ -13,7 +13,8 @@ type QueryResponse struct {
 	Objects  []metadata.Object
 	Refs     []Ref
 	// Defects are what breaks ITI TF-3 4.2 in the objects themselves: they are
-	// taken as far as the model can hold them.
+	// taken as far as the model can hold them. Warnings when only a part of an object
+	// is lost, errors when an object is.
 	Defects []fault.Problem
 }
 
@@ -63,6 +64,7 @@ func (l Limits) StreamQueryResponse(sc *xmlscan.Scanner, emit func(metadata.Obje
 		return nil, err
 	}
 	d := answerReader{reader: newReader(sc, l), out: &QueryResponse{Status: status}, emit: emit, ref: ref}
+	d.lenient = true
 	return d.read()
 }
 
@@ -199,7 +201,8 @@ func (d *answerReader) member() error {
 		if id, ok := d.sc.Attr("id"); ok {
 			ref.ID = metadata.ParseID(id)
 		}
-		ref.Home, _ = d.sc.Attr("home")
+		home, _ := d.sc.Attr("home")
+		ref.Home = metadata.ParseHome(home)
 		if err := d.sc.Skip(); err != nil {
 			return err
 		}
@@ -266,7 +269,7 @@ func (d *answerReader) packages() error {
 		case isFolder && !isSet:
 			err = d.emit(d.folder(p))
 		default:
-			d.report(p, "Classification", "does not say whether this is a SubmissionSet or a Folder.")
+			d.answer("holds the RegistryPackage " + quote(string(p.id)) + ", which does not say whether it is a SubmissionSet or a Folder.")
 		}
 		if err != nil {
 			return err

@@ -56,7 +56,9 @@ type reader struct {
 	sc       *xmlscan.Scanner
 	lim      Limits
 	problems []fault.Problem
-	dropped  int // problems beyond the limit
+	dropped  int  // problems beyond the limit
+	severe   bool // one of them is an error
+	lenient  bool // an answer: what is wrong with a part of an object is a warning
 
 	values  []string
 	slots   []rawSlot
@@ -164,7 +166,9 @@ func (r *reader) attributes(o *raw) {
 		case "lid":
 			o.lid = metadata.ParseID(sc.Value(a))
 		case "home":
-			o.home = r.again(a)
+			if o.home = r.again(a); r.lenient {
+				o.home = metadata.ParseHome(o.home)
+			}
 		case "status":
 			o.status = r.again(a)
 		case "objectType":

@@ -168,7 +168,7 @@ func TestRegistryResponseComesBack(t *testing.T) {
 // An answer may say beside a package what it is, and may hold what cannot be kept.
 func TestAnswerLeniency(t *testing.T) {
 	in := `<q:AdhocQueryResponse xmlns:q="` + queryNS + `" xmlns="` + rimNS + `" status="` + Success.URN() + `"><RegistryObjectList>` +
-		`<RegistryPackage id="F"/><Association id="A"/>` + aSet + node(nodeFolder, "F") + `<RegistryPackage id="P"/><Service/></RegistryObjectList></q:AdhocQueryResponse>`
+		`<RegistryPackage id="F"/><Association id="A" home="1.2.3"/><ObjectRef id="R" home="URN:OID:1.2.3"/>` + aSet + node(nodeFolder, "F") + `<RegistryPackage id="P"/><Service/></RegistryObjectList></q:AdhocQueryResponse>`
 	got, err := DecodeQueryResponse(at(t, []byte(in), xmlscan.Query, "AdhocQueryResponse"))
 	if err != nil {
 		t.Fatal(err)
@@ -179,5 +179,32 @@ func TestAnswerLeniency(t *testing.T) {
 	}
 	if strings.Join(ids, " ") != "A S F" || len(got.Defects) != 2 {
 		t.Errorf("got %v, %s", ids, contexts(got.Defects))
+	}
+	if got.Refs[0].Home != "urn:oid:1.2.3" || metadata.HomeOf(got.Objects[0]) != "urn:oid:1.2.3" {
+		t.Errorf("homes: %+v, %+v", got.Refs[0], got.Objects[0])
+	}
+}
+
+// A part that cannot be kept is a warning, for its object is there; an object that is
+// missing is an error, also among more problems than are listed.
+func TestAnswerDefects(t *testing.T) {
+	odd := `<Association id="A"><Slot name="x"/><Slot name="x"/></Association>`
+	for name, c := range map[string]struct {
+		objects string
+		listed  int
+		errors  bool
+	}{
+		"a part":           {odd, 1, false},
+		"many parts":       {strings.Repeat(odd, 5), 3, false},
+		"an object":        {"<Service/>", 1, true},
+		"a package":        {`<RegistryPackage id="P"/>`, 1, true},
+		"parts, an object": {strings.Repeat(odd, 5) + "<Service/>", 3, true},
+	} {
+		in := `<q:AdhocQueryResponse xmlns:q="` + queryNS + `" xmlns="` + rimNS + `" status="` + Success.URN() + `"><RegistryObjectList>` + c.objects + `</RegistryObjectList></q:AdhocQueryResponse>`
+		nothing := func(metadata.Object) error { return nil }
+		got, err := Limits{Problems: 2}.StreamQueryResponse(at(t, []byte(in), xmlscan.Query, "AdhocQueryResponse"), nothing, nil)
+		if err != nil || len(got.Defects) != c.listed || fault.HasErrors(got.Defects) != c.errors {
+			t.Errorf("%s: %v, %v", name, err, got.Defects)
+		}
 	}
 }

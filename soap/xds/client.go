@@ -50,6 +50,8 @@ type Options struct {
 //   - *ProtocolError: an answer that breaks the rules.
 type Client struct {
 	o Options
+	// trusting: an answer in the same connection needs no wsa:RelatesTo.
+	trusting bool
 }
 
 // NewClient makes a client.

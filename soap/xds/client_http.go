@@ -228,7 +228,7 @@ func (c *call) check(sc *xmlscan.Scanner, h *soap.Header, status int) error {
 	switch {
 	case status != http.StatusOK:
 		return &HTTPError{Status: status}
-	case h.RelatesTo != c.header.MessageID:
+	case h.RelatesTo != c.header.MessageID && !(c.c.trusting && h.RelatesTo == ""):
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
 	case h.Action != answerAction(c.header.Action):
 		return &ProtocolError{What: fmt.Sprintf("wsa:Action is %q", h.Action)}

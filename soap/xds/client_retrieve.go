@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"samdok/internal/xmlscan"
+	"samdok/metadata"
 	"samdok/metadata/ebrim"
 )
 
@@ -85,6 +86,9 @@ func (m *message) documentResponse(sc *xmlscan.Scanner) (d responseDocument, err
 		}
 		if *to, err = trimmedText(sc); err != nil {
 			return d, err
+		}
+		if to == &d.Request.Home {
+			d.Request.Home = metadata.ParseHome(d.Request.Home)
 		}
 	}
 }

@@ -41,8 +41,13 @@ type Community struct {
 
 var _ gateway.Community = (*Community)(nil)
 
-// NewCommunity makes a Community.
-func NewCommunity(o CommunityOptions) *Community { return &Community{NewClient(o.Client), o} }
+// NewCommunity makes a Community. It forgives answers without wsa:RelatesTo: the
+// connection says what they answer.
+func NewCommunity(o CommunityOptions) *Community {
+	c := NewClient(o.Client)
+	c.trusting = true
+	return &Community{c, o}
+}
 
 // queryFeed is how much of an answer is in memory before objects are handed over.
 const queryFeed = 256 << 10

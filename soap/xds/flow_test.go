@@ -211,19 +211,17 @@ func TestConnectionsAreReused(t *testing.T) {
 func TestClientGoesAway(t *testing.T) {
 	sub, _, _ := sample(1)
 	result := make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	s := serve(t, &service{provide: func(_ context.Context, _ access.Caller, p sharing.Provide) (sharing.Receipt, error) {
 		_, r, err := p.Documents.Next()
+		cancel() // the client goes when its document has begun to come
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)
 		}
 		result <- err
 		return sharing.Receipt{}, err
 	}}, DoorOptions{})
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		time.Sleep(100 * time.Millisecond)
-		cancel()
-	}()
 	stall := Attachment{sub.Entries[0].ID, "text/plain", 10 << 20, func() (io.ReadCloser, error) {
 		return io.NopCloser(io.MultiReader(&zeros{1 << 20}, waiting{ctx})), nil
 	}}
@@ -268,7 +266,7 @@ func TestClientNeverReads(t *testing.T) {
 		if err == nil {
 			t.Error("an answer that nobody read was taken for sent")
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the answer hangs")
 	}
 }

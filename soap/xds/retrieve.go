@@ -103,6 +103,9 @@ func readDocumentIDs(sc *xmlscan.Scanner, d *metadata.DocumentRequest) error {
 		if *to, err = trimmedText(sc); err != nil {
 			return err
 		}
+		if to == &d.Home {
+			d.Home = metadata.ParseHome(d.Home)
+		}
 	}
 }
 

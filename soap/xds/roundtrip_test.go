@@ -120,6 +120,16 @@ func TestFindRoundTrip(t *testing.T) {
 	}
 }
 
+// A community may answer references although entries were asked for: they are not lost.
+func TestFindShowsReferences(t *testing.T) {
+	ref := &metadata.ObjectReference{ID: metadata.ParseID(metadata.NewUUID().String()), Home: "urn:oid:1.2.3"}
+	s := serve(t, findAll([]metadata.Object{ref}, sharing.Found{}, nil), DoorOptions{})
+	r, err := s.c.Find(t.Context(), metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: "1^^^&1.2&ISO", Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}})
+	if err != nil || len(r.Refs) != 1 || r.Refs[0].ID != ref.ID || r.Refs[0].Home != ref.Home {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // Nothing of what was shown leaves when the search fails, or when its problems
 // make it a failure.
 func TestFindHoldsBack(t *testing.T) {

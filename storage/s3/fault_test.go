@@ -194,7 +194,7 @@ func TestSlow(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Fatal(took)
 	}
 }
@@ -251,7 +251,7 @@ func TestGone(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %s to say that the store is gone", took)
 	}
 	time.AfterFunc(time.Second, func() { away.Store(false) })

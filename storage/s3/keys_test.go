@@ -115,7 +115,7 @@ func TestDestroy(t *testing.T) {
 	}
 	wg.Wait()
 	for limit := time.Now().Add(keyLife + time.Second); ; time.Sleep(50 * time.Millisecond) {
-		living := 0
+		living, late := 0, time.Now().After(limit)
 		for id, key := range all {
 			got, err := nodes[1].Key(ctx, id)
 			switch {
@@ -128,7 +128,7 @@ func TestDestroy(t *testing.T) {
 		if living == 0 {
 			break
 		}
-		if time.Now().After(limit) {
+		if late {
 			t.Fatalf("%d destroyed keys live on another node", living)
 		}
 	}

@@ -108,7 +108,7 @@ func TestCarriersAreHealed(t *testing.T) {
 		dead = false
 		others := []*Outbox{box(), box(), box()}
 		taken := 0
-		for limit := time.Now().Add(5 * time.Second); taken < 3; time.Sleep(10 * time.Millisecond) {
+		for limit := time.Now().Add(time.Minute); taken < 3; time.Sleep(10 * time.Millisecond) {
 			for _, o := range others {
 				if n := waiting(o); n != 3-taken {
 					t.Fatalf("%s: %d letters wait, %d were settled", name, n, taken)
@@ -162,7 +162,7 @@ func TestSpreadWhileTaken(t *testing.T) {
 	})
 	quick := open(t, func(o *Options) { o.Bucket = s.Bucket })
 	o, taken := quick.Outbox(nil), 0
-	for limit := time.Now().Add(30 * time.Second); taken < len(all) && time.Now().Before(limit); {
+	for limit := time.Now().Add(2 * time.Minute); taken < len(all) && time.Now().Before(limit); {
 		got, err := o.Take(ctx, storage.QueueNotify, noon, time.Minute, 50)
 		must(t, err)
 		for _, l := range got {

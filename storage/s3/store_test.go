@@ -81,7 +81,7 @@ func TestOpenErrors(t *testing.T) {
 func TestBreaker(t *testing.T) {
 	m := &meddler{}
 	s, ctx := open(t, meddle(t, m), func(o *Options) {
-		o.Failures, o.Pause, o.Patience = 5, 200*time.Millisecond, 300*time.Millisecond
+		o.Failures, o.Pause, o.Patience = 5, 2*time.Second, 300*time.Millisecond
 	}), context.Background()
 	m.before = func(*http.Request) (*http.Response, error) { return nil, syscall.ECONNRESET }
 	for range 5 {
@@ -95,11 +95,11 @@ func TestBreaker(t *testing.T) {
 			t.Fatal("a store that does not answer is ready")
 		}
 	}
-	if n := m.calls.Load() - before; n > 10 {
+	if n := m.calls.Load() - before; n > 30 {
 		t.Fatalf("%d calls of a store that is left alone", n)
 	}
 	m.before = nil
-	for limit := time.Now().Add(5 * time.Second); s.Ready(ctx) != nil; time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(time.Minute); s.Ready(ctx) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatal("never let through again")
 		}
@@ -115,13 +115,13 @@ func TestSilence(t *testing.T) {
 	o := options(t)
 	o.Endpoint, o.Timeout, o.Patience = "http://"+l.Addr().String(), 100*time.Millisecond, 300*time.Millisecond
 	began := time.Now()
-	if _, err := Open(context.Background(), o); fault.KindOf(err) != fault.Busy || time.Since(began) > 2*time.Second {
+	if _, err := Open(context.Background(), o); fault.KindOf(err) != fault.Busy || time.Since(began) > 20*time.Second {
 		t.Fatal(err, time.Since(began))
 	}
 	o.Timeout, o.Patience = time.Minute, time.Minute
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := Open(ctx, o); fault.KindOf(err) != fault.Canceled || time.Since(began) > 3*time.Second {
+	if _, err := Open(ctx, o); fault.KindOf(err) != fault.Canceled || time.Since(began) > 40*time.Second {
 		t.Fatal(err, time.Since(began))
 	}
 }
