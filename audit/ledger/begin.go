@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -116,6 +117,11 @@ func (l *Ledger) mend() error {
 	return nil
 }
 
+// gatherFor is how long a write to the own disk waits at most for more records while
+// they come from many callers: a server that is so busy has other requests to go on with
+// meanwhile, and a write costs it as much for one record as for thirty.
+const gatherFor = 8 * time.Millisecond
+
 // newSegment makes a segment whose header is the tree's next leaf. The caller has
 // the turn and no segment is active, so the tree holds all leaves.
 func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
@@ -150,6 +156,10 @@ func (l *Ledger) newSegment(ctx context.Context, n uint64) (*segment, error) {
 		return nil, errors.Join(err, f.Close(), l.FS.Remove(path))
 	}
 	l.tree.add([]tlog.Hash{tlog.RecordHash(b[:])})
-	log := groupsync.NewLog(f, headSize, size, groupsync.Options{Ahead: ahead, Lead: b[:], Watch: l.Watch.Wrote})
+	var gather time.Duration
+	if ahead > 0 {
+		gather = gatherFor
+	}
+	log := groupsync.NewLog(f, headSize, size, groupsync.Options{Ahead: ahead, Lead: b[:], Gather: gather, Watch: l.Watch.Wrote})
 	return &segment{number: n, made: h.made, first: h.first, log: log, aead: aead, next: h.first + 1}, nil
 }

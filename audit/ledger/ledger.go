@@ -43,7 +43,8 @@ type Options struct {
 	Clock func() time.Time
 	// SegmentSize is where a segment is full, octets.
 	SegmentSize int64
-	// Ahead is how many zeros are written ahead, octets; negative: none.
+	// Ahead is how many zeros are written ahead, octets; negative: none, and no write
+	// waits for more records.
 	Ahead int64
 	// CheckpointEvery is how often a checkpoint is signed when there are new
 	// records; negative: only when a segment is full and at the end.

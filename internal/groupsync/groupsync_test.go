@@ -6,10 +6,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -229,6 +231,54 @@ func benchmarkAppend(b *testing.B, size, callers int, ahead int64) {
 	b.StopTimer()
 	if err := l.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// A commit waits for more while they come from many; alone, or when enough wait, nobody
+// waits. Time is the bubble's own.
+func TestGather(t *testing.T) {
+	for name, c := range map[string]struct {
+		first int           // appends that share the commit before
+		every time.Duration // between the appends that follow
+		then  int           // of them
+		want  []int         // appends in each commit that follows
+		took  time.Duration // until the first of them is done
+	}{
+		"few before":  {crowd - 1, 300 * time.Microsecond, 2, []int{1, 1}, 0},
+		"one":         {crowd, time.Hour, 1, []int{1}, time.Millisecond},
+		"they come":   {crowd, 300 * time.Microsecond, 8, []int{8}, 4 * time.Millisecond},
+		"they go on":  {crowd, 450 * time.Microsecond, 12, []int{9, 3}, 4 * time.Millisecond},
+		"a pause":     {crowd, 1100 * time.Microsecond, 2, []int{1, 1}, time.Millisecond},
+		"enough":      {crowd, 0, enough, []int{enough}, 0},
+		"many before": {3 * enough, 0, enough, []int{enough}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, f := newFile(t)
+				var commits []int
+				l := NewLog(f, 0, 0, Options{Gather: 4 * time.Millisecond, Watch: func(n, _ int, _ time.Duration) { commits = append(commits, n) }})
+				l.last = c.first
+				var all sync.WaitGroup
+				var first atomic.Int64
+				began := time.Now()
+				for i := range c.then {
+					all.Go(func() {
+						time.Sleep(time.Duration(i) * c.every)
+						if _, err := l.Append(t.Context(), 1, put([]byte("x"))); err != nil {
+							t.Error(err)
+						}
+						first.CompareAndSwap(0, int64(time.Since(began))+1)
+					})
+				}
+				all.Wait()
+				if took := time.Duration(first.Load() - 1); !slices.Equal(commits, c.want) || took != c.took {
+					t.Errorf("commits of %v appends, the first after %v", commits, took)
+				}
+				if err := l.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
 

@@ -38,6 +38,10 @@ type Options struct {
 	// Pending bounds the bytes that wait for a commit; further appends wait.
 	// Default 16 MiB.
 	Pending int
+	// Gather bounds how long a commit waits for more appends while they come from many
+	// goroutines at once; 0: it does not wait. A commit costs a processor the same for
+	// one append as for thirty.
+	Gather time.Duration
 	// Watch is told of each commit that succeeded: how many appends and octets it made
 	// durable, and how long that took; nil: nobody.
 	Watch func(appends, size int, took time.Duration)
@@ -49,12 +53,15 @@ type Log struct {
 	f      disk.File
 	ahead  int64
 	limit  int
+	gather time.Duration
+	full   chan struct{} // holds one when enough appends wait for a commit that gathers
 	watch  func(appends, size int, took time.Duration)
 	syncer *Syncer
 
 	mu     sync.Mutex
 	buf    []byte // waits for the next commit, behind lead octets
 	count  int    // appends in it
+	last   int    // appends in the commit before
 	spare  []byte
 	lead   int   // octets before base that share its block; Ahead only
 	base   int64 // where what waits goes
@@ -70,8 +77,11 @@ func NewLog(f disk.File, end, size int64, o Options) *Log {
 	if o.Pending == 0 {
 		o.Pending = 16 << 20
 	}
-	l := &Log{f: f, ahead: o.Ahead, limit: o.Pending, watch: o.Watch, base: end, stable: end, filled: max(end, size)}
+	l := &Log{f: f, ahead: o.Ahead, limit: o.Pending, gather: o.Gather, full: make(chan struct{}, 1), watch: o.Watch, base: end, stable: end, filled: max(end, size)}
 	l.syncer = NewSyncer(l.commit)
+	if l.gather > 0 {
+		l.syncer.gather = l.wait
+	}
 	if l.ahead > 0 {
 		l.lead = int(end % disk.Block)
 		l.buf = append(disk.Blocks(firstBuffer)[:0], o.Lead[len(o.Lead)-l.lead:]...)
@@ -113,7 +123,12 @@ func (l *Log) add(ctx context.Context, size int, fill func([]byte, Position) []b
 				l.buf = grow(l.buf, size)
 			}
 			l.buf = fill(l.buf, at)
-			l.count++
+			if l.count++; l.count == enough {
+				select {
+				case l.full <- struct{}{}:
+				default:
+				}
+			}
 			return at, nil
 		}
 		l.mu.Unlock()
@@ -136,6 +151,42 @@ func grow(b []byte, n int) []byte {
 // end is where the next append goes. l.mu is held.
 func (l *Log) end() int64 { return l.base + int64(len(l.buf)-l.lead) }
 
+const (
+	crowd  = 6  // appends in one commit that make the next one wait for more
+	enough = 32 // appends that a commit does not wait longer with
+)
+
+// wait gathers appends while some come in each millisecond, when many shared the
+// commit before.
+func (l *Log) wait() {
+	end := time.Now().Add(l.gather)
+	for had := l.crowded(); had > 0 && had < enough; {
+		pause := min(time.Millisecond, time.Until(end))
+		if pause <= 0 {
+			return
+		}
+		select {
+		case <-l.full: // or was, in a commit before: then this one waits a little less
+		case <-time.After(pause):
+		}
+		came := l.crowded()
+		if came == had {
+			return
+		}
+		had = came
+	}
+}
+
+// crowded is how many appends wait, 0 when few shared the commit before.
+func (l *Log) crowded() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last < crowd {
+		return 0
+	}
+	return l.count
+}
+
 const keepBuffer = 4 << 20
 
 // commit writes what waits. It is only run by the Syncer, one at a time.
@@ -151,7 +202,7 @@ func (l *Log) commit() error {
 	}
 	buf, from, end, filled := l.buf, l.base-int64(l.lead), l.end(), l.filled
 	appends, size, began := l.count, len(l.buf)-l.lead, time.Now()
-	l.count = 0
+	l.last, l.count = l.count, 0
 	l.buf, l.spare, l.base = l.spare[:0], nil, end
 	if l.ahead > 0 {
 		l.lead = int(end % disk.Block)

@@ -10,6 +10,7 @@ import (
 // lives only while somebody waits.
 type Syncer struct {
 	commit func() error
+	gather func() // waits for more callers before a run; nil: none
 
 	mu      sync.Mutex
 	next    *run // the run that new callers wait for
@@ -59,6 +60,9 @@ func (s *Syncer) loop() {
 		// Those who can run now may have something that this run can take along. On an
 		// idle machine this returns at once.
 		runtime.Gosched()
+		if s.gather != nil {
+			s.gather()
+		}
 		s.mu.Lock()
 		r := s.next
 		s.next = nil
