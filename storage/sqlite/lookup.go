@@ -199,12 +199,10 @@ func (l *lookup) change(ctx context.Context, s *session, at int64) (*opened, err
 	if c.owner, c.show, err = s.owner(of); err != nil {
 		return nil, err
 	}
-	if snap := s.db.cache.snapshot(of.key); !s.writing && snap != nil && storage.Version(at&maxVersion) <= snap.version() {
-		c.touches = snap.touches
-	} else if c.touches, err = s.touchesIn(at, at); err != nil {
-		return nil, err
-	}
-	return c, nil
+	// Not of the cache, which may know of a change that this session cannot see: an entry
+	// would be superseded by nothing.
+	c.touches, err = s.touchesIn(at, at)
+	return c, err
 }
 
 // wants: what was removed, or is in no patient's stream, is found only by those
