@@ -2,8 +2,11 @@ package enginetest
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"go.uber.org/goleak"
@@ -56,6 +59,31 @@ func TestEngineThatEnds(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := e.start("false", dir); err == nil || !strings.Contains(err.Error(), "ended instead of starting") {
 		t.Errorf("%v", err)
+	}
+}
+
+// That an engine of the same port ended some day says nothing about this one.
+func TestPortAgain(t *testing.T) {
+	dir, asked := t.TempDir(), 0
+	e := engine{name: "slow", ready: func(string) error {
+		if asked++; asked < 3 {
+			return errNever
+		}
+		return nil
+	}}
+	ended, run := filepath.Join(dir, "1.ended"), filepath.Join(dir, "run")
+	if err := errors.Join(os.WriteFile(ended, nil, 0o600), os.WriteFile(run, []byte("#!/bin/sh\nexec sleep 3\n"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.startAt(run, dir, "1"); err != nil {
+		t.Error(err)
+	}
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) { // until its keeper has gone too
+		if _, err := os.Stat(ended); err == nil {
+			return
+		} else if time.Since(begun) > time.Minute {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -84,7 +85,15 @@ func (e *engine) start(run, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return e.startAt(run, dir, port)
+}
+
+func (e *engine) startAt(run, dir, port string) (string, error) {
 	base := filepath.Join(dir, port)
+	// An earlier one may have had the same port.
+	if err := os.Remove(base + ".ended"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	log, err := os.Create(base + ".log")
 	if err != nil {
 		return "", err
