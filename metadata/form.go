@@ -37,6 +37,9 @@ func ValidHome(s string) bool {
 // ParseHome reads a homeCommunityId as people write it: "urn:oid:" in another letter case
 // or left out, and blanks around it. What is none is returned as it came.
 func ParseHome(s string) string {
+	if ValidHome(s) {
+		return s
+	}
 	if oid := BareOID(strings.TrimSpace(s)); ValidOID(oid) {
 		return oidPrefix + oid
 	}
