@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/minio/minio-go/v7"
 
 	"samdok/internal/enginetest"
 	"samdok/storage/keyring"
@@ -172,6 +175,18 @@ func TestRewrap(t *testing.T) {
 		if id == gone && !errors.Is(err, keyring.ErrDestroyed) || id != gone && (got != key || err != nil) {
 			t.Fatalf("key %x: %v", id, err)
 		}
+	}
+}
+
+// What a store lists while it replaces an object is not taken for one.
+func TestUnfinishedObjectsAreNotListed(t *testing.T) {
+	s, ctx := open(t), context.Background()
+	newKeys(t, openKeys(t, s), 1)
+	_, err := s.client.PutObject(ctx, s.Bucket, s.Prefix+"keys/.00de5e17773ab0.sgwtmp.1795391789850949911", strings.NewReader("x"), 1, "", "", minio.PutObjectOptions{})
+	must(t, err)
+	k := openKeys(t, s)
+	if n, err := k.Rewrap(ctx, nil); err != nil {
+		t.Error(n, err)
 	}
 }
 

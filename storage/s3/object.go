@@ -155,6 +155,9 @@ func (s *Store) page(ctx context.Context, op, prefix, after string, deep bool, m
 			if info.Err != nil {
 				return info.Err
 			}
+			if unfinished(info.Key) {
+				continue
+			}
 			list = append(list, listed{strings.TrimPrefix(info.Key, s.Prefix), info.ETag, info.Size, info.LastModified})
 			if len(list) >= most {
 				break
@@ -163,6 +166,13 @@ func (s *Store) page(ctx context.Context, op, prefix, after string, deep bool, m
 		return ctx.Err() // a list that was cut off ends without an error
 	})
 	return list, err
+}
+
+// unfinished tells whether a name is that of an object which is just being replaced:
+// versitygw lists "keys/.NAME.sgwtmp.NUMBER" for a moment. No name of ours begins so.
+func unfinished(key string) bool {
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	return strings.HasPrefix(name, ".") && strings.Contains(name, ".sgwtmp.")
 }
 
 // all calls visit with everything below a prefix and after a name, in order; it
