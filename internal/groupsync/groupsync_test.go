@@ -282,6 +282,37 @@ func TestGather(t *testing.T) {
 	}
 }
 
+// That enough waited for one commit does not cut short how long the next one waits.
+func TestGatherAfterAFullCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, f := newFile(t)
+		var commits []int
+		l := NewLog(f, 0, 0, Options{Gather: 4 * time.Millisecond, Watch: func(n, _ int, _ time.Duration) { commits = append(commits, n) }})
+		l.full <- struct{}{} // as when the last of many came while a commit was under way
+		if _, err := l.Append(t.Context(), 1, put([]byte("x"))); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		l.last = crowd
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+				if _, err := l.Append(t.Context(), 1, put([]byte("x"))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if !slices.Equal(commits, []int{1, 8}) {
+			t.Errorf("commits of %v appends", commits)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func BenchmarkAppend(b *testing.B) {
 	for _, c := range []struct {
 		name          string

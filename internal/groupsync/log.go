@@ -54,7 +54,7 @@ type Log struct {
 	ahead  int64
 	limit  int
 	gather time.Duration
-	full   chan struct{} // holds one when enough appends wait for a commit that gathers
+	full   chan struct{} // holds one while enough appends wait
 	watch  func(appends, size int, took time.Duration)
 	syncer *Syncer
 
@@ -166,7 +166,7 @@ func (l *Log) wait() {
 			return
 		}
 		select {
-		case <-l.full: // or was, in a commit before: then this one waits a little less
+		case <-l.full:
 		case <-time.After(pause):
 		}
 		came := l.crowded()
@@ -203,6 +203,10 @@ func (l *Log) commit() error {
 	buf, from, end, filled := l.buf, l.base-int64(l.lead), l.end(), l.filled
 	appends, size, began := l.count, len(l.buf)-l.lead, time.Now()
 	l.last, l.count = l.count, 0
+	select {
+	case <-l.full: // they are on their way
+	default:
+	}
 	l.buf, l.spare, l.base = l.spare[:0], nil, end
 	if l.ahead > 0 {
 		l.lead = int(end % disk.Block)
