@@ -26,9 +26,9 @@ type Options struct {
 	Decider  access.Decider
 	Recorder audit.Recorder
 	Clock    func() time.Time
-	// RecordTimeout bounds the wait for a durable record; the client's own
-	// deadline does not, because what happened must be recorded although the
-	// client went away. 0: DefaultRecordTimeout.
+	// RecordTimeout bounds the wait for a durable record, or up to an eighth more; the
+	// client's own deadline does not, because what happened must be recorded although
+	// the client went away. 0: DefaultRecordTimeout.
 	RecordTimeout time.Duration
 	// MaxItems is how many items one record lists; 0: DefaultMaxItems.
 	MaxItems int
@@ -39,7 +39,7 @@ type Guard struct {
 	decider  access.Decider
 	recorder audit.Recorder
 	clock    func() time.Time
-	timeout  time.Duration
+	records  deadlines
 	maxItems int
 }
 
@@ -51,7 +51,7 @@ func New(o Options) *Guard {
 	if o.MaxItems <= 0 {
 		o.MaxItems = DefaultMaxItems
 	}
-	return &Guard{o.Decider, o.Recorder, o.Clock, o.RecordTimeout, o.MaxItems}
+	return &Guard{decider: o.Decider, recorder: o.Recorder, clock: o.Clock, records: deadlines{limit: o.RecordTimeout}, maxItems: o.MaxItems}
 }
 
 // Do runs body under one plan and makes exactly one record, durable before Do

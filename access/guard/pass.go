@@ -140,8 +140,7 @@ func (p *Pass) Step(ctx context.Context, kind audit.Kind, items []access.Item, d
 	e := audit.Event{Kind: kind, Request: p.event.Request, Outcome: audit.Success, Time: p.g.clock(), Details: details}
 	e.Omitted = max(0, len(items)-p.g.maxItems)
 	e.Items = items[:len(items)-e.Omitted]
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.g.timeout)
-	defer cancel()
+	ctx = p.g.records.from(ctx)
 	if _, err := p.g.recorder.Record(ctx, &e); err != nil {
 		return unrecorded(err)
 	}
@@ -171,8 +170,7 @@ func (p *Pass) close(ctx context.Context, err error) (failure error) {
 	e.Codes = codes(e.Codes, fault.ProblemsOf(err))
 	e.Codes = codes(e.Codes, p.problems)
 
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.g.timeout)
-	defer cancel()
+	ctx = p.g.records.from(ctx)
 	if e.Outcome == audit.PartialSuccess {
 		return p.recordParts(ctx)
 	}
