@@ -1,15 +1,16 @@
 package app
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,10 +33,9 @@ const (
 	benchRate     = 20 // queries a second
 )
 
-var benchMessageID = regexp.MustCompile(`MessageID>([^<]+)<`)
-
 // played answers each query with entries of its own after a delay; a negative one
-// answers never.
+// answers never. It speaks as little HTTP as it may, so that twenty of them cost the
+// machine little: real ones are on others.
 func played(b *testing.B, home string, patient metadatatest.Patient, entries int, delay time.Duration) string {
 	body := ebrim.AppendQueryResponseHead(nil, ebrim.Success, nil)
 	for _, e := range metadatatest.New(7).Metadata(patient, entries).Entries {
@@ -43,22 +43,74 @@ func played(b *testing.B, home string, patient metadatatest.Patient, entries int
 		body = ebrim.AppendObject(body, e)
 	}
 	body = soap.AppendClose(ebrim.AppendQueryResponseTail(body))
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request, err := io.ReadAll(r.Body)
-		id := benchMessageID.FindSubmatch(request)
-		if err != nil || id == nil || delay < 0 {
-			<-r.Context().Done()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = l.Close() }) // ends accepting; the gateway ends the connections
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go answerAll(c, body, delay)
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+// answerAll answers the queries of one connection until the gateway closes it.
+func answerAll(c net.Conn, body []byte, delay time.Duration) {
+	defer c.Close()
+	in := bufio.NewReaderSize(c, 16<<10)
+	for {
+		id, err := messageIDOf(in)
+		if err != nil {
+			return
+		}
+		if delay < 0 {
+			_, _ = in.ReadByte() // until the gateway gives up
 			return
 		}
 		time.Sleep(delay)
-		head := soap.AppendOpen(nil, soap.Header{Action: "urn:ihe:iti:2007:CrossGatewayQueryResponse", RelatesTo: string(id[1])})
-		w.Header().Set("Content-Type", soap.ContentType)
-		w.Header().Set("Content-Length", strconv.Itoa(len(head)+len(body)))
-		_, _ = w.Write(head) // the gateway may have given up
-		_, _ = w.Write(body)
-	}))
-	b.Cleanup(s.Close)
-	return s.URL
+		head := soap.AppendOpen(nil, soap.Header{Action: "urn:ihe:iti:2007:CrossGatewayQueryResponse", RelatesTo: id})
+		start := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", soap.ContentType, len(head)+len(body))
+		if _, err := (&net.Buffers{start, head, body}).WriteTo(c); err != nil {
+			return
+		}
+	}
+}
+
+// messageIDOf reads a request of the gateway, which says its length.
+func messageIDOf(in *bufio.Reader) (string, error) {
+	length := 0
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return "", err
+		}
+		if value, is := bytes.CutPrefix(line, []byte("Content-Length: ")); is {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+				return "", err
+			}
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			break
+		}
+	}
+	request, err := in.Peek(length)
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := bytes.Cut(request, []byte("MessageID>"))
+	id, _, is := bytes.Cut(rest, []byte("<"))
+	if !is {
+		return "", errors.New("a request without a wsa:MessageID")
+	}
+	known := string(id)
+	_, err = in.Discard(length)
+	return known, err
 }
 
 // fanOut is a gateway of its own process in front of played communities.
