@@ -1,8 +1,6 @@
 package retention
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/knadh/koanf/parsers/yaml"
-
+	"samdok/internal/strictfile"
 	"samdok/metadata"
 )
 
@@ -21,25 +18,25 @@ const RulesFormat = 1
 // Rules say when documents are due. The first rule that fits a document decides;
 // a document that none fits is kept.
 type Rules struct {
-	Version int    `json:"version"`
-	Rules   []Rule `json:"rules"`
+	Version int    `yaml:"version" json:"version" example:"1"`
+	Rules   []Rule `yaml:"rules" json:"rules" example:"[{id: lab, action: erase, age: 10y}]"`
 }
 
 // Rule is one of them. Empty conditions fit everything.
 type Rule struct {
-	ID    string `json:"id"`
-	Title string `json:"title,omitempty"`
+	ID    string `yaml:"id" json:"id" example:"lab"`
+	Title string `yaml:"title" json:"title,omitempty" example:"Laboratory reports"`
 	// Class and Type are codes as value^^scheme, Controller are organisations.
-	Class      []string `json:"class,omitempty"`
-	Type       []string `json:"type,omitempty"`
-	Controller []string `json:"controller,omitempty"`
+	Class      []string `yaml:"class" json:"class,omitempty" example:"[ALM^^2.16.578.1.12.4.1.1.9602]"`
+	Type       []string `yaml:"type" json:"type,omitempty" example:"[A05-2^^2.16.578.1.12.4.1.1.9602]"`
+	Controller []string `yaml:"controller" json:"controller,omitempty" example:"[974749025]"`
 	// Action is "erase" when the document is older than Age ("10y", "6m", "90d"), or
 	// "keep": never.
-	Action string `json:"action"`
-	Age    string `json:"age,omitempty"`
+	Action string `yaml:"action" json:"action" example:"erase"`
+	Age    string `yaml:"age" json:"age,omitempty" example:"10y"`
 	// From is what the age is counted from: creationTime (default) or serviceStop. A
 	// document without it is kept.
-	From string `json:"from,omitempty"`
+	From string `yaml:"from" json:"from,omitempty" example:"creationTime"`
 
 	class, kind         []metadata.CodeRef
 	years, months, days int
@@ -57,38 +54,37 @@ const maxRules = 1000
 
 // ParseRules reads YAML (or JSON) and checks it.
 func ParseRules(b []byte) (*Rules, error) {
-	tree, err := yaml.Parser().Unmarshal(b)
-	if err != nil {
-		return nil, fmt.Errorf("retention rules: %w", err)
-	}
-	if b, err = json.Marshal(tree); err != nil {
-		return nil, fmt.Errorf("retention rules: %w", err)
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
 	var r Rules
-	if err := d.Decode(&r); err != nil {
-		return nil, fmt.Errorf("retention rules: %w", err)
+	read, err := strictfile.YAML(b, &r)
+	if err != nil {
+		return nil, strictfile.In("retention rules", err)
 	}
-	return &r, r.check()
+	return &r, r.check(read)
 }
 
-func (r *Rules) check() error {
+// check names the line of the first mistake.
+func (r *Rules) check(read *strictfile.File) error {
+	wrong := func(line int, format string, args ...any) error {
+		return strictfile.In("retention rules", strictfile.Problems{{Line: line, Text: fmt.Sprintf(format, args...)}})
+	}
+	if r.Version == 0 {
+		return wrong(0, "the version of their form is missing; write version: %d", RulesFormat)
+	}
 	if r.Version != RulesFormat {
-		return fmt.Errorf("retention rules: version is %d; this samdok knows %d", r.Version, RulesFormat)
+		return wrong(read.Line("version"), "version is %d; this samdok knows %d", r.Version, RulesFormat)
 	}
 	if len(r.Rules) == 0 || len(r.Rules) > maxRules {
-		return fmt.Errorf("retention rules: there are %d rules; give 1 to %d", len(r.Rules), maxRules)
+		return wrong(read.Line("rules"), "there are %d rules; give 1 to %d", len(r.Rules), maxRules)
 	}
 	seen := map[string]bool{}
 	for i := range r.Rules {
 		rule := &r.Rules[i]
 		if rule.ID == "" || seen[rule.ID] {
-			return fmt.Errorf("retention rules: rule %d needs an id of its own", i+1)
+			return wrong(read.Line("rules", i, "id"), "rule %d needs an id of its own; write for example id: rule-%d", i+1, i+1)
 		}
 		seen[rule.ID] = true
 		if err := rule.check(); err != nil {
-			return fmt.Errorf("retention rules: rule %s: %w", rule.ID, err)
+			return wrong(read.Line("rules", i), "rule %s: %v", rule.ID, err)
 		}
 	}
 	return nil

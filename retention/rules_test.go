@@ -92,6 +92,29 @@ func TestRulesRefused(t *testing.T) {
 	}
 }
 
+// What is wrong is told by line and key, with an example, and in no words of a
+// programming language.
+func TestMistakesAreToldInTheWordsOfTheFile(t *testing.T) {
+	const good = "version: 1\nrules:\n- id: lab\n  action: keep\n"
+	for name, c := range map[string]struct{ in, want string }{
+		"a word for a number":        {"version: one\n", "retention rules, line 1: version: expected a whole number, and there is \"one\"; write for example version: 1"},
+		"one value for a list":       {good + "  class: LAB\n", "line 5: rules[1].class: expected a list, and there is \"LAB\"; write for example class: ["},
+		"a list for a text":          {good + "  title: [a]\n", "line 5: rules[1].title: expected text, and there is a list"},
+		"a group for a list":         {"version: 1\nrules:\n  lab: {action: keep}\n", "line 3: rules: expected a list, and there is a group of keys; write for example rules: ["},
+		"a key that does not exist":  {good + "  tittle: a\n", "line 5: rules[1].tittle: there is no such key; did you mean title?"},
+		"a key twice":                {good + "  id: a\n", "line 5: rules[1].id: stands in line 3 already"},
+		"no version":                 {"rules: []\n", "retention rules: the version of their form is missing; write version: 1"},
+		"a rule that cannot be kept": {good + "- id: old\n  action: erase\n  age: ten\n", "line 5: rule old: age is \"ten\"; give a number"},
+		"a list for the whole":       {"- id: lab\n", "line 1: expected keys such as version, rules, and there is a list"},
+		"a tab":                      {"version: 1\nrules:\n\t- id: lab\n", "line 3: is indented with a tab"},
+	} {
+		_, err := retention.ParseRules([]byte(c.in))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+}
+
 func TestList(t *testing.T) {
 	dir := t.TempDir()
 	l, err := retention.OpenList(dir, own)

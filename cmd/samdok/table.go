@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"samdok/internal/config"
+	"samdok/internal/strictfile"
 )
 
 // record is one document to import: where its file is and what is known of it.
@@ -122,8 +121,9 @@ func delimiter(b []byte) rune {
 
 func (c *cli) fromJSON(name string, b []byte) ([]record, error) {
 	var list []map[string]string
-	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, c.usage("%s must be a list of objects whose values are texts: %v", "%s må være en liste av objekter med tekstverdier: %v", name, err)
+	if err := strictfile.JSON(b, &list); err != nil {
+		return nil, c.usage("the table must be a list of objects whose values are texts, such as [{\"file\": \"a.pdf\"}]:\n%v",
+			"tabellen må være en liste av objekter med tekstverdier, som [{\"file\": \"a.pdf\"}]:\n%v", strictfile.In(name, err))
 	}
 	known := setters()
 	var out []record
@@ -142,7 +142,7 @@ func (c *cli) fromJSON(name string, b []byte) ([]record, error) {
 }
 
 func (c *cli) unknownColumn(name, column string) error {
-	near := config.Nearest(column, columnNames())
+	near := strictfile.Nearest(column, columnNames())
 	if near != "" {
 		return c.usage("%s: there is no column %q; did you mean %s?", "%s: det finnes ingen kolonne %q; mente du %s?", name, column, near)
 	}

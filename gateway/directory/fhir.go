@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"samdok/internal/strictfile"
 )
 
 // Connection types of Endpoints (http://terminology.hl7.org/CodeSystem/endpoint-connection-type).
@@ -144,7 +146,7 @@ func (x *Import) Add(r io.Reader) (next string, err error) {
 		return "", fmt.Errorf("the Bundle is larger than %d octets", maxFile)
 	}
 	var page bundle
-	if err := json.Unmarshal(b, &page); err != nil {
+	if err := strictfile.LooseJSON(b, &page); err != nil {
 		return "", fmt.Errorf("not a FHIR Bundle in JSON: %w", err)
 	}
 	if page.ResourceType != "Bundle" {
@@ -173,8 +175,8 @@ func (x *Import) take(fullURL string, raw json.RawMessage) {
 		return
 	}
 	r := &resource{fullURL: fullURL}
-	if err := json.Unmarshal(raw, r); err != nil {
-		x.notes = append(x.notes, fmt.Sprintf("%s %s cannot be read: %v", kind.ResourceType, fullURL, err))
+	if err := strictfile.LooseJSON(raw, r); err != nil {
+		x.notes = append(x.notes, fmt.Sprintf("%s %s cannot be read: in its %v", kind.ResourceType, fullURL, err))
 		return
 	}
 	name := r.ResourceType + "/" + r.ID
@@ -244,8 +246,10 @@ func (x *Import) community(o *resource) (c Community, note string) {
 	if c.Query == "" {
 		return c, label + ": no active Endpoint of the type ihe-xca"
 	}
-	if err := c.check(); err != nil {
-		return c, label + ": " + err.Error()
+	var wrong []string
+	c.check(func(_, format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) })
+	if len(wrong) > 0 {
+		return c, label + ": " + strings.Join(wrong, "; ")
 	}
 	return c, ""
 }

@@ -271,6 +271,7 @@ type Tracing struct {
 type Source struct {
 	Kind SourceKind
 	Name string // flag, variable or file
+	Line int    // in the file; 0 elsewhere
 }
 
 // SourceKind orders sources: a later one wins.

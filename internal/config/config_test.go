@@ -183,6 +183,60 @@ func TestPrintedConfigurationLoadsAgain(t *testing.T) {
 	}
 }
 
+// What is wrong in the file is told by file, line and setting, with an example, and in
+// no words of a programming language.
+func TestMistakesAreToldInTheWordsOfTheFile(t *testing.T) {
+	for name, c := range map[string]struct{ in, want string }{
+		"a word for a size":         {"limits:\n  root-bytes: much\n", "setting limits.root-bytes (from file FILE, line 2): \"much\" is not a size"},
+		"a list for a value":        {"tenant: x\nlisten:\n  - 127.0.0.1:8080\n", "setting listen (from file FILE, line 2): expected one value, and there is a list; write for example listen: 127.0.0.1:"},
+		"a group for a value":       {"tenant:\n  name: x\n", "setting tenant (from file FILE, line 1): expected one value, and there is a group of keys; write for example tenant: "},
+		"a value for a group":       {"mllp: 127.0.0.1:2575\n", "setting mllp (from file FILE, line 1): expected settings below it, and there is one value; write for example mllp: {"},
+		"a list for a group":        {"log:\n- level: info\n", "setting log (from file FILE, line 2): expected settings below it, and there is a list; write for example log: {"},
+		"no value":                  {"log:\n  level:\n", "setting log.level (from file FILE, line 2): has no value; write for example level: info"},
+		"a key that does not exist": {"log:\n  levl: info\n", "setting log.levl (from file FILE, line 2): there is no such setting; did you mean log.level?"},
+		"a key twice":               {"tenant: a\ntenant: b\n", "setting tenant (from file FILE, line 2): stands in line 1 already"},
+		"a key in two spellings":    {"log.level: info\nlog:\n  level: warn\n", "setting log.level (from file FILE, line 3): stands in line 1 already"},
+		"a list for the whole":      {"- tenant: a\n", "configuration file FILE, line 1: expected settings, and there is a list"},
+		"a text for the whole":      {"tenant=a\n", "configuration file FILE, line 1: expected settings, and there is \"tenant=a\""},
+		"a tab":                     {"log:\n\tlevel: info\n", "configuration file FILE, line 2: is indented with a tab"},
+		"a wrong column":            {"log:\n  level: info\n   format: text\n", "configuration file FILE, line 3: there is a colon where none can be"},
+		"a quote left open":         {"tenant: 'a\nlisten: b\n", "configuration file FILE, line 2: a quote is opened"},
+		"two documents":             {"tenant: a\n---\nlisten: b\n", "configuration file FILE, line 2: a second document"},
+		"what contains itself":      {"log: &a\n  level: info\n  <<: *a\n", "FILE"},
+		"a secret in a wrong place": {"master-key: [geheim]\ns3: geheim\n", "setting master-key (from file FILE, line 1): expected one value"},
+	} {
+		file := write(t, c.in)
+		_, err := Load(Input{File: file})
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		said := strings.ReplaceAll(err.Error(), file, "FILE")
+		if !strings.Contains(said, c.want) {
+			t.Errorf("%s: %s\nwant %s", name, said, c.want)
+		}
+		for _, word := range []string{"yaml:", "!!", "unmarshal", "map[", "interface", "koanf", "geheim"} {
+			if strings.Contains(said, word) {
+				t.Errorf("%s: %q stands in %s", name, word, said)
+			}
+		}
+	}
+	if _, err := Load(Input{File: filepath.Join(t.TempDir(), "none.yaml")}); err == nil || !strings.Contains(err.Error(), "must exist") {
+		t.Error(err)
+	}
+}
+
+// What people wrote in a file counts as it is written.
+func TestTheFileIsReadAsWritten(t *testing.T) {
+	c, err := Load(Input{File: write(t, "log.level: warn\nlog:\n  format: text\nhome-community-id: 1.10\nlimits: {root-bytes: 0x1000}\nencryption: False\nmllp:\n# listen: x\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Log.Level != "warn" || c.Log.Format != "text" || c.HomeCommunityID != "urn:oid:1.10" || c.Limits.RootBytes != 4096 {
+		t.Errorf("%q %q %q %d", c.Log.Level, c.Log.Format, c.HomeCommunityID, c.Limits.RootBytes)
+	}
+}
+
 func TestEverySettingExplainsItself(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range Settings() {

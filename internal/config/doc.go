@@ -7,6 +7,6 @@
 // variable SAMDOK_LIMITS_ROOT_BYTES and, in the file, root-bytes under limits.
 // Flags win over variables, variables over the file, the file over the default.
 //
-// It imports only the standard library and koanf (for YAML). internal/app and
+// It imports only the standard library and internal/strictfile (for YAML). internal/app and
 // cmd/samdok import it.
 package config

@@ -10,9 +10,7 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/v2"
+	"samdok/internal/strictfile"
 )
 
 // Input is where settings come from besides the defaults.
@@ -78,57 +76,6 @@ func (l *loader) secretFile(s *Setting, path string, from Source) {
 	l.set(s, strings.TrimRight(string(b), "\r\n"), from)
 }
 
-func (l *loader) file(path string) {
-	if path == "" {
-		return
-	}
-	k := koanf.New(".")
-	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-		l.problems = append(l.problems, fmt.Errorf("configuration file %s: %w; it must be YAML, see `samdok config print`", path, err))
-		return
-	}
-	from := Source{FromFile, path}
-	known := map[string]*Setting{}
-	var names []string
-	for _, s := range l.settings {
-		known[s.Name] = s
-		names = append(names, s.Name)
-		if s.Secret {
-			known[s.Name+"-file"] = s
-			names = append(names, s.Name+"-file")
-		}
-	}
-	keys := k.Keys()
-	sort.Strings(keys)
-	for _, key := range keys {
-		s := known[key]
-		switch {
-		case s == nil:
-			l.unknown(key, from, names)
-		case s.Secret && key != s.Name:
-			l.secretFile(s, k.String(key), from)
-		default:
-			l.set(s, scalar(k.Get(key)), from)
-		}
-	}
-}
-
-// scalar prints a YAML scalar. YAML reads on and off as words here and 1.10 as a
-// number, so quoting is only needed for such OID-like values.
-func scalar(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case bool:
-		if v {
-			return "on"
-		}
-		return "off"
-	default:
-		return fmt.Sprint(v)
-	}
-}
-
 func (l *loader) environment(environ []string) {
 	plain, files := map[string]*Setting{}, map[string]*Setting{}
 	var names []string
@@ -147,7 +94,7 @@ func (l *loader) environment(environ []string) {
 		if !strings.HasPrefix(name, "SAMDOK_") || clientVariable(name) {
 			continue
 		}
-		from := Source{FromEnvironment, name}
+		from := Source{Kind: FromEnvironment, Name: name}
 		if s := plain[name]; s != nil {
 			l.set(s, value, from)
 		} else if s := files[name]; s != nil {
@@ -178,7 +125,7 @@ func (l *loader) flags(flags map[string]string) {
 		if !ok {
 			continue
 		}
-		from := Source{FromFlag, "--" + s.Flag()}
+		from := Source{Kind: FromFlag, Name: "--" + s.Flag()}
 		if s.Secret {
 			l.secretFile(s, value, from)
 		} else {
@@ -189,7 +136,7 @@ func (l *loader) flags(flags map[string]string) {
 
 func (l *loader) unknown(name string, from Source, names []string) {
 	problem := "there is no such setting"
-	if near := Nearest(name, names); near != "" {
+	if near := strictfile.Nearest(name, names); near != "" {
 		problem += "; did you mean " + near + "?"
 	} else {
 		problem += "; `samdok config print` shows all"

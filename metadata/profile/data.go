@@ -1,16 +1,14 @@
 package profile
 
 import (
-	"bytes"
 	"embed"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
 	_ "time/tzdata" // the time zone must not depend on the machine
 
+	"samdok/internal/strictfile"
 	"samdok/metadata"
 )
 
@@ -77,7 +75,7 @@ func Load(name string) (*Profile, error) {
 	}
 	p, err := Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("profile: %s: %w", name, err)
+		return nil, fmt.Errorf("profile: %w", strictfile.In(name, err))
 	}
 	return p, nil
 }
@@ -85,14 +83,9 @@ func Load(name string) (*Profile, error) {
 // Parse reads a profile's data file. Unknown fields are errors, so that a
 // misspelt rule is not a missing rule.
 func Parse(data []byte) (*Profile, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
 	var f file
-	if err := dec.Decode(&f); err != nil {
+	if err := strictfile.JSON(data, &f); err != nil {
 		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, fmt.Errorf("there is something after the profile")
 	}
 	if f.Name == "" || f.Version == "" || f.TimeZone == "" {
 		return nil, fmt.Errorf("name, version and timeZone are required")

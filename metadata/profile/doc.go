@@ -3,5 +3,5 @@
 // for a document that is put from the command line, and in which time zone
 // people read times. A profile is a versioned data file.
 //
-// It imports metadata and fault. The registry, the demo and the screens use it.
+// It imports metadata, fault and internal/strictfile. The registry, the demo and the screens use it.
 package profile

@@ -298,3 +298,36 @@ func BenchmarkValidate(b *testing.B) {
 		}
 	}
 }
+
+// What is wrong in a data file is told by file, line and key, and in no words of a
+// programming language.
+func TestMistakesAreToldInTheWordsOfTheFile(t *testing.T) {
+	for name, c := range map[string]struct{ in, want string }{
+		"a number for a text":       {"{\n\"name\": 3}", "line 2: name: expected text, and there is \"3\""},
+		"one value for a list":      {"{\n\"mimeTypes\":\n\"text/plain\"}", "line 3: mimeTypes: expected a list, and there is \"text/plain\""},
+		"a text in a list":          {"{\"systems\": [\n\"x\"]}", "line 2: systems[1]: expected keys such as oid, name, closed, and there is \"x\""},
+		"a word for true":           {"{\"systems\": [\n{\"closed\": \"perhaps\"}]}", "line 2: systems[1].closed: expected true or false"},
+		"a key that does not exist": {"{\n\"timezone\": \"Europe/Oslo\"}", "line 2: timezone: there is no such key; did you mean timeZone?"},
+		"a key twice":               {"{\"name\": \"a\",\n\"name\": \"b\"}", "line 2: name: stands in line 1 already"},
+		"an attribute twice":        {"{\"attributes\": {\"typeCode\": [],\n\"typeCode\": []}}", "line 2: attributes.typeCode: stands in line 1 already"},
+		"a comma too many":          {"{\n\"name\": \"a\",\n}", "line 3: cannot be read as JSON"},
+		"an end that lacks":         {"{\n\"name\": \"a\"", "line 2: cannot be read as JSON"},
+		"a list for the whole":      {"[]", "line 1: expected keys such as name, version, source"},
+		"a kind of number":          {"{\"identityNumbers\": {\n\"1.2\": \"x\"}}", "line 2: identityNumbers.1.2: "},
+	} {
+		path := filepath.Join(t.TempDir(), "own.json")
+		if err := os.WriteFile(path, []byte(c.in), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := profile.Load(path)
+		if err == nil || !strings.Contains(err.Error(), "profile: "+path+", "+c.want) {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+			continue
+		}
+		for _, word := range []string{"unmarshal", "struct", "profile.", "json:", "!!"} {
+			if strings.Contains(strings.ReplaceAll(err.Error(), path, ""), word) {
+				t.Errorf("%s: %q stands in %v", name, word, err)
+			}
+		}
+	}
+}
