@@ -131,3 +131,9 @@ func parseVerifier(vkey string) (chainKey, error) {
 	}
 	return chainKey{vkey: vkey, verifier: v}, nil
 }
+
+// CheckPublicKey tells whether a text is a public key of a ledger.
+func CheckPublicKey(vkey string) error {
+	_, err := parseVerifier(vkey)
+	return err
+}

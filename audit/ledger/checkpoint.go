@@ -102,3 +102,11 @@ func parseCheckpoint(text string) (c Checkpoint, err error) {
 	}
 	return c, nil
 }
+
+// IsCheckpoint tells whether a text has the form of a signed checkpoint, or of a signed
+// list of many nodes' ledgers, whoever signed it.
+func IsCheckpoint(msg []byte) bool {
+	text, _, signed := strings.Cut(string(msg), "\n\n")
+	_, err := parseCheckpoint(text + "\n")
+	return signed && (err == nil || strings.HasPrefix(text, mergedHeadline+"\n"))
+}

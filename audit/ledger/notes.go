@@ -84,9 +84,12 @@ func (n *notes) cut(note []byte) error {
 	return nil
 }
 
+// appendNote appends a note as it stands in the file.
+func appendNote(b, note []byte) []byte { return fmt.Appendf(b, "note %d\n%s", len(note), note) }
+
 // append makes a note durable.
 func (n *notes) append(note []byte) error {
-	b := fmt.Appendf(nil, "note %d\n%s", len(note), note)
+	b := appendNote(nil, note)
 	_, err := n.f.WriteAt(b, n.end)
 	if err == nil {
 		err = n.f.Sync()

@@ -47,6 +47,7 @@ func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	if err := l.recover(); err != nil {
 		return nil, err
 	}
+	l.signRecovered()
 	if err := l.openIndex(); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,41 @@ func (l *Ledger) recover() error {
 			l.next, numbers = last, numbers[:n-1]
 		}
 	}
+	if err := l.missesCheckpoints(numbers); err != nil {
+		return err
+	}
 	return l.recoverTree(numbers)
+}
+
+// signRecovered signs what a crash left without a checkpoint before records follow it,
+// so that whatever lies before the last two segments is signed, always.
+func (l *Ledger) signRecovered() {
+	if _, err := l.Checkpoint(); err != nil {
+		l.Log.Error("no checkpoint of the ledger could be signed; records are taken nevertheless and the next one will cover them", "error", err)
+	}
+}
+
+// missesCheckpoints reports segments that must have been signed and were not: whoever
+// takes checkpoints away can make the records that they signed anew.
+func (l *Ledger) missesCheckpoints(numbers []uint64) error {
+	if len(numbers) == 0 {
+		return nil
+	}
+	if l.last.Note == nil {
+		l.report("there are records, but no checkpoint: the file %s was emptied or removed", checkpointsName)
+		return nil
+	}
+	before := numbers[max(0, len(numbers)-2)]
+	h, _, err := readHeader(l.FS, l.dir, before)
+	if errors.Is(err, errHeader) {
+		return nil // verification says so
+	} else if err != nil {
+		return err
+	}
+	if h.first > l.last.Size {
+		l.report("the newest checkpoint signs %d records, but %s begins after them: checkpoints were removed", l.last.Size, fileName(before, segmentSuffix))
+	}
+	return nil
 }
 
 var errNeverMade = errors.New("segment without a header")

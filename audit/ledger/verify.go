@@ -31,6 +31,7 @@ const (
 	Added      Kind = "added"      // a record that was never signed lies between signed ones
 	Forked     Kind = "forked"     // a signed checkpoint says otherwise than the records
 	Damaged    Kind = "damaged"    // the record is right, but what proves it is not
+	Unsigned   Kind = "unsigned"   // nothing proves the record: checkpoints are missing
 )
 
 // Finding is one thing that is not as it was signed.
@@ -87,6 +88,8 @@ type VerifyOptions struct {
 	// From is a size up to which everything was verified before, like Since, by
 	// somebody who remembers a size and a root; give it in Known too.
 	From int64
+	// Clock is the time now. Default time.Now.
+	Clock func() time.Time
 	// Workers is how many segments are checked at a time; default one per CPU.
 	Workers int
 	// Progress is called with octets done and their total.
@@ -101,6 +104,9 @@ type VerifyOptions struct {
 func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	if o.FS == nil {
 		o.FS = disk.OS{}
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -171,6 +177,7 @@ func (v *verifier) run(ctx context.Context) error {
 	v.checkRoots()
 	v.checkKept()
 	v.checkKnown()
+	v.checkUnsigned()
 	return nil
 }
 
@@ -325,8 +332,11 @@ func (v *verifier) connect() {
 			expect, number = -1, p.number+1
 			continue
 		}
-		if p.number != number || expect >= 0 && p.first != expect {
-			from := max(expect, 0)
+		switch from := max(expect, 0); {
+		case p.number > number && p.first == expect:
+			// Which records those were, the end of the segment before tells.
+			v.find(Finding{Kind: Removed, Index: from, Segment: number, Text: fmt.Sprintf("%s is not there, which held the records before %d", segmentNames(number, p.number-1), p.first)})
+		case p.number != number || expect >= 0 && p.first != expect:
 			v.find(Finding{Kind: Removed, Index: from, Segment: number, Text: fmt.Sprintf("records %d to %d are not there: segment %s or what followed is missing", from, p.first-1, fileName(number, segmentSuffix))})
 		}
 		number = p.number + 1
@@ -353,7 +363,23 @@ func (v *verifier) connect() {
 }
 
 func (v *verifier) badHeader(p *part, expect int64) {
-	v.find(Finding{Kind: Altered, Index: expect, Segment: p.number, Text: fmt.Sprintf("the header of %s is altered, or the file is another one", fileName(p.number, segmentSuffix))})
+	name, where := fileName(p.number, segmentSuffix), ""
+	if expect >= 0 {
+		where = fmt.Sprintf("records from %d on: ", expect)
+	}
+	if p.header.number != 0 && p.header.number != p.number {
+		v.find(Finding{Kind: Reordered, Index: expect, Segment: p.number, Text: fmt.Sprintf("%s%s is segment %d under another name", where, name, p.header.number)})
+		return
+	}
+	v.find(Finding{Kind: Altered, Index: expect, Segment: p.number, Text: fmt.Sprintf("%sthe header of %s is altered, or the file is another one", where, name)})
+}
+
+// segmentNames are one segment or several.
+func segmentNames(first, last uint64) string {
+	if first == last {
+		return fileName(first, segmentSuffix)
+	}
+	return fileName(first, segmentSuffix) + " to " + fileName(last, segmentSuffix)
 }
 
 // leaveUnmade leaves out a last segment that is being made just now, or whose
@@ -452,6 +478,8 @@ func (v *verifier) checkKept() {
 				}
 			}
 			v.find(Finding{Kind: Forked, Index: from, Text: fmt.Sprintf("the checkpoint kept from %s signs another history: records before %d were replaced, probably from %d on", when, c.Size, from)})
+			continue
 		}
+		v.signedElsewhere(&c)
 	}
 }

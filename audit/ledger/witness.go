@@ -195,7 +195,7 @@ func (w *Witness) keep(c *Checkpoint, chain *keyChain, t *Testimony) error {
 	}
 	var keys []byte
 	for _, k := range t.Keys {
-		keys = fmt.Appendf(keys, "note %d\n%s", len(k), k)
+		keys = appendNote(keys, []byte(k))
 	}
 	// The keys first: newest is read with them.
 	w.seen = chain

@@ -44,7 +44,9 @@ elsewhere (samdok ledger checkpoint): without them, somebody who has the private
 write all of it anew. --state FILE remembers how far it came, so that the next run only
 checks what is new.
 
-Exit code 0 when all is right, 1 when something is not; the first such record is named.`,
+Exit code 0 when all is right, 1 when something is not: the first such record is named,
+also when checkpoints are missing that must be there; 2 when a flag names no ledger, key
+or checkpoint.`,
 			`Kontrollerer at ingen oppføring er endret, fjernet, byttet om eller lagt til, at treet av
 hasher stemmer, og at hvert sjekkpunkt er signert. Det trengs ingen hemmelighet: den kjører
 på en datamappe i bruk, eller med --dir på en kopi av mappen "ledger" hvor som helst. Med
@@ -57,7 +59,9 @@ tatt vare på et annet sted (samdok ledger checkpoint): uten dem kan den som har
 nøkkelen skrive alt på nytt. --state FIL husker hvor langt den kom, så neste kjøring bare
 kontrollerer det nye.
 
-Sluttkode 0 når alt stemmer, 1 når noe ikke gjør det; den første slike oppføringen navngis.`),
+Sluttkode 0 når alt stemmer, 1 når noe ikke gjør det: den første slike oppføringen navngis,
+også når det mangler sjekkpunkter som må være der; 2 når et flagg ikke viser til en logg,
+en nøkkel eller et sjekkpunkt.`),
 		`  samdok verify ledger --data /var/lib/samdok --key "$(cat ledger.pub)"
   samdok verify ledger --dir /copy/ledger --checkpoint kept.txt
   samdok verify ledger --data /var/lib/samdok --state /var/lib/verified
@@ -90,8 +94,11 @@ Sluttkode 0 når alt stemmer, 1 når noe ikke gjør det; den første slike oppf�
 func (c *cli) verifyLedger(ctx context.Context, v *verification) error {
 	progress := c.bytesBar(-1, c.tr("verifying", "kontrollerer"))
 	o := ledger.VerifyOptions{Progress: func(done, total int64) { progress.set(done, total) }}
-	if err := v.read(&o); err != nil {
-		return exit(exitUsage, err)
+	if err := c.readTrusted(v, &o); err != nil {
+		return err
+	}
+	if err := c.hasLedger(v.dir); err != nil {
+		return err
 	}
 	start := c.clock()
 	r, err := ledger.Verify(ctx, v.dir, o)
@@ -104,7 +111,7 @@ func (c *cli) verifyLedger(ctx context.Context, v *verification) error {
 			return err
 		}
 	} else {
-		c.showReport(r, start)
+		c.showReport(r, start, len(o.Checkpoints) > 0)
 	}
 	if len(r.Findings) > 0 {
 		return fmt.Errorf(c.tr("the ledger is not as it was signed; first: %s", "loggen er ikke slik den ble signert; først: %s"), r.Findings[0].Text)
@@ -123,22 +130,31 @@ func keep(path string, b []byte) error {
 	return os.Rename(path+".new", path)
 }
 
-func (v *verification) read(o *ledger.VerifyOptions) error {
+// readTrusted reads keys, kept checkpoints and the state. What is none of these is a
+// wrong flag and no finding about the ledger.
+func (c *cli) readTrusted(v *verification, o *ledger.VerifyOptions) error {
 	for _, key := range v.keys {
+		text := key
 		if b, err := os.ReadFile(key); err == nil {
-			for line := range strings.Lines(string(b)) {
-				if line = strings.TrimSpace(line); line != "" {
-					o.Trusted = append(o.Trusted, line)
-				}
-			}
-			continue
+			text = string(b)
 		}
-		o.Trusted = append(o.Trusted, key)
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			if err := ledger.CheckPublicKey(line); err != nil {
+				return c.usage("--key %s is neither a file nor a public key: %v", "--key %s er verken en fil eller en offentlig nøkkel: %v", key, err)
+			}
+			o.Trusted = append(o.Trusted, line)
+		}
 	}
 	for _, name := range v.kept {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			return err
+			return exit(exitUsage, err)
+		}
+		if !ledger.IsCheckpoint(b) {
+			return c.usage("%s is no checkpoint as samdok ledger checkpoint prints it", "%s er ikke et sjekkpunkt slik samdok ledger checkpoint skriver det", name)
 		}
 		o.Checkpoints = append(o.Checkpoints, b)
 	}
@@ -148,13 +164,31 @@ func (v *verification) read(o *ledger.VerifyOptions) error {
 	b, err := os.ReadFile(v.state)
 	if errors.Is(err, fs.ErrNotExist) {
 		_, err = os.Stat(filepath.Dir(v.state))
-		return err
+	}
+	if err != nil {
+		return exit(exitUsage, err)
 	}
 	o.Since = b
-	return err
+	return nil
 }
 
-func (c *cli) showReport(r *ledger.Report, start time.Time) {
+// hasLedger tells a folder that is none, or the one above it, from a ledger that lost
+// its files.
+func (c *cli) hasLedger(dir string) error {
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return exit(exitUsage, err)
+	}
+	for _, e := range all {
+		if e.Name() == app.LedgerDir("") && e.IsDir() {
+			return c.usage("%s is a whole data folder: give it with --data, or %s with --dir", "%s er en hel datamappe: oppgi den med --data, eller %s med --dir", dir, app.LedgerDir(dir))
+		}
+	}
+	return nil
+}
+
+// showReport says what was found. kept: checkpoints from elsewhere were given.
+func (c *cli) showReport(r *ledger.Report, start time.Time, kept bool) {
 	for _, f := range r.Findings {
 		c.say("%s: %s", "%s: %s", strings.ToUpper(string(f.Kind)), f.Text)
 	}
@@ -167,13 +201,32 @@ func (c *cli) showReport(r *ledger.Report, start time.Time) {
 	if r.From > 0 {
 		c.say("Verified before: %d records.", "Kontrollert tidligere: %d oppføringer.", r.From)
 	}
-	c.say("Checked %d records in %d segments and %d checkpoints in %s; %d of %d are signed, the last time on %s.", "Kontrollerte %d oppføringer i %d segmenter og %d sjekkpunkter på %s; %d av %d er signert, sist %s.",
-		r.Records, r.Segments, r.Checkpoints, c.since(start), r.Signed, r.Leaves, r.SignedTime.Format("2006-01-02 15:04:05 UTC"))
+	c.say("%s", "%s", c.checked(r, start, kept))
 	switch {
-	case len(r.Findings) > 0:
+	case len(r.Findings) > 0 || r.Signed == 0 && r.Leaves > 0:
 	case r.Trusted:
 		c.say("Nothing was altered.", "Ingenting er endret.")
 	default:
 		c.say("Nothing was altered, if %s is the key that you trust (--key).", "Ingenting er endret, hvis %s er nøkkelen du stoler på (--key).", r.Newest)
 	}
+}
+
+// checked says on one line how far the verification reaches.
+func (c *cli) checked(r *ledger.Report, start time.Time, kept bool) string {
+	signed := "-"
+	if !r.SignedTime.IsZero() {
+		signed = r.SignedTime.Format("2006-01-02 15:04:05 UTC")
+	}
+	text := fmt.Sprintf(c.tr("Checked %d records in %d segments and %d checkpoints in %s; %d of %d are signed (each segment counts as one), the last time on %s.", "Kontrollerte %d oppføringer i %d segmenter og %d sjekkpunkter på %s; %d av %d er signert (hvert segment teller som én), sist %s."),
+		r.Records, r.Segments, r.Checkpoints, c.since(start), r.Signed, r.Leaves, signed)
+	switch {
+	case r.Signed == 0 && r.Leaves > 0:
+		text += c.tr(" So nothing is proven. In the first seconds of a new ledger that is right; samdok ledger checkpoint signs its records now.", " Ingenting er altså bevist. I de første sekundene av en ny logg er det riktig; samdok ledger checkpoint signerer oppføringene nå.")
+	case r.Signed < r.Leaves:
+		text += fmt.Sprintf(c.tr(" The last %d are whole, but whether one was altered or removed cannot be seen.", " De siste %d er hele, men om noen er endret eller fjernet, kan ikke ses."), r.Leaves-r.Signed)
+	}
+	if !kept && len(r.Findings) == 0 {
+		text += c.tr(" That the newest records were cut off together with their checkpoints would show only with a checkpoint kept elsewhere (--checkpoint).", " At de nyeste oppføringene er kuttet bort sammen med sjekkpunktene sine, ville bare vises med et sjekkpunkt som er tatt vare på et annet sted (--checkpoint).")
+	}
+	return text
 }

@@ -19,8 +19,8 @@ func (c *cli) verifyLedgers(ctx context.Context, conf *config.Config, v *verific
 		return exit(exitUsage, err)
 	}
 	var said ledger.VerifyOptions
-	if err := v.read(&said); err != nil {
-		return exit(exitUsage, err)
+	if err := c.readTrusted(v, &said); err != nil {
+		return err
 	}
 	progress := c.bytesBar(-1, c.tr("verifying", "kontrollerer"))
 	o := ledger.NodesOptions{Trusted: said.Trusted, Kept: said.Checkpoints, Progress: func(done, total int64) { progress.set(done, total) }}
