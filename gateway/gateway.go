@@ -160,6 +160,9 @@ func (d *directory) holder(r *metadata.DocumentRequest, own *Leg) (target, *faul
 		Context: "The gateway knows no repository " + r.RepositoryID + " of the community " + r.Home + "."}
 }
 
+// Knows tells whether somebody answers for a community, directly or over a bridge.
+func (g *Gateway) Knows(home string) bool { return len(g.members.Load().find(home, nil)) > 0 }
+
 // Has tells whether a member has named the repository of a document, so that it is not
 // in the own one although the home may be.
 func (g *Gateway) Has(r metadata.DocumentRequest) bool {

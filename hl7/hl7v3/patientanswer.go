@@ -31,6 +31,8 @@ type PatientAnswer struct {
 	// Answer is given unless Trouble is set. Homes are written without urn:oid:.
 	Answer  discovery.Answer
 	Trouble discovery.Trouble
+	// Detail says in words what the trouble is; "" for nothing.
+	Detail string
 }
 
 // Append appends the message's element: one registrationEvent for each candidate
@@ -50,7 +52,11 @@ func (a *PatientAnswer) Append(b []byte) []byte {
 	w.deviceOf("sender", "SND", a.Sender, a.SenderHome)
 	w.raw(`<acknowledgement><typeCode code="` + accepted + `"/><targetMessage>`)
 	w.id(a.Target)
-	w.raw(`</targetMessage></acknowledgement><controlActProcess classCode="CACT" moodCode="EVN"><code code="PRPA_TE201306UV02" codeSystem="` + interactions + `"/>`)
+	w.raw(`</targetMessage>`)
+	if a.Detail != "" {
+		w.detail("", a.Detail)
+	}
+	w.raw(`</acknowledgement><controlActProcess classCode="CACT" moodCode="EVN"><code code="PRPA_TE201306UV02" codeSystem="` + interactions + `"/>`)
 	for i := range a.Answer.Candidates {
 		w.candidate(&a.Answer.Candidates[i])
 	}

@@ -22,7 +22,10 @@ type PatientQuery struct {
 	ID, Sender, Receiver II
 	// SenderHome is the OID of the asking community, "" when it did not say.
 	SenderHome string
-	Time       string
+	// ReceiverHomes are OIDs of the communities that the sender means to ask; none when
+	// it did not say.
+	ReceiverHomes []string
+	Time          string
 	// QueryID names the query, Priority is I (at once) or D (deferred).
 	QueryID  II
 	Priority string
@@ -51,6 +54,8 @@ func DecodePatientQuery(sc *xmlscan.Scanner) (*PatientQuery, error) {
 		return q, &Error{ElementMissing, "the id of the message is missing; the answer must refer to it", false}
 	case q.QueryID.Root == "":
 		return q, &Error{ElementMissing, "controlActProcess/queryByParameter/queryId is missing", false}
+	case len(q.ReceiverHomes) > maxParameters:
+		return q, &Error{DataType, "more than 100 communities are named as receiver", false}
 	case max(len(p.IDs), len(p.Names), len(p.Addresses), len(p.Telecoms)) > maxParameters:
 		return q, &Error{DataType, "a parameter stands more than 100 times in the query", false}
 	case p.Birth != "" && !p.Birth.Valid():
@@ -85,6 +90,10 @@ func (d *queryDecoder) element(name string) error {
 		q.SenderHome = d.attr("root")
 	case d.at("receiver/device/id"):
 		q.Receiver = d.ii()
+	case d.at("receiver/device/asAgent/representedOrganization/id"):
+		if root := d.attr("root"); root != "" && len(q.ReceiverHomes) <= maxParameters {
+			q.ReceiverHomes = append(q.ReceiverHomes, root)
+		}
 	case d.at("controlActProcess/authorOrPerformer/assignedDevice/id"):
 		q.Authority = d.attr("root")
 	case d.at(queryBy + "/queryId"):

@@ -79,12 +79,21 @@ func (a *Acknowledgement) Append(b []byte) []byte {
 	w.id(a.Target)
 	w.raw(`</targetMessage>`)
 	if a.Err != nil {
-		w.raw(`<acknowledgementDetail typeCode="E"><code code="` + string(a.Err.Code) + `" codeSystem="` + detailCodes + `"/><text>`)
-		w.b = xmlscan.AppendText(w.b, a.Err.Text)
-		w.raw(`</text></acknowledgementDetail>`)
+		w.detail(a.Err.Code, a.Err.Text)
 	}
 	w.raw(`</acknowledgement></` + Acknowledging + `>`)
 	return w.b
+}
+
+// detail says in words what was wrong; code "" is none.
+func (w *writer) detail(code Code, text string) {
+	w.raw(`<acknowledgementDetail typeCode="E">`)
+	if code != "" {
+		w.raw(`<code code="` + string(code) + `" codeSystem="` + detailCodes + `"/>`)
+	}
+	w.raw(`<text>`)
+	w.b = xmlscan.AppendText(w.b, text)
+	w.raw(`</text></acknowledgementDetail>`)
 }
 
 // ReadAcknowledgement reads one: its typeCode, the message that it answers and the

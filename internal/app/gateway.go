@@ -285,7 +285,7 @@ func clientFor(c *directory.Community, dir string) (*http.Client, error) {
 // gatewayEndpoints are the doors of the roles that are on; they are added to doors.
 func (a *App) gatewayEndpoints(o xds.DoorOptions, doors map[string]xds.Door) (list []httpd.Endpoint) {
 	if r := a.gateways.initiating; r != nil {
-		doors[xds.InitiatingDoor] = xds.InitiatingHandler(r, a.gateways.patients, a.data.identity.HomeCommunityID, o)
+		doors[xds.InitiatingDoor] = xds.InitiatingHandler(r, a.gateways.patients, a.data.identity.HomeCommunityID, a.gateways.others.Knows, o)
 		list = append(list, httpd.Endpoint{Path: initiatingPath, Name: "Initiating Gateway", Transactions: xds.InitiatingTransactions(), Handler: doors[xds.InitiatingDoor]})
 	}
 	if r := a.gateways.responding; r != nil {

@@ -32,6 +32,9 @@ func DiscoveryTransactions() []string { return []string{"ITI-55", "ITI-56"} }
 type DiscoveryOptions struct {
 	// Home is the own homeCommunityId ("urn:oid:...").
 	Home string
+	// Knows tells whether another community's patients can be asked for here; nil: only
+	// the own one's.
+	Knows func(home string) bool
 	// Keep is how long others may remember an answer; 0: not at all.
 	Keep time.Duration
 }
@@ -76,7 +79,9 @@ func (x *exchange) discover() error {
 	if errors.As(err, &wrong) {
 		return soap.Refuse("The query cannot be understood: "+wrong.Text+".", "Spørringen kan ikke forstås: "+wrong.Text+".")
 	}
-	if a.Answer, err = x.d.discover.Discover(x.r.Context(), x.caller(), q.Query); err != nil {
+	if stranger := x.stranger(q.ReceiverHomes); stranger != "" {
+		a.Trouble, a.Detail = discovery.NotAvailable, "The message is for the community "+stranger+", which cannot be asked here. This is "+own.Root+"."
+	} else if a.Answer, err = x.d.discover.Discover(x.r.Context(), x.caller(), q.Query); err != nil {
 		a.Trouble = x.trouble(err)
 	}
 	h := x.answerHeader()
@@ -85,6 +90,22 @@ func (x *exchange) discover() error {
 	}
 	x.small(soap.AppendClose(a.Append(soap.AppendOpen(make([]byte, 0, 8<<10), h))), false)
 	return nil
+}
+
+// stranger is a community that a message is meant for when none of those that it names
+// can be asked here; "" otherwise. That nobody is found here would read as if nobody were
+// known there.
+func (x *exchange) stranger(homes []string) string {
+	for _, oid := range homes {
+		home := "urn:oid:" + strings.TrimPrefix(oid, "urn:oid:")
+		if o := &x.d.discovery; home == o.Home || o.Knows != nil && o.Knows(home) {
+			return ""
+		}
+	}
+	if len(homes) == 0 {
+		return ""
+	}
+	return homes[0]
 }
 
 func hl7v3Now() string { return time.Now().UTC().Format("20060102150405") }

@@ -42,6 +42,45 @@ func discoveryServer(t *testing.T, p *people, keep time.Duration) *server {
 	return &server{Server: s, c: NewClient(Options{DiscoverURL: s.URL, HTTP: s.Client()})}
 }
 
+// A message for a community that cannot be asked here is answered AE: that nobody is found
+// here would be read as if nobody were known there.
+func TestDiscoverOfAnotherCommunity(t *testing.T) {
+	named := func(homes ...string) string {
+		receiver := `<receiver typeCode="RCV"><device><id root="2.25.771"/>`
+		for _, h := range homes {
+			receiver += `<asAgent><representedOrganization><id root="` + h + `"/></representedOrganization></asAgent>`
+		}
+		return receiver + `</device></receiver>`
+	}
+	for name, c := range map[string]struct {
+		receiver string
+		asked    bool
+	}{
+		"nobody":                 {named(), true},
+		"the own":                {named("1.2.9"), true},
+		"the own, as urn":        {named("urn:oid:1.2.9"), true},
+		"one that is known":      {named("1.2.7"), true},
+		"a stranger":             {named("1.2.3"), false},
+		"a stranger and the own": {named("1.2.3", "1.2.9"), true},
+		"no community":           {named("&lt;x>"), false},
+		"a device":               {`<receiver typeCode="RCV"><device><id root="1.2.3"/></device></receiver>`, true},
+	} {
+		asked := false
+		p := &people{discover: func(discovery.Query) (discovery.Answer, error) { asked = true; return discovery.Answer{}, nil }}
+		s := httptest.NewServer(DiscoveryHandler(p, DiscoveryOptions{Home: "urn:oid:1.2.9", Knows: func(home string) bool { return home == "urn:oid:1.2.7" }}, DoorOptions{}))
+		_, _, a := (&server{Server: s}).post(t, "", soap.ContentType, envelope(actionDiscover, `<PRPA_IN201305UV02 xmlns="urn:hl7-org:v3"><id root="1.5"/>`+c.receiver+
+			`<controlActProcess><queryByParameter><queryId root="1.6"/></queryByParameter></controlActProcess></PRPA_IN201305UV02>`))
+		s.Close()
+		code := `queryResponseCode code="NF"`
+		if !c.asked {
+			code = `queryResponseCode code="AE"`
+		}
+		if asked != c.asked || !strings.Contains(a, code) || !c.asked && (!strings.Contains(a, `code="AnswerNotAvailable"`) || !strings.Contains(a, "which cannot be asked here")) {
+			t.Errorf("%s: asked %v\n%s", name, asked, a)
+		}
+	}
+}
+
 func TestDiscoverRoundTrip(t *testing.T) {
 	asked := discovery.Query{IDs: []metadata.PatientID{{ID: "1", Authority: "1.2"}}, Person: discovery.Person{Names: []discovery.Name{{Family: "N", Given: "K"}}, Birth: "19800131", Gender: "F"}}
 	one := discovery.Candidate{ID: metadata.PatientID{ID: "7", Authority: "1.2"}, Home: "urn:oid:1.2.9", Degree: 100, Person: discovery.Person{Names: []discovery.Name{{Family: "N"}}}}

@@ -19,11 +19,11 @@ func RespondingTransactions() []string { return []string{"ITI-38", "ITI-39"} }
 // InitiatingHandler is an initiating gateway for the consumers of this community: it
 // answers ITI-18 as a registry and ITI-43 as a repository would (ITI TF-1 18.3.3), and
 // asks the communities who a patient is and where there is something in the name of the
-// community home. Answers about patients are not to be kept: each community said how long
-// for the gateway only.
-func InitiatingHandler(r sharing.Reader, patients sharing.Discoverer, home string, o DoorOptions) Door {
+// community home; knows tells which others it can ask. Answers about patients are not to
+// be kept: each community said how long for the gateway only.
+func InitiatingHandler(r sharing.Reader, patients sharing.Discoverer, home string, knows func(home string) bool, o DoorOptions) Door {
 	d := gatewayDoor(r, o, "Initiating Gateway's ("+strings.Join(InitiatingTransactions(), ", ")+")", actionQuery, actionRetrieve)
-	d.discover, d.discovery = patients, DiscoveryOptions{Home: home}
+	d.discover, d.discovery = patients, DiscoveryOptions{Home: home, Knows: knows}
 	return d
 }
 
