@@ -176,8 +176,10 @@ func classifyAnswer(r minio.ErrorResponse) class {
 		return barred
 	}
 	switch r.StatusCode {
-	case http.StatusPreconditionFailed, http.StatusNotFound, http.StatusNotModified:
+	case http.StatusPreconditionFailed, http.StatusNotModified:
 		return answered
+	case http.StatusNotFound:
+		return classifyMissing(r.Code)
 	case http.StatusInsufficientStorage:
 		return full
 	case http.StatusNotImplemented:
@@ -187,6 +189,17 @@ func classifyAnswer(r minio.ErrorResponse) class {
 	}
 	if r.StatusCode < 300 || r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout {
 		return unknown
+	}
+	return barred
+}
+
+// classifyMissing says of what there is none. Only an object, a version or an upload
+// that is not there answers the question: versitygw says 404 of an access key that it
+// does not know, too, and a node must not take that for an empty store.
+func classifyMissing(code string) class {
+	switch code {
+	case "NoSuchKey", "NoSuchVersion", "NoSuchUpload":
+		return answered
 	}
 	return barred
 }

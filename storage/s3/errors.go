@@ -60,7 +60,9 @@ func (s *Store) advice(f *failure) string {
 		switch {
 		case errors.Is(f.err, errNoBucket) || r.Code == "NoSuchBucket":
 			return "there is no such bucket; make it, or name another one (SAMDOK_S3_BUCKET)"
-		case r.StatusCode == http.StatusForbidden || r.StatusCode == http.StatusUnauthorized:
+		case r.Code == "InvalidStorageClass", r.Code == "InvalidObjectState":
+			return cause + "; name a storage class that the store has and reads without delay (SAMDOK_S3_STORAGE_CLASS)"
+		case r.StatusCode == http.StatusForbidden, r.StatusCode == http.StatusUnauthorized, r.StatusCode == http.StatusNotFound:
 			return cause + "; check the access key, the secret key, their rights and the clocks (SAMDOK_S3_ACCESS_KEY, SAMDOK_S3_SECRET_KEY)"
 		case untrusted(f.err):
 			return cause + "; give the authority of its certificate (SAMDOK_S3_CA), or correct the address (SAMDOK_S3_ENDPOINT) or the certificate"

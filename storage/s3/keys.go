@@ -97,15 +97,8 @@ func (k *Keys) checkBucket(ctx context.Context) error {
 	if !s.versioned {
 		return nil
 	}
-	var mode *minio.RetentionMode
-	err := s.do(ctx, op, func(ctx context.Context) (err error) {
-		_, mode, _, _, err = s.client.GetObjectLockConfig(ctx, s.Bucket)
-		if c := minio.ToErrorResponse(err).Code; c == "ObjectLockConfigurationNotFoundError" || c == "NotImplemented" {
-			return nil
-		}
-		return err
-	})
-	if err == nil && mode != nil && *mode != "" {
+	_, byDefault, err := s.lockConfig(ctx, op)
+	if err == nil && byDefault {
 		return fmt.Errorf("S3 at %s, bucket %s locks every object by default, so that data keys could not be destroyed: take the default retention away; samdok locks what is to be kept by itself", s.Endpoint, s.Bucket)
 	}
 	return s.fault(op, err, reads)

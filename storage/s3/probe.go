@@ -49,7 +49,7 @@ func (s *Store) proveOn(ctx context.Context, op, object string) error {
 	}
 	// What was true once is not true again.
 	for _, c := range []condition{{create: true}, {etag: first}} {
-		if _, err := s.put(ctx, op, object, []byte("late"), c, minio.PutObjectOptions{}); err == nil {
+		if _, err := s.put(ctx, op, object, []byte("late"), c, s.probing()); err == nil {
 			return s.unproven("a write whose condition does not hold is taken")
 		} else if !errors.Is(err, errCondition) {
 			return err
@@ -75,7 +75,7 @@ func (s *Store) race(ctx context.Context, op, object, what string, c condition) 
 	for i := range proofRacers {
 		all.Go(func() {
 			text := what + " " + strconv.Itoa(i)
-			got, err := s.put(ctx, op, object, []byte(text), c, minio.PutObjectOptions{})
+			got, err := s.put(ctx, op, object, []byte(text), c, s.probing())
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -98,6 +98,12 @@ func (s *Store) race(ctx context.Context, op, object, what string, c condition) 
 		err = s.unproven("the winner's bytes are not what is stored")
 	}
 	return etag, err
+}
+
+// probing writes in the storage class of documents: one that the store does not have,
+// or does not read at once, is found out before a document is lost from sight.
+func (s *Store) probing() minio.PutObjectOptions {
+	return minio.PutObjectOptions{StorageClass: s.StorageClass}
 }
 
 func (s *Store) unproven(what string) error {

@@ -78,7 +78,7 @@ type Store struct {
 }
 
 // Open connects to a bucket, which must exist unless it is to be made, and proves that its conditional
-// writes hold when many race.
+// writes hold when many race, that it can lock when it shall, and that it has the storage class.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{Options: o}
 	if err := s.configure(); err != nil {
@@ -93,7 +93,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = s.learnVersioning(ctx)
 	}
 	if err == nil && !o.Proven {
-		err = s.prove(ctx)
+		if err = s.lockable(ctx); err == nil {
+			err = s.prove(ctx)
+		}
 	}
 	if err != nil {
 		s.Close()
@@ -168,6 +170,34 @@ func (s *Store) learnVersioning(ctx context.Context) error {
 	}), reads)
 }
 
+// lockable refuses a bucket that cannot lock what is to be locked: it takes nothing
+// that is to be, and the first to notice would be whoever sends a document.
+func (s *Store) lockable(ctx context.Context) error {
+	const op = "s3.Open"
+	if s.Retention == 0 {
+		return nil
+	}
+	locks, _, err := s.lockConfig(ctx, op)
+	if err == nil && !locks {
+		return fmt.Errorf("S3 at %s, bucket %s cannot lock objects, as SAMDOK_S3_LOCK asks: it was made without object lock, or the store has none; make a new bucket with object lock (SAMDOK_S3_CREATE_BUCKET=on does) and copy the objects into it, or turn SAMDOK_S3_LOCK off", s.Endpoint, s.Bucket)
+	}
+	return s.fault(op, err, reads)
+}
+
+// lockConfig tells whether the bucket can lock objects, and whether it locks all of
+// them by itself.
+func (s *Store) lockConfig(ctx context.Context, op string) (locks, byDefault bool, err error) {
+	err = s.do(ctx, op, func(ctx context.Context) error {
+		enabled, mode, _, _, err := s.client.GetObjectLockConfig(ctx, s.Bucket)
+		if c := minio.ToErrorResponse(err).Code; c == "ObjectLockConfigurationNotFoundError" || c == "NotImplemented" {
+			return nil
+		}
+		locks, byDefault = enabled == "Enabled", mode != nil && *mode != ""
+		return err
+	})
+	return locks, byDefault, err
+}
+
 func parseSSE(text string) (encrypt.ServerSide, error) {
 	switch key, kms := strings.CutPrefix(text, "aws:kms:"); {
 	case text == "":
@@ -200,8 +230,14 @@ func (s *Store) Ready(ctx context.Context) error {
 
 func (s *Store) exists(ctx context.Context) error {
 	found, err := s.client.BucketExists(ctx, s.Bucket)
-	if err == nil && !found {
-		err = errNoBucket
+	if err != nil || found {
+		return err
+	}
+	// The answer to HEAD has no words. What is said to GET tells a bucket that is
+	// missing from a key that is not known.
+	_, err = s.client.GetBucketVersioning(ctx, s.Bucket)
+	if err == nil || minio.ToErrorResponse(err).Code == minio.NoSuchBucket {
+		return errNoBucket
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -65,6 +66,7 @@ func TestOpenErrors(t *testing.T) {
 		"name":       {func(o *Options) { o.Bucket = "A bucket" }, "invalid characters"},
 		"bucket":     {func(o *Options) { o.Bucket = "missing" }, "make it"},
 		"secret key": {func(o *Options) { o.SecretKey = "wrong" }, "SAMDOK_S3_SECRET_KEY"},
+		"access key": {func(o *Options) { o.AccessKey = "nobody" }, "SAMDOK_S3_ACCESS_KEY"},
 		"no keys":    {func(o *Options) { o.AccessKey = "" }, "access key"},
 		"nobody":     {func(o *Options) { o.Endpoint, o.Patience = "http://127.0.0.1:1", 200*time.Millisecond }, "SAMDOK_S3_ENDPOINT"},
 		"SSE":        {func(o *Options) { o.SSE = "ROT13" }, "AES256"},
@@ -141,6 +143,65 @@ func TestBucketIsMade(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = s.client.RemoveBucket(context.Background(), o.Bucket); s.Close() })
+	}
+}
+
+// A store that does not know the access key any more has not lost what was written.
+func TestUnknownKeyIsNotEmptiness(t *testing.T) {
+	m := &meddler{}
+	s, ctx := open(t, meddle(t, m)), t.Context()
+	must(t, s.Journal("t").Append(ctx, 1, []byte("a")))
+	m.before = func(*http.Request) (*http.Response, error) {
+		return refusal(http.StatusNotFound, "XAdminUserNotFound"), nil
+	}
+	if b, err := s.Journal("t").Read(ctx, 1); errors.Is(err, ErrNone) || err == nil || !strings.Contains(err.Error(), "SAMDOK_S3_ACCESS_KEY") {
+		t.Fatalf("%q, %v", b, err)
+	}
+}
+
+// A bucket that cannot lock is refused when it shall lock: it would take nothing.
+func TestOpenRefusesUnlockable(t *testing.T) {
+	o := options(t)
+	o.Bucket, o.Create = o.Bucket+"-unlocked", true
+	s, err := Open(t.Context(), o)
+	must(t, err)
+	t.Cleanup(func() { _ = s.client.RemoveBucket(context.Background(), o.Bucket); s.Close() })
+	o.Retention, o.Proven = time.Hour, false
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "SAMDOK_S3_LOCK") {
+		t.Fatal(err)
+	}
+	locking := options(t)
+	locking.Bucket, locking.Create, locking.Retention, locking.Proven = locking.Bucket+"-locked", true, time.Hour, false
+	l, err := Open(t.Context(), locking)
+	must(t, err)
+	t.Cleanup(func() { _ = l.client.RemoveBucket(context.Background(), locking.Bucket); l.Close() })
+}
+
+// A storage class that the store does not have, or does not read at once, is refused
+// before a document is in it.
+func TestOpenRefusesStorageClass(t *testing.T) {
+	for method, refused := range map[string]struct {
+		status int
+		code   string
+	}{
+		http.MethodPut: {http.StatusBadRequest, "InvalidStorageClass"},
+		http.MethodGet: {http.StatusForbidden, "InvalidObjectState"},
+	} {
+		o := options(t)
+		o.StorageClass, o.Proven = "STANDARD_IA", false
+		var classed atomic.Bool
+		meddle(t, &meddler{before: func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("X-Amz-Storage-Class") == o.StorageClass {
+				classed.Store(true)
+			}
+			if classed.Load() && r.Method == method && strings.Contains(r.URL.Path, "/probe/") {
+				return refusal(refused.status, refused.code), nil
+			}
+			return nil, nil
+		}})(&o)
+		if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "SAMDOK_S3_STORAGE_CLASS") {
+			t.Errorf("%s: %v", method, err)
+		}
 	}
 }
 
