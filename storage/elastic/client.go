@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
@@ -27,7 +28,8 @@ type client struct {
 	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 	timeout  time.Duration
 	attempts int
-	hosts    int // of the cluster that are known
+	hosts    int    // of the cluster that are known
+	where    string // their addresses, for errors
 }
 
 const (
@@ -50,6 +52,7 @@ func newClient(o *Options) (*client, error) {
 			return nil, fmt.Errorf("elastic: the address of an Elasticsearch node must look like https://host:9200, %q does not", redactURL(s))
 		}
 		nodes = append(nodes, u)
+		c.where = strings.TrimPrefix(c.where+", "+u.Redacted(), ", ")
 	}
 	if len(nodes) == 0 {
 		return nil, errors.New("elastic: no address of an Elasticsearch node is given")
@@ -108,6 +111,9 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
+	if e.kind == "" { // not in its own words: something else is there
+		return fmt.Sprintf("Elasticsearch answers %d", e.status)
+	}
 	return fmt.Sprintf("Elasticsearch answers %d %s: %s", e.status, e.kind, e.reason)
 }
 
@@ -121,8 +127,10 @@ func (e *statusError) passing() bool {
 }
 
 var (
-	// errLost: no answer came.
+	// errLost: no answer came. Whoever wraps it names the cluster: client.lost.
 	errLost = errors.New("no answer of Elasticsearch")
+	// errSilent: the deadline of a call passed, not the caller's.
+	errSilent = errors.New("no answer within the deadline of a call")
 	// errUntrusted: a node has a certificate that is refused. Asking it again changes
 	// nothing, but another node may have one that is right.
 	errUntrusted = errors.New("the certificate of Elasticsearch is refused")
@@ -131,8 +139,8 @@ var (
 // do sends a request until it is answered, at most c.attempts times, and
 // returns the answer's body. check may find in it that the cluster was not able to
 // answer wholly.
-func (c *client) do(ctx context.Context, request func() esapi.Request, check ...func(body []byte) error) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+func (c *client) do(caller context.Context, request func() esapi.Request, check ...func(body []byte) error) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(caller, c.timeout, errSilent)
 	defer cancel()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
@@ -148,6 +156,9 @@ func (c *client) do(ctx context.Context, request func() esapi.Request, check ...
 		select {
 		case <-ctx.Done():
 			wait.Stop()
+			if caller.Err() == nil {
+				return nil, err
+			}
 			return nil, fmt.Errorf("%w (%w)", ctx.Err(), err)
 		case <-wait.C:
 		}
@@ -169,10 +180,14 @@ func (c *client) once(ctx context.Context, request esapi.Request) ([]byte, error
 	}
 	done, err := c.breaker.Allow()
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errLost, err)
+		return nil, c.lost("it failed many times in a row and is left alone for a moment")
 	}
 	body, err := c.send(ctx, request)
 	if ctx.Err() != nil && err != nil {
+		if errors.Is(context.Cause(ctx), errSilent) {
+			done(errSilent)
+			return nil, c.lost(fmt.Sprintf("it did not answer within %s (SAMDOK_ELASTICSEARCH_TIMEOUT)", c.timeout))
+		}
 		done(nil) // the caller went away: that says nothing of the cluster
 		return nil, fmt.Errorf("%w (%w)", ctx.Err(), err)
 	}
@@ -191,7 +206,7 @@ func (c *client) send(ctx context.Context, request esapi.Request) ([]byte, error
 		return nil, fmt.Errorf("%w: %w", errUntrusted, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errLost, err)
+		return nil, c.lost(err.Error())
 	}
 	if res.Body == nil {
 		return nil, nil
@@ -199,7 +214,7 @@ func (c *client) send(ctx context.Context, request esapi.Request) ([]byte, error
 	defer res.Body.Close()
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(io.LimitReader(res.Body, maxAnswer+1)); err != nil {
-		return nil, fmt.Errorf("%w: %w", errLost, err)
+		return nil, c.lost(err.Error())
 	}
 	if body.Len() > maxAnswer {
 		return nil, fmt.Errorf("elastic: an answer of more than %d MiB", maxAnswer>>20)
@@ -207,7 +222,16 @@ func (c *client) send(ctx context.Context, request esapi.Request) ([]byte, error
 	if res.StatusCode < 300 {
 		return body.Bytes(), nil
 	}
-	return nil, statusOf(res.StatusCode, body.Bytes())
+	e := statusOf(res.StatusCode, body.Bytes())
+	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
+		return nil, fmt.Errorf("%s: %w; check the user, the password or the API key and their rights (SAMDOK_ELASTICSEARCH_USER, _PASSWORD, _API_KEY), and that it is Elasticsearch", c.where, e)
+	}
+	return nil, e
+}
+
+// lost says what happened and what to do.
+func (c *client) lost(what string) error {
+	return fmt.Errorf("%w at %s: %s; see that it runs, can be reached (SAMDOK_ELASTICSEARCH_URL) and is not overloaded", errLost, c.where, what)
 }
 
 // cause is the error in an answer.
@@ -215,7 +239,7 @@ type cause struct {
 	Type, Reason string
 }
 
-func statusOf(status int, body []byte) error {
+func statusOf(status int, body []byte) *statusError {
 	e := &statusError{status: status}
 	var answer struct{ Error json.RawMessage }
 	var of cause

@@ -16,6 +16,8 @@ var (
 	ErrTampered = errors.New("elastic: a document of the index was damaged or altered")
 	// ErrNewer: the indexes were made by a newer samdok.
 	ErrNewer = errors.New("elastic: the indexes were made by a newer samdok; use a newer samdok here too")
+	// ErrForeign: the indexes are another installation's, or another program's.
+	ErrForeign = errors.New("elastic: the indexes are somebody else's; choose another SAMDOK_ELASTICSEARCH_PREFIX, or delete them if nobody needs them")
 	// ErrAhead: a batch that does not follow what is projected.
 	ErrAhead = errors.New("elastic: the batch does not follow the watermark")
 )
@@ -44,7 +46,10 @@ func wrap(op string, err error) error {
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index (Elasticsearch) has a certificate that this server does not trust; the operator must correct it, or give its authority (elasticsearch.ca).")
 	}
 	if errors.Is(err, errLost) {
-		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryNotAvailable, "The registry's index (Elasticsearch) cannot be reached. Try again later.")
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryBusy, "The registry's index (Elasticsearch) cannot be reached. Try again later.")
+	}
+	if errors.Is(err, ErrForeign) {
+		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index is somebody else's; the operator must name another one.")
 	}
 	if errors.Is(err, ErrNewer) {
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index was made by a newer samdok than this node; the operator must upgrade the node.")

@@ -195,6 +195,36 @@ func TestBreakerAndDeadline(t *testing.T) {
 	}
 }
 
+// Two installations do not share a prefix: the first to build its indexes anew would
+// drop those of the other. What another program made is not touched either.
+func TestForeignIndexes(t *testing.T) {
+	at := enginetest.Elasticsearch(t)
+	x := openIndex(t, at, elastic.Options{})
+	defer x.Close()
+	openIndex(t, at, elastic.Options{}).Close() // another node
+	o := elastic.Options{URLs: []string{at.URL}, Prefix: at.Prefix, Secret: [32]byte{9}}
+	if _, err := elastic.Open(t.Context(), o); !errors.Is(err, elastic.ErrForeign) || !strings.Contains(err.Error(), "SAMDOK_ELASTICSEARCH_PREFIX") {
+		t.Errorf("another installation: %v", err)
+	}
+	if err := x.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+	other := enginetest.Elasticsearch(t)
+	put, err := http.NewRequestWithContext(t.Context(), http.MethodPut, other.URL+"/"+other.Prefix+"state", strings.NewReader(`{"mappings":{"properties":{"x":{"type":"text"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	put.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultTransport.RoundTrip(put)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if _, err := elastic.Open(t.Context(), elastic.Options{URLs: []string{other.URL}, Prefix: other.Prefix}); !errors.Is(err, elastic.ErrForeign) || !strings.Contains(err.Error(), other.Prefix+"state was not made by samdok") {
+		t.Errorf("another program: %v", err)
+	}
+}
+
 // A certificate that nobody vouches for is told of at once; each node of the cluster
 // is asked once.
 func TestRefusedCertificate(t *testing.T) {

@@ -55,6 +55,12 @@ func (x *hasher) id(t access.Tenant, id string) hash { return x.sum('i', t, 0, i
 
 func (x *hasher) tenant(t access.Tenant) hash { return x.sum('t', t, 0, "") }
 
+// owner stands for the installation, whose secret no other has.
+func (x *hasher) owner() uint64 {
+	h := x.sum('o', "", 0, "")
+	return binary.BigEndian.Uint64(h[:]) >> 1 // a long of Elasticsearch has a sign
+}
+
 // value stands for the value of a shared claim; never zero for one that is known.
 func (x *hasher) value(t access.Tenant, v string) uint64 {
 	if v == "" {

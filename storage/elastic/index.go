@@ -77,6 +77,9 @@ func (x *Index) prepare(ctx context.Context) error {
 	if _, err := x.create(ctx, stateIndex, x.state()); err != nil {
 		return err
 	}
+	if err := x.own(ctx); err != nil {
+		return err
+	}
 	_, err := x.serving(ctx)
 	if missing(err) {
 		if err := x.complete(ctx, 1); err != nil {
@@ -115,7 +118,7 @@ func (x *Index) readable(ctx context.Context) error {
 		case v > format:
 			return fmt.Errorf("%w (%s has format %d, this program knows %d)", ErrNewer, name, v, format)
 		case v < 1:
-			return odd("index " + name + " was not made by samdok")
+			return fmt.Errorf("%w (%s was not made by samdok)", ErrForeign, name)
 		}
 	}
 	return nil

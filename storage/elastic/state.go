@@ -26,6 +26,31 @@ type watermark struct {
 // begin in.
 const servingID = "serving"
 
+// ownerID is the document that says whose the indexes are, in the form of a watermark
+// so that older programs do not mind it.
+const ownerID = "owner"
+
+// own takes indexes that are nobody's yet. Two installations with one prefix would
+// work side by side until one of them drops the indexes of the other (Drop).
+func (x *Index) own(ctx context.Context) error {
+	mine := watermark{Seq: x.hash.owner(), Generation: 1}
+	body, err := json.Marshal(mine)
+	if err != nil {
+		return err
+	}
+	_, err = x.client.do(ctx, func() esapi.Request {
+		return esapi.IndexRequest{Index: x.state(), DocumentID: ownerID, Body: strings.NewReader(string(body)), OpType: "create"}
+	})
+	if !late(err) {
+		return err
+	}
+	found, err := x.readState(ctx, ownerID)
+	if err == nil && found.Seq != mine.Seq {
+		err = fmt.Errorf("%w (%s belongs to an installation with another bucket)", ErrForeign, x.state())
+	}
+	return err
+}
+
 // Watermark is how far a tenant is projected, in real time. A tenant of whom
 // nothing is projected yet is at 0.
 func (x *Index) Watermark(ctx context.Context, t access.Tenant) (Watermark, error) {
@@ -168,6 +193,11 @@ func (x *Index) NewGeneration(ctx context.Context) (Generation, error) {
 	}
 }
 
+// Resume makes what is missing of a generation whose making or dropping was cut off.
+func (x *Index) Resume(ctx context.Context, g Generation) error {
+	return wrap("elastic.Resume", x.complete(ctx, g))
+}
+
 // complete makes what is missing of a generation.
 func (x *Index) complete(ctx context.Context, g Generation) error {
 	for _, k := range kinds {
@@ -281,7 +311,7 @@ func (x *Index) writeServing(ctx context.Context, g Generation) error {
 // Drop deletes a generation. Searches that still read it go on in the one that
 // serves now.
 func (x *Index) Drop(ctx context.Context, g Generation) error {
-	for _, k := range kinds {
+	for _, k := range slices.Backward(kinds[:]) { // a generation is listed as long as its first index is there
 		_, err := x.client.do(ctx, func() esapi.Request { return esapi.IndicesDeleteRequest{Index: []string{x.name(g, k)}} })
 		if err != nil && !missing(err) {
 			return wrap("elastic.Drop", err)

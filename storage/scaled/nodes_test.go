@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -428,6 +429,17 @@ func TestRebuildUnderLoad(t *testing.T) {
 	}
 	check(a)
 	check(b)
+	t.Run("cut off", func(t *testing.T) {
+		// A rebuild that ended while it made its indexes is gone on with by the next.
+		made, err := scaled.Elastic(a).NewGeneration(ctx)
+		must(t, err)
+		for _, name := range []string{"streams", "ids"} {
+			elasticsearch(t, http.MethodDelete, fmt.Sprintf("%s/%s%s-%06d", p.Index.URL, p.Index.Prefix, name, made), "")
+		}
+		must(t, a.Rebuild(ctx, nil))
+		check(a)
+		check(b)
+	})
 	t.Run("lost", func(t *testing.T) {
 		// The same journal with an index that has nothing.
 		empty := p

@@ -150,7 +150,8 @@ func (r *rebuild) target(ctx context.Context, tenants []*rebuilt) (elastic.Gener
 		used = max(used, t.at.Generation)
 	}
 	if len(all) > 0 && all[len(all)-1] > used {
-		return all[len(all)-1], nil
+		newest := all[len(all)-1]
+		return newest, r.index.Resume(ctx, newest)
 	}
 	return r.index.NewGeneration(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"samdok/access"
 	"samdok/storage/elastic"
 	"samdok/storage/keyring"
+	"samdok/storage/s3"
 	"samdok/storage/verify"
 )
 
@@ -43,6 +44,9 @@ type hashed struct {
 	err  error
 }
 
+// errBatchGone: the index knows of a batch that the journal does not have.
+var errBatchGone = errors.New("it is missing; restore the bucket from a backup")
+
 // journal walks the chain.
 func (v *verifier) journal(ctx context.Context) error {
 	one, err := v.reading(ctx, v.tenant)
@@ -57,6 +61,9 @@ func (v *verifier) journal(ctx context.Context) error {
 	seq := uint64(0)
 	for b, err := range inOrder(ctx, 1, at.Seq, func(ctx context.Context, seq uint64) (hashed, error) {
 		d, err := one.journal.Read(ctx, seq)
+		if errors.Is(err, s3.ErrNone) {
+			return hashed{err: errBatchGone}, nil
+		}
 		if err != nil {
 			return hashed{}, err
 		}

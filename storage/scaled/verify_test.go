@@ -61,6 +61,11 @@ func TestVerify(t *testing.T) {
 	if !strings.Contains(text, "batch 2") || !strings.Contains(text, "batch 3 does not follow") {
 		t.Errorf("after a batch was altered: %q", all)
 	}
+	c := objects(t, p)
+	must(t, c.RemoveObject(context.Background(), p.Bucket.Name, "journal/test/0000000000000004", minio.RemoveObjectOptions{}))
+	if gone := differences(t, l); !strings.Contains(strings.Join(gone, "\n"), "batch 4: it is missing; restore") {
+		t.Errorf("after a batch was deleted: %q", gone)
+	}
 	for _, patient := range patients {
 		if strings.Contains(text, patient.ID().ID) {
 			t.Error("a difference tells whose it is")
@@ -80,20 +85,36 @@ func removal(c storage.Change) storage.Event {
 // alter puts an older batch in the place of batch 2.
 func alter(t testing.TB, p place) {
 	t.Helper()
+	c := objects(t, p)
+	src := minio.CopySrcOptions{Bucket: p.Bucket.Name, Object: "journal/test/0000000000000001"}
+	_, err := c.CopyObject(context.Background(), minio.CopyDestOptions{Bucket: p.Bucket.Name, Object: "journal/test/0000000000000002"}, src)
+	must(t, err)
+}
+
+// objects reaches the bucket past samdok.
+func objects(t testing.TB, p place) *minio.Client {
+	t.Helper()
 	u, err := url.Parse(p.Bucket.Endpoint)
 	must(t, err)
 	transport := &http.Transport{DisableKeepAlives: true}
 	c, err := minio.New(u.Host, &minio.Options{Creds: credentials.NewStaticV4(p.Bucket.AccessKey, p.Bucket.SecretKey, ""), Transport: transport})
 	must(t, err)
-	src := minio.CopySrcOptions{Bucket: p.Bucket.Name, Object: "journal/test/0000000000000001"}
-	_, err = c.CopyObject(context.Background(), minio.CopyDestOptions{Bucket: p.Bucket.Name, Object: "journal/test/0000000000000002"}, src)
-	must(t, err)
+	return c
 }
 
 func send(t testing.TB, url, body string) {
 	t.Helper()
+	elasticsearch(t, http.MethodPost, url, body)
+}
+
+// elasticsearch asks the cluster past samdok.
+func elasticsearch(t testing.TB, method, url, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(context.Background(), method, url, strings.NewReader(body))
+	must(t, err)
+	req.Header.Set("Content-Type", "application/json")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Post(url, "application/json", strings.NewReader(body))
+	res, err := client.Do(req)
 	must(t, err)
 	res.Body.Close()
 	if res.StatusCode != http.StatusOK {
