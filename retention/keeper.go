@@ -231,6 +231,30 @@ func (k *Keeper) Resume(ctx context.Context, t access.Tenant, all bool, did func
 	return nil
 }
 
+// Behind tells whether the log lacks an erasure or a removal that the list says was
+// ended: it comes from a copy that is older than the list. A log that is in order
+// costs a look at the register, and one at each entry whose bytes were removed.
+func (k *Keeper) Behind(ctx context.Context, t access.Tenant) (bool, error) {
+	ended := slices.DeleteFunc(k.list.All(), func(e Erasure) bool { return e.State != Ended })
+	if len(ended) == 0 {
+		return false, nil
+	}
+	r, err := k.registered(ctx, t)
+	if err != nil {
+		return false, err
+	}
+	var removed Erasure // all of them as one
+	for _, e := range ended {
+		if len(e.Unbound) > 0 {
+			removed.Unbound, removed.Documents = append(removed.Unbound, e.Unbound...), append(removed.Documents, e.Documents...)
+		} else if id, ok := metadata.ParseUUID(e.ID); !ok || !r.erased[id] {
+			return true, nil
+		}
+	}
+	bound, _, err := k.unbind(ctx, t, &removed)
+	return len(bound) > 0, err
+}
+
 func (k *Keeper) resume(ctx context.Context, t access.Tenant, e *Erasure) (Done, error) {
 	id, ok := metadata.ParseUUID(e.ID)
 	if !ok {

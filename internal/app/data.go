@@ -131,7 +131,10 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
 		Letters: d.log, Text: letterText,
 		Subscriptions: subscription.NewBook(subscription.Options{Log: d.log, Tenant: access.Tenant(d.identity.Tenant), Clock: clock}).Forget})
-	if err := d.resumeErasures(ctx, clock()); err != nil {
+	if err := d.resumeErasures(ctx, clock()); errors.Is(err, scaled.ErrIndex) {
+		// Nothing is answered until samdok reindex has made the index, and that ends them.
+		l.Warn("what was erased cannot be looked at before the index is there: samdok reindex", "error", err)
+	} else if err != nil {
 		return nil, err
 	}
 	return d, nil

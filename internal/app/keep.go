@@ -239,12 +239,19 @@ func rulesDigest(c *config.Config) (string, error) {
 	return digest(b), nil
 }
 
-// resumeErasures ends what a crash cut off. In a folder that was restored it also
-// does again what was erased after the backup was made.
+// resumeErasures ends what a crash cut off. In a folder that was restored, and on a
+// store whose log is older than its list of erasures, it also does again what was
+// erased after the copy was made.
 func (d *data) resumeErasures(ctx context.Context, now time.Time) error {
 	restored, err := loadRestored(d.dir)
 	if err != nil {
 		return err
+	}
+	older := restored != nil
+	if d.embedded == nil { // a store can be put back by anybody's means, and says nothing of it
+		if older, err = d.keeper.Behind(ctx, access.Tenant(d.identity.Tenant)); err != nil {
+			return err
+		}
 	}
 	if restored != nil {
 		e := d.event(audit.KindErase, now)
@@ -256,10 +263,10 @@ func (d *data) resumeErasures(ctx context.Context, now time.Time) error {
 		}
 	}
 	step := "ended after a restart"
-	if restored != nil {
+	if older {
 		step = "done again after a restore"
 	}
-	if err := d.keeper.Resume(ctx, access.Tenant(d.identity.Tenant), restored != nil, func(done retention.Done) error {
+	if err := d.keeper.Resume(ctx, access.Tenant(d.identity.Tenant), older, func(done retention.Done) error {
 		e := d.event(audit.KindErase, now)
 		e.Details = []audit.Detail{{Name: "erasure", Value: done.ID}, {Name: "step", Value: step},
 			{Name: "objects", Value: strconv.Itoa(done.Objects)}, {Name: "documents", Value: strconv.Itoa(done.Documents)}}

@@ -26,7 +26,10 @@ func Reindex(ctx context.Context, c *config.Config, l *slog.Logger, clock func()
 	if err := d.rebuildIndexes(ctx); err != nil {
 		return err
 	}
-	return d.log.Rebuild(ctx, progress)
+	if err := d.log.Rebuild(ctx, progress); err != nil || d.embedded != nil {
+		return err
+	}
+	return d.resumeErasures(ctx, clock()) // of a restored store: without an index they could not be done
 }
 
 // openBeside opens the data for a command. Nodes of a scaled-out installation go on

@@ -15,8 +15,8 @@ var (
 	errTouched = errors.New("scaled: an event changes an object that is not in the log, or not in its stream")
 	// errNewer: a newer samdok writes what this one does not know.
 	errNewer = errors.New("scaled: this node is older than another one")
-	// errIndex: what Elasticsearch holds is not what the journal says.
-	errIndex = errors.New("scaled: the index is missing or far behind the journal")
+	// ErrIndex: what Elasticsearch holds is not what the journal says.
+	ErrIndex = errors.New("scaled: the index is missing or far behind the journal")
 )
 
 // newer tells of something that a newer samdok wrote.
@@ -42,7 +42,7 @@ func wrap(op string, err error, written string) error {
 	if newer(err) {
 		return fault.Wrap(err, fault.Busy, op, fault.RegistryBusy, "This node of the registry is older than another one and does not know what that writes; the operator must upgrade it. %s Try again: another node may take it.", written)
 	}
-	if errors.Is(err, errIndex) {
+	if errors.Is(err, ErrIndex) {
 		return fault.Wrap(err, fault.Unavailable, op, fault.RegistryError, "The registry's index is missing or does not fit its log; the operator must run `samdok reindex`. %s", written)
 	}
 	return fault.Wrap(err, fault.Internal, op, fault.RegistryError, "The registry could not read or write its data. %s", written)

@@ -45,7 +45,7 @@ type line struct {
 	// not projected yet.
 	newer    error
 	newerSeq uint64
-	// lost is errIndex while the projection is behind floor, up to which it was seen or
+	// lost is ErrIndex while the projection is behind floor, up to which it was seen or
 	// must have been.
 	lost  error
 	floor uint64
@@ -95,7 +95,7 @@ func (l *Log) newLine(t access.Tenant) *line {
 func (l *line) start(at elastic.Watermark, end uint64) {
 	l.at, l.next = at, at.Seq+1
 	if l.floor = end - 1; at.Seq < l.floor {
-		l.lost = errIndex
+		l.lost = ErrIndex
 	}
 	l.ended.Go(func() {
 		var writing sync.WaitGroup
@@ -234,9 +234,9 @@ func (l *line) refresh(ctx context.Context) error {
 	}
 	if w.Seq < had {
 		l.mu.Lock()
-		l.lost = errIndex
+		l.lost = ErrIndex
 		l.mu.Unlock()
-		return errIndex
+		return ErrIndex
 	}
 	l.adopt(w)
 	return nil
@@ -302,7 +302,7 @@ func (l *line) before(ctx context.Context, seq uint64) (hash [sha256.Size]byte, 
 	}
 	d, err := l.journal.Read(ctx, seq-1)
 	if errors.Is(err, s3.ErrNone) {
-		return hash, errIndex // it says more than the journal
+		return hash, ErrIndex // it says more than the journal
 	}
 	if err != nil {
 		return hash, err

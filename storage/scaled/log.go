@@ -96,7 +96,7 @@ func (l *Log) meet(ctx context.Context) error {
 		return err
 	}
 	for _, t := range tenants {
-		if _, err := l.line(ctx, t); err != nil && !errors.Is(err, errIndex) {
+		if _, err := l.line(ctx, t); err != nil && !errors.Is(err, ErrIndex) {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (l *Log) newcomers() {
 	}
 }
 
-// line is that of a tenant. errIndex: the projection lacks more than is made up
+// line is that of a tenant. ErrIndex: the projection lacks more than is made up
 // for on the way.
 func (l *Log) line(ctx context.Context, t access.Tenant) (*line, error) {
 	l.mu.Lock()
@@ -142,10 +142,10 @@ func (l *Log) line(ctx context.Context, t access.Tenant) (*line, error) {
 		return nil, err
 	}
 	if end-1 > at.Seq+l.o.MaxLag {
-		return nil, fmt.Errorf("%w: %d batches of one tenant are missing", errIndex, end-1-at.Seq)
+		return nil, fmt.Errorf("%w: %d batches of one tenant are missing", ErrIndex, end-1-at.Seq)
 	}
 	if at.Seq > 0 && end <= at.Seq {
-		return nil, errIndex
+		return nil, ErrIndex
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -289,7 +289,7 @@ func (l *Log) Load(ctx context.Context, t access.Tenant, s storage.Stream, refs 
 	known := one.projectedTo()
 	found, version, at, err := l.index.Load(ctx, t, s, refs)
 	if err == nil && at.Seq < known {
-		err = errIndex
+		err = ErrIndex
 	}
 	return found, version, wrap(op, err, onlyRead)
 }
@@ -362,7 +362,7 @@ func (l *Log) Reference(ctx context.Context, t access.Tenant, s storage.Stream) 
 	}
 	_, version, at, err := l.index.Load(ctx, t, s, storage.Refs{})
 	if err == nil && at.Seq < one.projectedTo() {
-		err = errIndex
+		err = ErrIndex
 	}
 	if err != nil || version == 0 {
 		return nil, wrap(op, err, onlyRead)

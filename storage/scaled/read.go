@@ -127,11 +127,11 @@ func (p *places) now(ctx context.Context, s storage.Stream, v storage.Version) (
 	}
 	for r, err := range p.log.index.Changes(ctx, p.tenant, at, s, v) {
 		if err == nil && r.Version != v {
-			err = errIndex
+			err = ErrIndex
 		}
 		return r, err
 	}
-	return elastic.Range{}, errIndex
+	return elastic.Range{}, ErrIndex
 }
 
 // record finds what a batch says of a version of a stream.
@@ -149,7 +149,7 @@ func (p *places) record(ctx context.Context, seq uint64, ref reference, v storag
 			return r, nil
 		}
 	}
-	return nil, errIndex
+	return nil, ErrIndex
 }
 
 // read reads a batch that must be there.

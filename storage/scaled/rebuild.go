@@ -159,7 +159,7 @@ func (r *rebuild) target(ctx context.Context, tenants []*rebuilt) (elastic.Gener
 // tenant rebuilds one.
 func (r *rebuild) tenant(ctx context.Context, t *rebuilt) error {
 	one, err := r.line(ctx, t.line.tenant)
-	lost := errors.Is(err, errIndex)
+	lost := errors.Is(err, ErrIndex)
 	if err != nil && !lost {
 		return err
 	}
