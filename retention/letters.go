@@ -98,6 +98,30 @@ func (k *Keeper) endSubscriptions(ctx context.Context, p *Plan) (streams []stora
 	return streams, nil
 }
 
+// NumbersOf are all ids that a patient has or had, by any of them: the one that is in use
+// first, then those that were merged into it, in chains too.
+func (k *Keeper) NumbersOf(ctx context.Context, t access.Tenant, id metadata.PatientID) ([]metadata.PatientID, error) {
+	stream := storage.PatientStream(id)
+	state, _, err := k.log.Load(ctx, t, stream, storage.Refs{})
+	if err != nil {
+		return nil, err
+	}
+	if state.Standing.Into != (storage.Stream{}) {
+		stream = state.Standing.Into
+	}
+	streams, err := k.absorbed(ctx, t, stream)
+	if err != nil {
+		return nil, err
+	}
+	var all []metadata.PatientID
+	for _, s := range streams {
+		if p, ok := s.Patient(); ok {
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
 // absorbed are a stream and those that were merged into it, in chains too.
 func (k *Keeper) absorbed(ctx context.Context, t access.Tenant, s storage.Stream) ([]storage.Stream, error) {
 	all := []storage.Stream{s}

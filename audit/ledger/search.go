@@ -16,6 +16,8 @@ import (
 type Search struct {
 	// Patient is whom the request or one of the items is about.
 	Patient metadata.PatientID
+	// Also are other ids of the same patient: a record of any of them is wanted.
+	Also []metadata.PatientID
 	// Person is the caller's subject.
 	Person string
 	// Organisation is the caller's, or the controller of an item.
@@ -23,6 +25,9 @@ type Search struct {
 	DecisionRef  string
 	// Since and Until bound the time of the record: from Since on, before Until.
 	Since, Until time.Time
+	// Before is the index that the records come before; 0: any. Times are no place to go
+	// on from: records of the same moment may lie in any order.
+	Before int64
 }
 
 func (q *Search) terms(h *hasher) []term {
@@ -42,10 +47,13 @@ func (q *Search) terms(h *hasher) []term {
 	return all
 }
 
+// wants tells whether a record of an index comes into question.
+func (q *Search) wants(index int64) bool { return q.Before <= 0 || index < q.Before }
+
 // matches compares a record in the clear.
 func (q *Search) matches(r *Record) bool {
 	e := &r.Event
-	return (q.Since.IsZero() || !e.Time.Before(q.Since)) && (q.Until.IsZero() || e.Time.Before(q.Until)) &&
+	return q.wants(r.Receipt.Index) && (q.Since.IsZero() || !e.Time.Before(q.Since)) && (q.Until.IsZero() || e.Time.Before(q.Until)) &&
 		(q.Patient == (metadata.PatientID{}) || has(patientsOf(e), q.Patient)) &&
 		(q.Person == "" || e.Request.Caller.Subject == q.Person) &&
 		(q.Organisation == "" || has(organisationsOf(e), q.Organisation)) &&
@@ -64,6 +72,9 @@ func has[T comparable](all iter.Seq[T], want T) bool {
 // Find yields the records wanted, the newest first. Segments without an index are
 // read whole. An Unreadable stands for what cannot be read; the search goes on.
 func (l *Ledger) Find(ctx context.Context, q Search) iter.Seq2[Record, error] {
+	if len(q.Also) > 0 {
+		return l.findAny(ctx, q)
+	}
 	return func(yield func(Record, error) bool) {
 		f, err := l.finder(ctx, &q)
 		if err != nil {
@@ -168,7 +179,7 @@ func (f *finder) byIndex(x *index, terms []term, yield func(Record, error) bool)
 			return yield(Record{}, fmt.Errorf("the search index %s (samdok reindex makes it anew): %w", x.name, err)) && f.ctx.Err() == nil
 		}
 		r, err := f.at(x.table[e.segment].number, &e)
-		if err == nil && !f.q.matches(&r) {
+		if errors.Is(err, errUnwanted) || err == nil && !f.q.matches(&r) {
 			continue
 		}
 		if !yield(r, err) {
@@ -178,7 +189,9 @@ func (f *finder) byIndex(x *index, terms []term, yield func(Record, error) bool)
 	return true
 }
 
-// at reads the record of an entry.
+var errUnwanted = errors.New("the search goes on from an older record")
+
+// at reads the record of an entry, unless its index says that it is not wanted.
 func (f *finder) at(n uint64, e *entry) (Record, error) {
 	if f.s == nil || f.s.number != n {
 		err := f.leave()
@@ -188,6 +201,9 @@ func (f *finder) at(n uint64, e *entry) (Record, error) {
 		if err != nil {
 			return Record{}, err
 		}
+	}
+	if !f.q.wants(f.s.first + int64(e.ord)) {
+		return Record{}, errUnwanted
 	}
 	return f.s.at(f.file, recordAt{n, int64(e.off), int64(e.ord)})
 }

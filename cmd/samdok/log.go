@@ -14,15 +14,14 @@ import (
 	"samdok/internal/app"
 	"samdok/internal/config"
 	"samdok/internal/telemetry"
-	"samdok/metadata"
 )
 
 // logSearch is what the flags of log say.
 type logSearch struct {
-	patient                                              patientFlags
-	person, organisation, decision, since, until, reason string
-	limit                                                int
-	asJSON                                               bool
+	patient                                                      patientFlags
+	person, organisation, decision, since, until, before, reason string
+	limit                                                        int
+	asJSON                                                       bool
 }
 
 func (c *cli) logCommand() *cobra.Command {
@@ -32,13 +31,17 @@ func (c *cli) logCommand() *cobra.Command {
 without one. The reading is itself recorded, with who read, what for and about whom,
 before anything is shown.
 
-All that is asked for must hold. Times are Norwegian. Keep a patient out of the process
-list with --patient-file. Exit code 4 when nothing is found.`,
+All that is asked for must hold. A patient whose numbers were merged is found by each of
+them, with the records of all. Times are Norwegian; --json prints them in UTC. Records are
+numbered in their order, and each segment of the ledger takes a number too. Keep a patient
+out of the process list with --patient-file. Exit code 4 when nothing is found.`,
 			`Leser loggen i en datamappe, nyeste først, gjennom tjeneren som kjører på den eller uten
 tjener. Lesingen blir selv loggført, med hvem som leste, hvorfor og om hvem, før noe vises.
 
-Alt det spørres etter, må passe. Tider er norske. Hold pasienten utenfor prosesslisten med
---patient-file. Sluttkode 4 når ingenting finnes.`),
+Alt det spørres etter, må passe. En pasient med numre som er slått sammen, finnes med hvert
+av dem, med oppføringene for alle. Tider er norske; --json skriver dem i UTC. Oppføringer er
+nummerert i rekkefølge, og hvert segment av loggen tar også et nummer. Hold pasienten utenfor
+prosesslisten med --patient-file. Sluttkode 4 når ingenting finnes.`),
 		`  samdok log --patient-file pasient.txt --since 2026-11-01
   samdok log --patient-file - --reason 'request 2026/117' --json < pasient.txt
   samdok log --organisation 999999999 --since 2026-11-22 --limit 50
@@ -58,6 +61,7 @@ Alt det spørres etter, må passe. Tider er norske. Hold pasienten utenfor prose
 	f.StringVar(&s.decision, "decision-ref", "", c.tr("`REF` of the decision that gave access", "`REF` til beslutningen som ga tilgang"))
 	f.StringVar(&s.since, "since", "", c.tr("`TIME`: recorded at this time or later", "`TID`: loggført da eller senere"))
 	f.StringVar(&s.until, "until", "", c.tr("`TIME`: recorded before this time; a date counts in full", "`TID`: loggført før dette; en dato regnes med"))
+	f.StringVar(&s.before, "before", "", c.tr("records older than the one with this `NUMBER`, to go on from it", "oppføringer eldre enn den med dette `NUMMER`, for å fortsette fra den"))
 	f.StringVar(&s.reason, "reason", "", c.tr("`TEXT`: why the log is read; it is recorded", "`TEKST`: hvorfor loggen leses; det blir loggført"))
 	f.IntVar(&s.limit, "limit", 1000, c.tr("`NUMBER` of records, the newest", "`ANTALL` oppføringer, de nyeste"))
 	f.BoolVar(&s.asJSON, "json", false, c.tr("print JSON, one record a line", "skriv JSON, én oppføring per linje"))
@@ -82,7 +86,13 @@ func (c *cli) log(ctx context.Context, conf *config.Config, s *logSearch) error 
 		c.note("Not readable: %s", "Ikke lesbart: %s", text)
 	}
 	if a.More {
-		c.note("There are more; the newest %d are shown. --limit and --until show others.", "Det finnes flere; de nyeste %d vises. --limit og --until viser andre.", len(a.Records))
+		c.note("There are more; %d are shown. The same with --before %s shows the next ones.", "Det finnes flere; %d vises. Det samme med --before %s viser de neste.", len(a.Records), a.Next)
+	}
+	if a.Numbers > 1 {
+		c.note("The patient has had %d numbers that were merged; records of all of them are shown.", "Pasienten har hatt %d numre som er slått sammen; oppføringer for alle vises.", a.Numbers)
+	}
+	if a.Ledgers > 1 && q.Since.IsZero() {
+		c.note("The ledgers of all %d nodes that ever ran were searched from their beginning; --since makes that faster.", "Loggene til alle %d noder som noen gang har kjørt, ble gjennomsøkt fra begynnelsen; --since gjør det raskere.", a.Ledgers)
 	}
 	if len(a.Records) == 0 {
 		return exit(exitNotFound, fmt.Errorf("%s", c.tr("nothing was recorded that matches", "ingenting er loggført som passer")))
@@ -105,6 +115,7 @@ func (c *cli) logRequest(s *logSearch) (q app.LogRequest, err error) {
 		return q, c.usage("--limit is a number from 1 on", "--limit er et tall fra 1 og opp")
 	}
 	q.Limit, q.Reason, q.Reader = s.limit, s.reason, reader()
+	q.From = s.before
 	q.Person, q.Organisation, q.DecisionRef = s.person, s.organisation, s.decision
 	if s.patient != (patientFlags{}) {
 		if q.Patient, err = c.patientFrom(s.patient); err != nil {
@@ -123,15 +134,27 @@ func (c *cli) logRequest(s *logSearch) (q app.LogRequest, err error) {
 		if bound.text == "" {
 			continue
 		}
-		var d metadata.DTM
-		if d, err = c.parseBound(bound.text, p.Zone(), bound.end); err != nil {
-			return q, err
-		}
-		if *bound.to, err = d.Time(); err != nil {
+		if *bound.to, err = c.momentOf(bound.text, p.Zone(), bound.end); err != nil {
 			return q, err
 		}
 	}
+	if !q.Until.IsZero() && !q.Since.Before(q.Until) {
+		return q, c.usage("--since %s is not before --until %s", "--since %s er ikke før --until %s", s.since, s.until)
+	}
 	return q, nil
+}
+
+// momentOf is a bound of time. What --json prints is taken to the nanosecond: a bound in
+// whole seconds would leave records out.
+func (c *cli) momentOf(text string, zone *time.Location, end bool) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(text)); err == nil {
+		return t, nil
+	}
+	d, err := c.parseBound(text, zone, end)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return d.Time()
 }
 
 // reader names the person at this machine, for the record of the reading.
@@ -165,8 +188,8 @@ func (c *cli) logTable(all []app.LogRecord) error {
 		if r.Hidden > 0 {
 			items += fmt.Sprintf(c.tr(" (%d hidden)", " (%d skjult)"), r.Hidden)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", r.Time.In(p.Zone()).Format("2006-01-02 15:04:05"), what, outcome,
-			orDash(whoOf(r)), orDash(r.Organisation), orDash(r.Purpose), items, r.Index)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Time.In(p.Zone()).Format("2006-01-02 15:04:05"), what, outcome,
+			orDash(whoOf(r)), orDash(r.Organisation), orDash(r.Purpose), items, r.Number())
 	}
 	return w.Flush()
 }

@@ -11,10 +11,12 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
+	"samdok/access"
 	"samdok/audit"
 	"samdok/audit/ledger"
 	"samdok/fault"
@@ -29,6 +31,9 @@ func LedgerDir(data string) string { return filepath.Join(data, ledgerName) }
 type LogRequest struct {
 	ledger.Search
 	Limit int // records, the newest first
+	// From is a record that those wanted come after, as LogAnswer.Next names it; "": the
+	// newest come first.
+	From string
 	// Reader is who asks on this machine, for the record of the reading itself.
 	Reader string
 	Reason string
@@ -38,11 +43,22 @@ type LogRequest struct {
 type LogAnswer struct {
 	Records []LogRecord
 	More    bool // there are more than Limit
+	// Next is what LogRequest.From goes on with when there are more.
+	Next string
+	// Numbers is how many ids the patient has had, who was asked about.
+	Numbers int
+	// Ledgers is how many were searched.
+	Ledgers int
 	// Unreadable says what could not be read: a key destroyed by law, or damage.
 	Unreadable []string
 }
 
-const mostLogRecords = 100_000
+// An answer is held in memory, here and by the command: it ends early when it shows
+// very many items, and Next goes on.
+const (
+	mostLogRecords = 100_000
+	mostLogItems   = 200_000
+)
 
 // ReadLog reads the ledger, through the server that runs on the data folder or,
 // when none does, by itself. The reading is recorded before anything is answered.
@@ -131,9 +147,13 @@ func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time
 	if q.Limit <= 0 || q.Limit > mostLogRecords {
 		q.Limit = mostLogRecords
 	}
+	numbers := d.numbersOf(ctx, &q)
 	e := d.readingOf(&q, clock())
 	err = d.attempted(ctx, e, func() (err error) {
 		a, err = d.findLog(ctx, &q)
+		if numbers != nil {
+			a.Unreadable = append(a.Unreadable, "other numbers of the patient: "+operatorText(numbers))
+		}
 		e.Details = append(e.Details, audit.Detail{Name: "records", Value: strconv.Itoa(len(a.Records))})
 		return err
 	})
@@ -143,19 +163,45 @@ func (d *data) readLog(ctx context.Context, q LogRequest, clock func() time.Time
 	return a, nil
 }
 
+// numbersOf adds to a search what else the patient was called: a person who asks what was
+// done with the journal asks about all numbers that were merged. An error keeps nobody
+// from what is recorded under the number itself.
+func (d *data) numbersOf(ctx context.Context, q *LogRequest) error {
+	if q.Patient == (metadata.PatientID{}) {
+		return nil
+	}
+	all, err := d.keeper.NumbersOf(ctx, access.Tenant(d.identity.Tenant), q.Patient)
+	q.Also = slices.DeleteFunc(all, func(p metadata.PatientID) bool { return p == q.Patient })
+	return err
+}
+
 func (d *data) findLog(ctx context.Context, q *LogRequest) (a LogAnswer, err error) {
-	for r, err := range d.find(ctx, q.Search) {
+	var from place
+	if q.From != "" {
+		if from, err = parsePlace(q.From); err != nil {
+			return a, err
+		}
+	}
+	records, ledgers, err := d.find(ctx, q.Search, from)
+	if err != nil {
+		return a, err
+	}
+	a.Ledgers, a.Numbers = ledgers, 1+len(q.Also)
+	items := 0
+	for r, err := range records {
 		var u *ledger.Unreadable
 		switch {
 		case errors.As(err, &u):
-			a.Unreadable = append(a.Unreadable, err.Error())
+			if !slices.Contains(a.Unreadable, err.Error()) {
+				a.Unreadable = append(a.Unreadable, err.Error())
+			}
 			continue
 		case err != nil:
 			return a, err
-		case len(a.Records) == q.Limit:
-			a.More = true
 		}
-		if a.More {
+		items += len(r.Event.Items)
+		if n := len(a.Records); n == q.Limit || n > 0 && items > mostLogItems {
+			a.More, a.Next = true, place{a.Records[n-1].Node, a.Records[n-1].Index}.String()
 			break
 		}
 		v, err := logRecord(r)
@@ -172,7 +218,7 @@ func (d *data) readingOf(q *LogRequest, now time.Time) *audit.Event {
 	e := d.event(audit.KindReadLog, now)
 	e.Request.Caller.Door, e.Request.Caller.Subject = "cli", q.Reader
 	if q.Patient != (metadata.PatientID{}) {
-		e.Request.Patients = []metadata.PatientID{q.Patient}
+		e.Request.Patients = append([]metadata.PatientID{q.Patient}, q.Also...)
 	}
 	add := func(name, value string) {
 		if value != "" {
@@ -188,6 +234,7 @@ func (d *data) readingOf(q *LogRequest, now time.Time) *audit.Event {
 	if !q.Until.IsZero() {
 		add("until", q.Until.UTC().Format(time.RFC3339))
 	}
+	add("from record", q.From)
 	add("reason", q.Reason)
 	return e
 }

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"samdok/audit/ledger"
@@ -20,32 +22,93 @@ type foundRecord struct {
 	node string
 }
 
+// place is that of a record among all ledgers: the number that samdok log shows.
+type place struct {
+	Node  string
+	Index int64
+}
+
+func (p place) String() string {
+	if p.Node == "" {
+		return strconv.FormatInt(p.Index, 10)
+	}
+	return p.Node + "/" + strconv.FormatInt(p.Index, 10)
+}
+
+// parsePlace reads what String writes.
+func parsePlace(text string) (p place, err error) {
+	number := text
+	if i := strings.LastIndexByte(text, '/'); i >= 0 {
+		p.Node, number = text[:i], text[i+1:]
+	}
+	if p.Index, err = strconv.ParseInt(number, 10, 64); err != nil || p.Index < 1 {
+		return p, fmt.Errorf("%q is not the number of a record as samdok log shows it", text)
+	}
+	return p, nil
+}
+
 // find yields the records wanted of all ledgers, the newest first by the nodes'
-// clocks. An Unreadable stands for what cannot be read; the search goes on.
-func (d *data) find(ctx context.Context, q ledger.Search) iter.Seq2[foundRecord, error] {
-	return func(yield func(foundRecord, error) bool) {
-		if d.ledgers == nil {
+// clocks, from a record on when before is not zero. An Unreadable stands for what cannot
+// be read; the search goes on. searched is how many ledgers it asks.
+func (d *data) find(ctx context.Context, q ledger.Search, before place) (all iter.Seq2[foundRecord, error], searched int, err error) {
+	if d.ledgers == nil {
+		if before.Node != "" {
+			return nil, 0, fmt.Errorf("there is one ledger, so a record is a number and not %s", before)
+		}
+		q.Before = before.Index
+		return func(yield func(foundRecord, error) bool) {
 			for r, err := range d.ledger.Find(ctx, q) {
 				if !yield(foundRecord{r, ""}, err) {
 					return
 				}
 			}
+		}, 1, nil
+	}
+	var books []*nodeLedger
+	at := -1
+	for of, err := range d.ledgers.all() {
+		if err != nil {
+			return nil, 0, err
+		}
+		if of.node == before.Node {
+			at = len(books)
+		}
+		books = append(books, of)
+	}
+	if before != (place{}) && at < 0 {
+		return nil, 0, fmt.Errorf("there are many ledgers, and none that record %s is in; name it NODE/NUMBER", before)
+	}
+	return func(yield func(foundRecord, error) bool) { findInAll(ctx, books, q, before, at, yield) }, len(books), nil
+}
+
+// findInAll merges what the search finds in each ledger. Behind a record of one of them,
+// the others go on with their first record that is not newer: nothing is left out, and of
+// records of one moment some may be shown twice.
+func findInAll(ctx context.Context, books []*nodeLedger, q ledger.Search, before place, at int, yield func(foundRecord, error) bool) {
+	var streams []*recordStream
+	for i, of := range books {
+		s, mine := &recordStream{node: of.node}, q
+		if i == at {
+			mine.Before = before.Index + 1 // to learn its time
+		}
+		var stop func()
+		s.next, stop = iter.Pull2(of.Find(ctx, mine))
+		defer stop()
+		streams = append(streams, s)
+	}
+	if at >= 0 {
+		r, err, ok := streams[at].next()
+		if err != nil || !ok || r.Receipt.Index != before.Index {
+			yield(foundRecord{}, errors.Join(fmt.Errorf("record %s is none of those that are asked for: ask for the same as on the page before", before), err))
 			return
 		}
-		var streams []*recordStream
-		for of, err := range d.ledgers.all() {
-			if err != nil {
-				yield(foundRecord{}, err)
-				return
+		for i, s := range streams {
+			if i != at {
+				s.newest = r.Event.Time
 			}
-			s := &recordStream{node: of.node}
-			var stop func()
-			s.next, stop = iter.Pull2(of.Find(ctx, q))
-			defer stop()
-			streams = append(streams, s)
 		}
-		mergeRecords(streams, yield)
 	}
+	mergeRecords(streams, yield)
 }
 
 // recordStream is what a search yields of one ledger.
@@ -53,6 +116,8 @@ type recordStream struct {
 	node string
 	next func() (ledger.Record, error, bool)
 	head ledger.Record
+	// newest is the time that the first record may have; zero: any.
+	newest time.Time
 }
 
 // advance takes the next record, and yields errors at once. more is false at the
@@ -63,8 +128,9 @@ func (s *recordStream) advance(yield func(foundRecord, error) bool) (more, on bo
 		switch {
 		case !ok:
 			return false, true
+		case err == nil && !s.newest.IsZero() && r.Event.Time.After(s.newest):
 		case err == nil:
-			s.head = r
+			s.head, s.newest = r, time.Time{}
 			return true, true
 		case !yield(foundRecord{node: s.node}, err):
 			return false, false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -158,7 +159,11 @@ func TestLedgersOfManyNodes(t *testing.T) {
 		t.Helper()
 		left := len(want)
 		last := map[string]int64{}
-		for r, err := range (&data{ledger: n.own, ledgers: n}).find(t.Context(), ledger.Search{Patient: patientOfRecords}) {
+		all, searched, err := (&data{ledger: n.own, ledgers: n}).find(t.Context(), ledger.Search{Patient: patientOfRecords}, place{})
+		if err != nil || searched < len(nodes) {
+			t.Fatal(searched, err)
+		}
+		for r, err := range all {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,6 +176,9 @@ func TestLedgersOfManyNodes(t *testing.T) {
 		}
 		if left != 0 || len(last) != len(nodes) {
 			t.Errorf("%d records are not found", left)
+		}
+		if paged := inPages(t, &data{ledger: n.own, ledgers: n}); !maps.Equal(paged, want) {
+			t.Errorf("page by page %d of %d records are found", len(paged), len(want))
 		}
 	}
 	found(nodes[0])
@@ -310,5 +318,26 @@ func TestLedgersKeyAndDrop(t *testing.T) {
 	}
 	if i := slices.IndexFunc(r.Nodes, func(n *ledger.NodeReport) bool { return n.Node == first.node }); i < 0 || len(r.Nodes[i].Dropped) != 1 {
 		t.Errorf("%+v", r.Nodes)
+	}
+}
+
+// inPages are the records of the patient, one to a page, each page behind the record of
+// the one before.
+func inPages(t *testing.T, d *data) map[string]bool {
+	t.Helper()
+	all := map[string]bool{}
+	q := LogRequest{Search: ledger.Search{Patient: patientOfRecords}, Limit: 1}
+	for {
+		a, err := d.findLog(t.Context(), &q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range a.Records {
+			all[a.Records[i].EventID] = true
+		}
+		if !a.More {
+			return all
+		}
+		q.From = a.Next
 	}
 }

@@ -46,6 +46,9 @@ type LogRecord struct {
 	Offset       int64             `json:"offset"`
 }
 
+// Number names the record, for LogRequest.From and for people.
+func (r *LogRecord) Number() string { return place{r.Node, r.Index}.String() }
+
 // LogItem is one thing that was shown or changed.
 type LogItem struct {
 	Kind         string `json:"kind"`
