@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"samdok/access"
@@ -58,6 +59,50 @@ func TestTooSlowToBeADocument(t *testing.T) {
 	}
 	if s := g.Status()[0]; s.Broken != 1 || s.Reason == "" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Two documents of one answer come one after the other on one connection. That whoever
+// reads them pauses in the first is no stall of the community's, and a connection that
+// ends behind such a pause is not held against it; one that ends without is.
+func TestPausesOfTheReader(t *testing.T) {
+	cut := errors.New("cut off")
+	for name, c := range map[string]struct {
+		pause  time.Duration
+		behind error // what comes behind the first octets of the second document
+		broken int64
+		want   error
+	}{
+		"a long pause, all comes":     {time.Hour, io.EOF, 0, nil},
+		"a long pause, it is cut off": {time.Hour, cut, 0, errUntaken},
+		"no pause, it is cut off":     {0, cut, 1, cut},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			two := retrieving(func(context.Context) []Document {
+				return []Document{{Request: of(1, "a"), Body: strings.NewReader("first")}, {Request: of(1, "b"), Body: io.MultiReader(strings.NewReader("sec"), errReader{c.behind})}}
+			})
+			g := newGateway(t, Options{}, Member{Home: home(1), Community: two, Limits: Limits{Stall: time.Minute, Deadline: time.Second}})
+			r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a"), of(1, "b")}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(r.Documents[0].Body, make([]byte, 2)); err != nil {
+				t.Error(name, err)
+			}
+			time.Sleep(c.pause)
+			if b, err := io.ReadAll(r.Documents[0].Body); err != nil || string(b) != "rst" {
+				t.Errorf("%s: the rest of the first: %q, %v", name, b, err)
+			}
+			if b, err := io.ReadAll(r.Documents[1].Body); !errors.Is(err, c.want) || string(b) != "sec" {
+				t.Errorf("%s: the second: %q, %v", name, b, err)
+			}
+			if err := r.Close(); err != nil {
+				t.Error(name, err)
+			}
+			if s := g.Status()[0]; s.Broken != c.broken || s.Answered != 1 {
+				t.Errorf("%s: %+v", name, s)
+			}
+		})
 	}
 }
 

@@ -52,8 +52,10 @@ var (
 	errFull   = errors.New("has as many requests of this gateway in work as it may")
 	errPaused = errors.New("failed several times in a row and is left alone for a while")
 	errSlow   = errors.New("did not answer within its deadline")
-	errStall  = errors.New("stopped sending in the middle of a document, or sent too slowly")
-	errBroken = errors.New("could not be reached, or answered something that is not an answer")
+	// errUntaken is for whoever reads; the community is not to blame.
+	errUntaken = errors.New("the connection ended after nothing had been taken from it for a while")
+	errStall   = errors.New("stopped sending in the middle of a document, or sent too slowly")
+	errBroken  = errors.New("could not be reached, or answered something that is not an answer")
 )
 
 // enter takes a place and asks a breaker. leave is called once with the outcome.

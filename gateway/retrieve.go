@@ -204,8 +204,9 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 	}
 	watched := &Retrieved{Problems: r.Problems, Documents: make([]Document, len(r.Documents)), lost: r.lost, streaming: r.streaming}
 	watched.OnClose(end)
+	shared := &taking{}
 	for i, d := range r.Documents {
-		d.Body = &flow{r: d.Body, m: m, ctx: ctx, cancel: cancel, parent: parent, broken: &broken}
+		d.Body = &flow{r: d.Body, m: m, ctx: ctx, cancel: cancel, parent: parent, broken: &broken, taking: shared}
 		watched.Documents[i] = d
 	}
 	return watched, nil
@@ -220,13 +221,32 @@ type flow struct {
 	cancel context.CancelCauseFunc
 	parent context.Context
 	broken *error
+	taking *taking       // of all documents of the answer, for they share a connection
 	waited time.Duration // since the last flowBytes
 	came   int
 }
 
 const flowBytes = 64 << 10
 
+// taking is how an answer is read by whoever asked for it.
+type taking struct {
+	last   time.Time // when it was last read; zero: never
+	paused bool      // for longPause at some time
+}
+
+// longPause is how long an answer may lie untaken before it is no wonder that the community
+// ends the connection: that is not held against it.
+const longPause = 5 * time.Second
+
+func (t *taking) begin() {
+	t.paused = t.paused || !t.last.IsZero() && time.Since(t.last) >= longPause
+}
+
+func (t *taking) end() { t.last = time.Now() }
+
 func (f *flow) Read(b []byte) (int, error) {
+	f.taking.begin()
+	defer f.taking.end()
 	start := time.Now()
 	stalled := time.AfterFunc(f.m.limits.Stall-f.waited, func() { f.cancel(errStall) })
 	n, err := f.r.Read(b)
@@ -239,7 +259,11 @@ func (f *flow) Read(b []byte) (int, error) {
 	if f.came += n; f.came >= flowBytes {
 		f.waited, f.came = 0, 0
 	}
-	if err != nil && err != io.EOF && f.parent.Err() == nil {
+	switch stall := errors.Is(err, errStall); {
+	case err == nil || err == io.EOF || f.parent.Err() != nil:
+	case f.taking.paused && !stall:
+		err = fmt.Errorf("%w: %w", errUntaken, err)
+	default:
 		*f.broken = err
 	}
 	return n, err

@@ -207,15 +207,11 @@ type streamed struct{ *gateway.Retrieved }
 
 // begin waits for the beginning of the first document, so that an answer without it is no
 // answer, and not a connection that breaks in front of a person.
-func (s streamed) begin() (err error) {
+func (s streamed) begin() error {
 	if len(s.Documents) == 0 {
 		return nil
 	}
-	first := s.Documents[0].Body.(*attached)
-	if first.open, err = first.b.seek(first.i); err != nil {
-		return err
-	}
-	return nil
+	return s.Documents[0].Body.(*attached).start()
 }
 
 // silent tells of documents of which an answer says nothing: whoever asked must not take
@@ -242,6 +238,7 @@ type bodies struct {
 	*reply
 	stream  *stream
 	waiting map[int]*spool.Spool // that came before they were wanted
+	now     *attached            // whose octets come next on the connection; nil: nobody's
 	count   int
 	room    int64 // octets that may wait
 	done    bool
@@ -253,14 +250,32 @@ type attached struct {
 	b    *bodies
 	i    int
 	open io.Reader
+	err  error // what Read says for good, also io.EOF
+}
+
+// errPassed is of a document that was begun and left for one behind it on the connection:
+// what was not read of it is gone, which must not look like its end.
+var errPassed = errors.New("a document behind it was read before it was at its end")
+
+func (d *attached) start() (err error) {
+	if d.open == nil {
+		d.open, err = d.b.seek(d)
+	}
+	return err
 }
 
 func (d *attached) Read(p []byte) (int, error) {
-	if d.open == nil {
-		var err error
-		if d.open, err = d.b.seek(d.i); err != nil {
-			return 0, err
-		}
+	if d.err != nil {
+		return 0, d.err
+	}
+	n, err := d.read(p)
+	d.err = err
+	return n, err
+}
+
+func (d *attached) read(p []byte) (int, error) {
+	if err := d.start(); err != nil {
+		return 0, err
 	}
 	n, err := d.open.Read(p)
 	if err == io.EOF && d.i == d.b.count-1 {
@@ -274,11 +289,12 @@ func (d *attached) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// seek moves on to the attachment of document i; others on the way wait.
-func (b *bodies) seek(i int) (io.Reader, error) {
-	if sp := b.waiting[i]; sp != nil {
+// seek moves on to the attachment of a document; others on the way wait.
+func (b *bodies) seek(d *attached) (io.Reader, error) {
+	if sp := b.waiting[d.i]; sp != nil {
 		return sp.Reader(), nil
 	}
+	b.pass()
 	for b.err == nil {
 		at, r, err := b.stream.next()
 		var unasked *unaskedError
@@ -289,7 +305,8 @@ func (b *bodies) seek(i int) (io.Reader, error) {
 			b.err = &ProtocolError{What: "a document is missing in it"}
 		case err != nil:
 			b.err = wrong("a document", err)
-		case at == i:
+		case at == d.i:
+			b.now = d
 			return r, nil
 		default:
 			if b.err = b.keep(at, r); b.err != nil {
@@ -298,6 +315,14 @@ func (b *bodies) seek(i int) (io.Reader, error) {
 		}
 	}
 	return nil, b.err
+}
+
+// pass leaves the document whose octets come next.
+func (b *bodies) pass() {
+	if b.now != nil && b.now.err == nil {
+		b.now.err = errPassed
+	}
+	b.now = nil
 }
 
 // keep lets a document wait that came out of order.
@@ -317,6 +342,9 @@ func (b *bodies) finish() error {
 		return b.err
 	}
 	b.done = true
+	if b.now != nil && b.now.i != b.count-1 {
+		b.pass()
+	}
 	for {
 		_, _, err := b.stream.next()
 		var unasked *unaskedError
