@@ -1,12 +1,17 @@
 package interop
 
 import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"samdok/internal/servertest"
 	"samdok/metadata"
@@ -26,6 +31,27 @@ func TestIPFAsksGateway(t *testing.T) {
 	national := servertest.Start(t, t.TempDir(), "--gateway-communities", file, "--gateway-respond", "on", "--gateway-respond-scope", "communities", "--home-community-id", "2.25.9003")
 	// Two gateways in front of what the client gives to the west, as a consumer and as a gateway.
 	ipf(t, west, "n=3", "folder", "gateway", "home="+west.HomeCommunityID, "iti18="+national.Gateway, "iti43="+national.Gateway, "iti38="+national.XCA, "iti39="+national.XCA)
+}
+
+// A foreign gateway asks the responding gateway by ITI-38 and ITI-39 and wants the answers at
+// an address of its own (wsa:ReplyTo).
+func TestIPFAsksLater(t *testing.T) {
+	s := servertest.Start(t, t.TempDir(), "--gateway-respond", "on", "--async-answers", "on", "--outward-allow", "loopback")
+	g := metadatatest.New(rand.Uint64())
+	patient := g.Patient()
+	d := g.Document(patient, metadatatest.Kinds()[0])
+	if _, err := xds.NewClient(xds.Options{RepositoryURL: s.Repository}).Provide(t.Context(), g.Submission(patient, d), []xds.Attachment{xds.BytesAttachment(d.Entry.ID, d.Entry.MimeType, d.Bytes)}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	sum := sha1.Sum(d.Bytes)
+	out, err := exec.CommandContext(ctx, "ipf/run", "async", "iti38="+s.XCA, "iti39="+s.XCA, "home="+s.HomeCommunityID,
+		"pid="+patient.ID().ID, "aa="+patient.ID().Authority, "sha1="+hex.EncodeToString(sum[:])).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Fatalf("the IPF gateway failed: %v", err)
+	}
 }
 
 // IPF is one community behind our initiating gateway, beside the own one: a document that was
