@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +20,7 @@ import (
 	"samdok/metadata"
 	"samdok/metadata/ebrim"
 	"samdok/metadata/metadatatest"
+	"samdok/soap/mtom"
 	"samdok/soap/xds"
 )
 
@@ -51,6 +55,40 @@ func TestIPFAsksLater(t *testing.T) {
 	t.Logf("%s", out)
 	if err != nil {
 		t.Fatalf("the IPF gateway failed: %v", err)
+	}
+}
+
+// We ask a foreign registry and repository and want the answers at an address of our own.
+func TestIPFAnswersLater(t *testing.T) {
+	base, _ := peer(t)
+	var inbox *xds.Inbox
+	var came atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		came.Add(1)
+		inbox.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	inbox = xds.NewInbox(srv.URL+"/answers", mtom.Limits{}, t.TempDir())
+	g := metadatatest.New(rand.Uint64())
+	patient := g.Patient()
+	d := g.Document(patient, metadatatest.Kinds()[0])
+	if _, err := xds.NewClient(xds.Options{ProvideURL: base + "/iti41"}).Provide(t.Context(), g.Submission(patient, d), []xds.Attachment{xds.BytesAttachment(d.Entry.ID, d.Entry.MimeType, d.Bytes)}); err != nil {
+		t.Fatal(err)
+	}
+	c := xds.NewClient(xds.Options{RegistryURL: base + "/iti18", RepositoryURL: base + "/iti43", Inbox: inbox, Patience: 2 * time.Minute})
+	found, err := c.Find(t.Context(), metadata.StoredQuery{Query: &metadata.FindDocuments{Patient: patient.ID().CX(), Filter: metadata.DocumentFilter{Status: []metadata.Status{metadata.Approved}}}})
+	if err != nil || found.Status != ebrim.Success || len(found.Objects) != 1 {
+		t.Fatalf("%+v %v", found, err)
+	}
+	var got []byte
+	if _, err := c.Retrieve(t.Context(), []metadata.DocumentRequest{{RepositoryID: "1.2.3.4", UniqueID: d.Entry.UniqueID}}, func(d xds.Document) (err error) {
+		got, err = io.ReadAll(d.Body)
+		return err
+	}); err != nil || string(got) != string(d.Bytes) {
+		t.Errorf("%d octets, %v", len(got), err)
+	}
+	if came.Load() != 2 {
+		t.Errorf("%d answers came to the address, expected 2", came.Load())
 	}
 }
 

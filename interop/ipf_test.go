@@ -55,7 +55,8 @@ func TestIPFLifeCycle(t *testing.T) {
 
 // A patient identity feed by ITI-8, to a server that knows its patients only from it.
 // The ITI-42 step has patients of its own that nobody tells of, and is left out. IPF
-// has no artifact for ITI-44 on Maven Central in this version.
+// has no artifact for ITI-44, nor for ITI-55, on Maven Central in this version
+// (ipf-platform-camel-ihe-hl7v3).
 func TestIPFIdentities(t *testing.T) {
 	s := servertest.Start(t, t.TempDir(), "--patients", "known", "--mllp-listen", "127.0.0.1:0")
 	ipf(t, s, "n=2", "iti42=", "iti8="+s.MLLP)
