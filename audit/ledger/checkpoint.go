@@ -29,7 +29,10 @@ func (c *Checkpoint) text() string {
 	return fmt.Sprintf("%s\n%d\n%s\ntime %s\n", c.Origin, c.Size, c.Root, c.Time.UTC().Format(time.RFC3339Nano))
 }
 
-var errCheckpoint = errors.New("not a checkpoint of a samdok ledger")
+var (
+	errCheckpoint = errors.New("not a checkpoint of a samdok ledger")
+	errForeignKey = errors.New("checkpoint is not signed by a key of this ledger")
+)
 
 // originOf is the origin of the checkpoints of a node's ledger.
 func (c *keyChain) originOf(node string) string {
@@ -54,7 +57,7 @@ func openCheckpoint(msg []byte, chain *keyChain, node string) (Checkpoint, error
 	if err != nil {
 		var unverified *note.UnverifiedNoteError
 		if errors.As(err, &unverified) {
-			return Checkpoint{}, errors.New("checkpoint is not signed by a key of this ledger")
+			return Checkpoint{}, errForeignKey
 		}
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
@@ -76,7 +79,7 @@ func openCheckpoint(msg []byte, chain *keyChain, node string) (Checkpoint, error
 		}
 	}
 	if c.key < 0 {
-		return c, errors.New("checkpoint is not signed by a key of this ledger")
+		return c, errForeignKey
 	}
 	if c.key+1 < len(chain.keys) && c.Size > chain.keys[c.key+1].from {
 		return c, fmt.Errorf("checkpoint of %d leaves is signed by a key that was replaced at %d", c.Size, chain.keys[c.key+1].from)

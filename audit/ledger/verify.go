@@ -203,6 +203,10 @@ func (v *verifier) keys() error {
 		if err != nil {
 			return err
 		}
+		if v.chain.find(k.vkey) < 0 && k.verifier.Name() == v.chain.origin() {
+			v.find(Finding{Kind: Forked, Index: 0, Text: "the ledger does not have the key " + k.vkey + ", which has its name: it was set back to before it got that key, or all of it was made anew"})
+			continue
+		}
 		if v.chain.find(k.vkey) < 0 {
 			v.find(Finding{Kind: Forked, Index: 0, Text: "the ledger is not signed by the key " + k.vkey + ", nor by one that follows it: it is another ledger, or all of it was made anew"})
 			continue
@@ -457,12 +461,20 @@ func (v *verifier) checkRoots() {
 	}
 }
 
+// foreign says what a kept checkpoint means that no key of the ledger signed.
+func (v *verifier) foreign(msg []byte, err error) string {
+	if c, perr := parseCheckpoint(string(msg)); perr == nil && c.Origin == v.chain.originOf(v.Node) && errors.Is(err, errForeignKey) {
+		return fmt.Sprintf("a checkpoint kept from %s, of %d records, has the ledger's name, but no key of the ledger signed it: the ledger was set back to before it got that key, or one of the two is a forgery", c.Time.Format(time.RFC3339), c.Size)
+	}
+	return "a checkpoint that was kept: " + err.Error()
+}
+
 // checkKept compares checkpoints that were kept elsewhere.
 func (v *verifier) checkKept() {
 	for _, msg := range v.Checkpoints {
 		c, err := openCheckpoint(msg, v.chain, v.Node)
 		if err != nil {
-			v.find(Finding{Kind: Forked, Index: -1, Text: "a checkpoint that was kept: " + err.Error()})
+			v.find(Finding{Kind: Forked, Index: -1, Text: v.foreign(msg, err)})
 			continue
 		}
 		when := c.Time.Format(time.RFC3339)

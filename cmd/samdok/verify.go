@@ -97,6 +97,9 @@ func (c *cli) verifyLedger(ctx context.Context, v *verification) error {
 	if err := c.readTrusted(v, &o); err != nil {
 		return err
 	}
+	if o.Since != nil && !ledger.IsCheckpoint(o.Since) {
+		return c.usage("--state %s is no state of a verification; without the file, everything is checked", "--state %s er ingen tilstand fra en kontroll; uten filen kontrolleres alt", v.state)
+	}
 	if err := c.hasLedger(v.dir); err != nil {
 		return err
 	}
