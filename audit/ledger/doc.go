@@ -25,6 +25,8 @@
 //	signer                     the private key, sealed by the keyring; not there
 //	                           when the key is given
 //
+// docs/ledger-format.md says what whoever verifies without this package needs.
+//
 // Many nodes have a ledger each, signed with one key (SharedKey), and signed lists of
 // what all of them were (Merged), which VerifyNodes checks. View reads the ledger of
 // another node.
