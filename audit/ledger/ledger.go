@@ -209,7 +209,7 @@ func (l *Ledger) Ready(ctx context.Context) error {
 
 // advised adds what mends it. A store says that itself.
 func (l *Ledger) advised(err error) error {
-	if _, local := l.FS.(disk.OS); !local && fault.ProblemsOf(err) != nil {
+	if _, local := l.FS.(disk.OS); !local && (fault.ProblemsOf(err) != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
 		return err
 	}
 	return fmt.Errorf("%w; make room on the disk of %s, or see that it is there and writable", err, l.dir)

@@ -426,6 +426,27 @@ func TestPortInUseIsExplained(t *testing.T) {
 	}
 }
 
+// One dependency that does not answer does not make the others look as if they did
+// not.
+func TestReadinessBlamesNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var draining atomic.Bool
+		h := NewInternal(InternalOptions{
+			Dependencies: []Dependency{
+				{Name: "silent", Check: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }},
+				{Name: "well", Check: func(ctx context.Context) error { return ctx.Err() }},
+				{Name: "warned", Warn: func(context.Context) string { return "soon full" }},
+			},
+			Metrics: http.NotFoundHandler(), Draining: &draining, Timeout: time.Second,
+		})
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+		if want := "silent: not ready: context deadline exceeded\nwell: ready\nwarned: ready; warning: soon full\n"; w.Code != 503 || w.Body.String() != want {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
 func TestReadinessNamesWhatFails(t *testing.T) {
 	var draining atomic.Bool
 	bad := errors.New("the index is older than the log; run `samdok reindex`")

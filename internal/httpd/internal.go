@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,25 +63,42 @@ func ready(o InternalOptions, w http.ResponseWriter, r *http.Request) {
 		status = http.StatusServiceUnavailable
 		b.WriteString("stopping: the server ends its last requests\n")
 	}
-	for _, d := range o.Dependencies {
-		b.WriteString(d.Name)
-		if d.Check == nil {
-			d.Check = func(context.Context) error { return nil }
-		}
-		if err := d.Check(ctx); err != nil {
+	// All at once: one that does not answer must not use up the time of the others,
+	// or it would look as if they did not either.
+	answers := make([]readiness, len(o.Dependencies))
+	var all sync.WaitGroup
+	for i := range o.Dependencies {
+		all.Go(func() { answers[i] = o.Dependencies[i].ask(ctx) })
+	}
+	all.Wait()
+	for _, a := range answers {
+		b.WriteString(a.text + "\n")
+		if !a.ready {
 			status = http.StatusServiceUnavailable
-			b.WriteString(": not ready: " + remedy(err) + "\n")
-			continue
 		}
-		b.WriteString(": ready")
-		if d.Warn != nil {
-			if text := d.Warn(ctx); text != "" {
-				b.WriteString("; warning: " + text)
-			}
-		}
-		b.WriteString("\n")
 	}
 	writeText(w, status, b.String())
+}
+
+// readiness is what one dependency says.
+type readiness struct {
+	ready bool
+	text  string
+}
+
+func (d *Dependency) ask(ctx context.Context) readiness {
+	if d.Check != nil {
+		if err := d.Check(ctx); err != nil {
+			return readiness{false, d.Name + ": not ready: " + remedy(err)}
+		}
+	}
+	text := d.Name + ": ready"
+	if d.Warn != nil {
+		if warning := d.Warn(ctx); warning != "" {
+			text += "; warning: " + warning
+		}
+	}
+	return readiness{true, text}
 }
 
 // remedy is the text for the operator: an engine's error keeps the words that name

@@ -82,3 +82,25 @@ func TestRefusedCredentials(t *testing.T) {
 		}
 	}
 }
+
+// Who asks whether a silent cluster is ready is told which one it is and what to do.
+func TestReadyNamesASilentCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{URLs: []string{"http://es1:9200"}, Prefix: "p-", Timeout: 30 * time.Second, Attempts: 6, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}
+		c, err := newClient(&o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := &Index{options: o, client: c}
+		x.gets.call, x.gets.atOnce, x.gets.most = x.read, readsAtOnce, readsMost
+		defer x.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := x.Ready(ctx); err == nil || !strings.Contains(err.Error(), "es1:9200") || !strings.Contains(err.Error(), "SAMDOK_ELASTICSEARCH_URL") {
+			t.Error(err)
+		}
+	})
+}

@@ -132,7 +132,18 @@ func (x *Index) Close() {
 
 // Ready is nil when the cluster answers and its indexes are of a form that this
 // program knows; the error names what mends it.
-func (x *Index) Ready(ctx context.Context) error { return wrap("elastic.Ready", x.readable(ctx)) }
+func (x *Index) Ready(ctx context.Context) error {
+	within, cancel := ctx, context.CancelFunc(func() {})
+	if end, ok := ctx.Deadline(); ok { // time is left to say which cluster is silent
+		within, cancel = context.WithTimeout(ctx, time.Until(end)*4/5)
+	}
+	defer cancel()
+	err := x.readable(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = x.client.lost("it did not answer in time")
+	}
+	return wrap("elastic.Ready", err)
+}
 
 // Reference names a stream by its keyed hash, whether it exists or not.
 func (x *Index) Reference(t access.Tenant, s storage.Stream) [16]byte { return x.hash.stream(t, s) }

@@ -221,7 +221,11 @@ func (s *Store) Close() error {
 // Ready is nil when the bucket answers, with one call; the error says what mends it.
 func (s *Store) Ready(ctx context.Context) error {
 	const op = "s3.Ready"
-	err := s.attempt(ctx, op, s.Timeout, s.exists)
+	timeout := s.Timeout
+	if end, ok := ctx.Deadline(); ok { // time is left to say which store is silent
+		timeout = min(timeout, time.Until(end)*4/5)
+	}
+	err := s.attempt(ctx, op, timeout, s.exists)
 	if c := classify(ctx, err); c != answered {
 		err = &failure{class: c, err: err}
 	}
