@@ -22,6 +22,9 @@ import (
 // that runs on it or, when none does, by itself. withKey puts the master key in
 // when it lies in the folder. The stream is whole only when Backup returns nil.
 func Backup(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, to io.Writer, withKey bool, progress func(done int64)) (err error) {
+	if c.Scaled() {
+		return errScaledBackup // also of a folder whose node runs, which could only break the stream off
+	}
 	if err := hasData(c); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func loadIdentity(dir string, c *config.Config) (id identity, created bool, err 
 	if err := json.Unmarshal(b, &id); err != nil {
 		return id, false, fmt.Errorf("%s is damaged: %w; restore it from a backup", path, err)
 	}
-	return id, false, id.check(path, c)
+	return id, false, id.check(dir, c)
 }
 
 func newIdentity(c *config.Config) identity {
@@ -64,14 +64,18 @@ func newIdentity(c *config.Config) identity {
 }
 
 // check refuses settings that contradict what is stored.
-func (id identity) check(path string, c *config.Config) error {
+func (id identity) check(where string, c *config.Config) error {
+	other := "data folder"
+	if c.Scaled() {
+		other = "bucket"
+	}
 	differs := func(setting, stored, wanted string) error {
-		return fmt.Errorf("setting %s is %s (from %s), but the data in %s was made with %s; remove the setting, or choose another data folder",
-			setting, wanted, c.Source(setting), filepath.Dir(path), stored)
+		return fmt.Errorf("setting %s is %s (from %s), but the data in %s was made with %s; correct the setting, or choose another %s",
+			setting, wanted, c.Source(setting), where, stored, other)
 	}
 	switch {
 	case id.Format != dataFormat:
-		return fmt.Errorf("the data in %s has format %d, this program knows %d; use the version of samdok that made it, or a newer one", filepath.Dir(path), id.Format, dataFormat)
+		return fmt.Errorf("the data in %s has format %d, this program knows %d; use the version of samdok that made it, or a newer one", where, id.Format, dataFormat)
 	case id.Scaled != c.Scaled():
 		return differs("storage", map[bool]string{true: config.StorageScaled, false: config.StorageEmbedded}[id.Scaled], c.Storage)
 	case id.Tenant != c.Tenant:
