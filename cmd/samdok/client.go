@@ -56,8 +56,8 @@ func (c *cli) client(s *serverFlags, parallel int) (*xds.Client, error) {
 		IdentityURL:   first(s.identity, c.getenv("SAMDOK_IDENTITY"), base+"/services/patient-identity"),
 	}
 	for _, u := range []string{o.RegistryURL, o.RepositoryURL, o.IdentityURL} {
-		if p, err := url.Parse(u); err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" {
-			return nil, c.usage("%q is not the address of a server; write one like %s", "%q er ikke adressen til en tjener; skriv en som %s", u, defaultURL)
+		if err := c.checkAddress(u); err != nil {
+			return nil, err
 		}
 	}
 	var err error
@@ -102,9 +102,19 @@ func (c *cli) inbox(hostPort string) (*xds.Inbox, error) {
 	return in, nil
 }
 
+func (c *cli) checkAddress(address string) error {
+	if p, err := url.Parse(address); err != nil || p.Host == "" || p.Scheme != "http" && p.Scheme != "https" {
+		return c.usage("%q is not the address of a server; write one like %s", "%q er ikke adressen til en tjener; skriv en som %s", address, defaultURL)
+	}
+	return nil
+}
+
 // http connects nowhere yet; base is the server's own address.
 func (c *cli) http(s *serverFlags, parallel int) (client *http.Client, base string, err error) {
 	base = strings.TrimRight(first(s.url, c.getenv("SAMDOK_URL"), defaultURL), "/")
+	if err := c.checkAddress(base); err != nil {
+		return nil, "", err
+	}
 	secure, err := c.clientTLS(s.tls)
 	if err != nil {
 		return nil, "", err

@@ -63,10 +63,14 @@ func (c *cli) importCommunities(ctx context.Context, from, output string, flags 
 	if from == "" {
 		return c.usage("--fhir is needed", "--fhir trengs")
 	}
+	web := strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://")
+	if scheme, _, ok := strings.Cut(from, "://"); ok && !web {
+		return c.usage("--fhir: an address begins with https:// or http://, not %s://", "--fhir: en adresse begynner med https:// eller http://, ikke %s://", scheme)
+	}
 	ctx, cancel := context.WithTimeout(ctx, fhirWithin)
 	defer cancel()
 	open := func(name string) (io.ReadCloser, error) { return os.Open(name) }
-	if strings.HasPrefix(from, "http://") || strings.HasPrefix(from, "https://") {
+	if web {
 		secure, err := c.clientTLS(flags)
 		if err != nil {
 			return err
@@ -78,6 +82,10 @@ func (c *cli) importCommunities(ctx context.Context, from, output string, flags 
 	all, err := c.gather(from, open)
 	if err != nil {
 		return err
+	}
+	if len(all) == 0 { // a server that uses the file would forget all that it has
+		return errors.New(c.tr("there is no community in it that can be used, so nothing is written; look for an active Organization with an OID as identifier and an active Endpoint of the type ihe-xca",
+			"det er ikke noe fellesskap i den som kan brukes, så ingenting er skrevet; se etter en aktiv Organization med en OID som identifikator og et aktivt Endpoint av typen ihe-xca"))
 	}
 	var b bytes.Buffer
 	if err := directory.Write(&b, all); err != nil {

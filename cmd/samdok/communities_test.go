@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +53,31 @@ func TestCommunitiesAreShown(t *testing.T) {
 		}
 		if len(said) != 8 {
 			t.Errorf("%s: troubles are not told apart: %v", lang, said)
+		}
+	}
+}
+
+// What holds no community leaves the file as it was: a server that uses it would forget all
+// communities within seconds.
+func TestImportOfNothing(t *testing.T) {
+	dir := t.TempDir()
+	file, bundle := filepath.Join(dir, "communities.yaml"), filepath.Join(dir, "bundle.json")
+	for name, c := range map[string]struct{ from, text, want string }{
+		"an empty Bundle":        {bundle, `{"resourceType":"Bundle","entry":[]}`, "nothing is written"},
+		"none that can be used":  {bundle, `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Organization","id":"w","name":"West"}}]}`, "nothing is written"},
+		"something else in JSON": {bundle, `{}`, "no resourceType"},
+		"a web page":             {bundle, "<html>", "line 1: cannot be read as JSON"},
+		"another scheme":         {"ftp://x/y", "", "https://"},
+	} {
+		for path, text := range map[string]string{file: "communities: [kept]\n", bundle: c.text} {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out, notes bytes.Buffer
+		err := (&cli{out: &out, err: &notes, clock: time.Now}).importCommunities(t.Context(), c.from, file, tlsFlags{})
+		if b, e := os.ReadFile(file); e != nil || err == nil || !strings.Contains(err.Error(), c.want) || string(b) != "communities: [kept]\n" {
+			t.Errorf("%s: %v %v, the file is now %q", name, err, e, b)
 		}
 	}
 }

@@ -149,6 +149,9 @@ func (x *Import) Add(r io.Reader) (next string, err error) {
 	if err := strictfile.LooseJSON(b, &page); err != nil {
 		return "", fmt.Errorf("not a FHIR Bundle in JSON: %w", err)
 	}
+	if page.ResourceType == "" {
+		return "", errors.New("it has no resourceType; a FHIR Bundle in JSON begins as {\"resourceType\": \"Bundle\"")
+	}
 	if page.ResourceType != "Bundle" {
 		return "", fmt.Errorf("the resource is %q, not a Bundle", page.ResourceType)
 	}
