@@ -182,6 +182,9 @@ func (f *finder) byIndex(x *index, terms []term, yield func(Record, error) bool)
 		if errors.Is(err, errUnwanted) || err == nil && !f.q.matches(&r) {
 			continue
 		}
+		if errors.Is(err, errRecord) {
+			err = fmt.Errorf("%w; or the search index %s is damaged: samdok verify ledger tells which, samdok reindex makes it anew", err, x.name)
+		}
 		if !yield(r, err) {
 			return false
 		}

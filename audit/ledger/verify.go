@@ -178,7 +178,7 @@ func (v *verifier) run(ctx context.Context) error {
 	v.checkKept()
 	v.checkKnown()
 	v.checkUnsigned()
-	return nil
+	return v.checkIndexes()
 }
 
 func (v *verifier) keys() error {
