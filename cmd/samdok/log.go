@@ -34,14 +34,16 @@ before anything is shown.
 All that is asked for must hold. A patient whose numbers were merged is found by each of
 them, with the records of all. Times are Norwegian; --json prints them in UTC. Records are
 numbered in their order, and each segment of the ledger takes a number too. Keep a patient
-out of the process list with --patient-file. Exit code 4 when nothing is found.`,
+out of the process list with --patient-file. Exit code 4 when nothing is found, 6 when not
+everything could be read.`,
 			`Leser loggen i en datamappe, nyeste først, gjennom tjeneren som kjører på den eller uten
 tjener. Lesingen blir selv loggført, med hvem som leste, hvorfor og om hvem, før noe vises.
 
 Alt det spørres etter, må passe. En pasient med numre som er slått sammen, finnes med hvert
 av dem, med oppføringene for alle. Tider er norske; --json skriver dem i UTC. Oppføringer er
 nummerert i rekkefølge, og hvert segment av loggen tar også et nummer. Hold pasienten utenfor
-prosesslisten med --patient-file. Sluttkode 4 når ingenting finnes.`),
+prosesslisten med --patient-file. Sluttkode 4 når ingenting finnes, 6 når ikke alt kunne
+leses.`),
 		`  samdok log --patient-file pasient.txt --since 2026-11-01
   samdok log --patient-file - --reason 'request 2026/117' --json < pasient.txt
   samdok log --organisation 999999999 --since 2026-11-22 --limit 50
@@ -94,20 +96,30 @@ func (c *cli) log(ctx context.Context, conf *config.Config, s *logSearch) error 
 	if a.Ledgers > 1 && q.Since.IsZero() {
 		c.note("The ledgers of all %d nodes that ever ran were searched from their beginning; --since makes that faster.", "Loggene til alle %d noder som noen gang har kjørt, ble gjennomsøkt fra begynnelsen; --since gjør det raskere.", a.Ledgers)
 	}
-	if len(a.Records) == 0 {
+	if len(a.Records) == 0 && len(a.Unreadable) == 0 {
 		return exit(exitNotFound, fmt.Errorf("%s", c.tr("nothing was recorded that matches", "ingenting er loggført som passer")))
 	}
-	if s.asJSON {
-		e := json.NewEncoder(c.out)
-		e.SetEscapeHTML(false)
-		for i := range a.Records {
-			if err := e.Encode(&a.Records[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+	if err := c.showRecords(a.Records, s.asJSON); err != nil {
+		return err
 	}
-	return c.logTable(a.Records)
+	if len(a.Unreadable) > 0 {
+		return exit(exitPartly, fmt.Errorf("%s", c.tr("not everything could be read, so records may be missing above", "ikke alt kunne leses, så det kan mangle oppføringer over")))
+	}
+	return nil
+}
+
+func (c *cli) showRecords(all []app.LogRecord, asJSON bool) error {
+	if !asJSON {
+		return c.logTable(all)
+	}
+	e := json.NewEncoder(c.out)
+	e.SetEscapeHTML(false)
+	for i := range all {
+		if err := e.Encode(&all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *cli) logRequest(s *logSearch) (q app.LogRequest, err error) {
