@@ -7,5 +7,5 @@
 // are mistakes, since each means that something a person wrote would not count.
 //
 // It imports only a YAML parser and the standard library. internal/config,
-// gateway/directory, retention and metadata/profile call it.
+// gateway/directory, retention, metadata/profile and cmd/samdok call it.
 package strictfile
