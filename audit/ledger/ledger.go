@@ -114,8 +114,9 @@ type Ledger struct {
 	tree   *tree
 	broken atomic.Pointer[error] // why the last record failed; nil when it did not
 
-	turn chan struct{} // held by who ends a segment or begins one
-	torn *torn         // a segment that must be cut before the next one begins
+	turn  chan struct{} // held by who ends a segment or begins one
+	torn  *torn         // a segment that must be cut before the next one begins
+	ended int64         // the first leaf of the segment that ended last
 
 	mu     sync.Mutex
 	act    *segment // nil until the first record; changed by who has the turn

@@ -47,7 +47,9 @@ func Open(ctx context.Context, dir string, o Options) (_ *Ledger, err error) {
 	if err := l.recover(); err != nil {
 		return nil, err
 	}
-	l.signRecovered()
+	// What a crash left without a checkpoint is signed before records follow it, so that
+	// whatever lies before the last two segments is signed, always.
+	l.signNow()
 	if err := l.openIndex(); err != nil {
 		return nil, err
 	}
@@ -121,14 +123,6 @@ func (l *Ledger) recover() error {
 		return err
 	}
 	return l.recoverTree(numbers)
-}
-
-// signRecovered signs what a crash left without a checkpoint before records follow it,
-// so that whatever lies before the last two segments is signed, always.
-func (l *Ledger) signRecovered() {
-	if _, err := l.Checkpoint(); err != nil {
-		l.Log.Error("no checkpoint of the ledger could be signed; records are taken nevertheless and the next one will cover them", "error", err)
-	}
 }
 
 // missesCheckpoints reports segments that must have been signed and were not: whoever

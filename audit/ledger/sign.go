@@ -25,10 +25,22 @@ func (l *Ledger) work(ctx context.Context) {
 		case <-tick:
 		case <-l.kick:
 		}
-		if _, err := l.Checkpoint(); err != nil {
-			l.Log.Error("no checkpoint of the ledger could be signed; records are taken nevertheless and the next one will cover them", "error", err)
-		}
+		l.signNow()
 	}
+}
+
+// signNow signs what is there.
+func (l *Ledger) signNow() {
+	if _, err := l.Checkpoint(); err != nil {
+		l.Log.Error("no checkpoint of the ledger could be signed; records are taken nevertheless and the next one will cover them", "error", err)
+	}
+}
+
+// signed is how many leaves the newest checkpoint covers.
+func (l *Ledger) signed() int64 {
+	l.sign.Lock()
+	defer l.sign.Unlock()
+	return l.last.Size
 }
 
 // workOnIndexes runs beside it, since merging indexes may take longer than a

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,12 +24,28 @@ func (v *verifier) checkUnsigned() {
 	if n == 0 || signed >= v.r.Leaves {
 		return
 	}
-	switch before := v.parts[max(0, n-2)]; {
+	before := v.parts[max(0, n-2)]
+	if signed < before.first || signed == 0 {
+		signed = max(signed, v.signedMeanwhile())
+	}
+	switch {
 	case signed == 0 && v.Node == "" && (v.r.Checkpoints == 0 || v.Clock().Sub(v.parts[0].header.made) > unsignedFor):
 		v.find(Finding{Kind: Unsigned, Index: 0, Text: fmt.Sprintf("no checkpoint signs any of the %d records, so nothing proves them: the file %s was emptied or cut", v.r.Leaves, checkpointsName)})
 	case !before.bad && signed < before.first:
 		v.find(Finding{Kind: Unsigned, Index: signed, Text: fmt.Sprintf("records %d to %d are signed by no checkpoint, so nothing proves them: the newest is of %s, but segments that ended later must be signed; checkpoints were removed", signed, v.r.Leaves-1, v.r.SignedTime.Format(time.RFC3339))})
 	}
+}
+
+// signedMeanwhile is how many leaves the newest checkpoint signs now: segments that were
+// begun after the checkpoints were read are signed later. Nobody without a key can make one.
+func (v *verifier) signedMeanwhile() int64 {
+	all, _, _ := readNotes(v.FS, v.dir, checkpointsName) // what cannot be read is a finding already
+	for _, msg := range slices.Backward(all) {
+		if c, err := openCheckpoint(msg, v.chain, v.Node); err == nil {
+			return c.Size
+		}
+	}
+	return 0
 }
 
 // signedElsewhere takes a checkpoint that was kept, and that the records agree with,
