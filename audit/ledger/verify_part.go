@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -21,11 +22,9 @@ func (v *verifier) checkPart(ctx context.Context, p *part) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	c, err := v.readPart(p, leaves)
-	if err == nil && len(c.found) > 0 {
-		// A server may write into the block that was read. Nobody is accused because of
-		// one reading.
-		c, err = v.readPart(p, leaves)
+	c, err := v.readPart(p, leaves, math.MaxInt64)
+	if err == nil && c.unsettled {
+		c, err = v.readPart(p, leaves, c.written())
 	}
 	if err != nil {
 		return err
@@ -40,13 +39,14 @@ func (v *verifier) checkPart(ctx context.Context, p *part) error {
 	return nil
 }
 
-// readPart reads a segment and goes through it.
-func (v *verifier) readPart(p *part, leaves []tlog.Hash) (*partCheck, error) {
+// readPart reads a segment and goes through it. What was written before the reading
+// began ends at settled.
+func (v *verifier) readPart(p *part, leaves []tlog.Hash, settled int64) (*partCheck, error) {
 	b, err := loadFile(v.FS, v.dir, fileName(p.number, segmentSuffix))
 	if err != nil {
 		return nil, err
 	}
-	c := &partCheck{v: v, p: p, b: b, leaves: leaves}
+	c := &partCheck{v: v, p: p, b: b, leaves: leaves, settled: settled}
 	c.run()
 	return c, nil
 }
@@ -94,6 +94,21 @@ type partCheck struct {
 	known  map[tlog.Hash]int64
 	found  []Finding
 	torn   bool
+	// A server may write records while they are read: of two that lie one behind the other
+	// the later one may be seen alone. It is a hole only if it began before settled.
+	settled   int64
+	unsettled bool // such a hole was seen
+}
+
+// written is the end of the last record that is there.
+func (c *partCheck) written() (end int64) {
+	for s := newScanner(c.b); ; {
+		f, ok := s.next()
+		if !ok {
+			return end
+		}
+		end = f.end()
+	}
 }
 
 // signed are the leaves that the tree knows, for records that are not signed yet.
@@ -125,7 +140,10 @@ func (c *partCheck) run() {
 			break
 		}
 		if f.off != end {
-			c.hole(end, f.off)
+			c.unsettled = c.p.last && c.index-c.p.first >= int64(len(c.leaves))
+			if !c.unsettled || end < c.settled {
+				c.hole(end, f.off)
+			}
 			return
 		}
 		if !c.leaf(tlog.RecordHash(f.leaf), f.off) {

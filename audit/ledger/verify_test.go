@@ -21,7 +21,9 @@ import (
 
 func verify(t testing.TB, dir string, o VerifyOptions) *Report {
 	t.Helper()
-	o.FS = held
+	if o.FS == nil {
+		o.FS = held
+	}
 	r, err := Verify(context.Background(), dir, o)
 	if err != nil {
 		t.Fatal(err)
