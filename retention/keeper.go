@@ -232,8 +232,8 @@ func (k *Keeper) Resume(ctx context.Context, t access.Tenant, all bool, did func
 }
 
 // Behind tells whether the log lacks an erasure or a removal that the list says was
-// ended: it comes from a copy that is older than the list. A log that is in order
-// costs a look at the register, and one at each entry whose bytes were removed.
+// ended: it comes from a copy that is older than the list. A log is one chain, so that what
+// a copy lacks is its end: of entries whose bytes were removed only the newest are looked at.
 func (k *Keeper) Behind(ctx context.Context, t access.Tenant) (bool, error) {
 	ended := slices.DeleteFunc(k.list.All(), func(e Erasure) bool { return e.State != Ended })
 	if len(ended) == 0 {
@@ -243,10 +243,12 @@ func (k *Keeper) Behind(ctx context.Context, t access.Tenant) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var removed Erasure // all of them as one
-	for _, e := range ended {
+	var removed Erasure // the newest as one
+	for _, e := range slices.Backward(ended) {
 		if len(e.Unbound) > 0 {
-			removed.Unbound, removed.Documents = append(removed.Unbound, e.Unbound...), append(removed.Documents, e.Documents...)
+			if len(removed.Unbound) < chunk {
+				removed.Unbound, removed.Documents = append(removed.Unbound, e.Unbound...), append(removed.Documents, e.Documents...)
+			}
 		} else if id, ok := metadata.ParseUUID(e.ID); !ok || !r.erased[id] {
 			return true, nil
 		}
