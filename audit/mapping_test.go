@@ -77,10 +77,11 @@ func TestDocumentationIsCurrent(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", name, m.What, m.Transaction, coded(m.EventID), coded(m.EventType), m.Code, m.Objects)
 	}
-	b.WriteString("\n## Fields\n\n| field | what it says | ATNA | FHIR AuditEvent |\n| --- | --- | --- | --- |\n")
+	b.WriteString("\n## Fields\n\n| field | `samdok log --json` | what it says | ATNA | FHIR AuditEvent |\n| --- | --- | --- | --- | --- |\n")
 	for _, f := range audit.Fields() {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.Name, f.Meaning, f.ATNA, f.FHIR)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", f.Name, f.JSON, f.Meaning, f.ATNA, f.FHIR)
 	}
+	b.WriteString(asJSON)
 	if *update {
 		if err := os.WriteFile(documentation, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
@@ -91,6 +92,25 @@ func TestDocumentationIsCurrent(t *testing.T) {
 		t.Errorf("%s is not current: go test ./audit -update (%v)", documentation, err)
 	}
 }
+
+// asJSON is of the form that internal/app gives records; a test there holds the names.
+const asJSON = `
+## samdok log --json
+
+One object a line. A field that says nothing is left out; nothing is null. Times are RFC 3339 in UTC, patients are CX, codes ` + "`CODE^^SCHEME`" + `.
+
+| name | values |
+| --- | --- |
+| index, node | number of the record, and whose ledger it is in when there are many; ` + "`--before`" + ` takes them |
+| event | the first column of the table of events |
+| outcome | success, partial-success (of old records), denied, failed, error, panic, aborted |
+| part | of a partial success: succeeded, failed |
+| query_id, query | the stored query's id, and ` + "`name` and `parameters`" + `: by their names in the standard (` + "`$XDSDocumentEntryStatus`" + `), each with its ` + "`values`" + `, which are alternatives; a name that stands twice means AND. A status is approved or deprecated, a kind of entry stable or on-demand |
+| documents_asked_for | ` + "`home`, `repository_id`, `unique_id`" + ` |
+| items | ` + "`kind`" + ` (document, submission-set, folder, association, patient, message, hold, subscription, holding), ` + "`id`" + ` (entryUUID), ` + "`unique_id`, `repository_id`, `patient`, `controller`, `status`, `class_code`, `type_code`, `confidentiality_codes`" + ` |
+| details | an object of texts |
+| segment, offset | where the record is in the ledger's files |
+`
 
 func coded(c audit.Coded) string {
 	if c.Code == "" {

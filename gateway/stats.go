@@ -35,18 +35,18 @@ type Status struct {
 	Unclear    int64         `json:"unclear"`
 	Remembered int64         `json:"remembered"`
 	Located    int64         `json:"located"` // asked where a patient has data (ITI-56)
-	Mean       time.Duration `json:"mean"`    // of answers
-	Longest    time.Duration `json:"longest"`
+	Mean       time.Duration `json:"mean_ns"` // of answers
+	Longest    time.Duration `json:"longest_ns"`
 	InWork     int           `json:"in_work"`
 	// Since is when State was reached, Until when an open breaker lets a request through
 	// again; zero when it never opened, or is not open.
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until"`
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 	// FailingSince is when the first failure after the last answer was, zero without one.
-	FailingSince time.Time `json:"failing_since"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
 	// LastAnswer and LastFailure are zero when there was none.
-	LastAnswer  time.Time `json:"last_answer"`
-	LastFailure time.Time `json:"last_failure"`
+	LastAnswer  time.Time `json:"last_answer,omitzero"`
+	LastFailure time.Time `json:"last_failure,omitzero"`
 	// Problem is a word for the last failure, Reason what was said of it. That it is left
 	// alone is none.
 	Problem Trouble `json:"problem,omitempty"`

@@ -15,10 +15,11 @@ import (
 // Dropped is a segment whose records were destroyed because the law demands it.
 // The leaves' hashes stay in the tree, so that all proofs hold.
 type Dropped struct {
-	Segment    uint64
-	First, End int64 // leaves from First on, before End
-	Time       time.Time
-	Reason     string
+	Segment uint64    `json:"segment"`
+	First   int64     `json:"first"` // leaf
+	End     int64     `json:"end"`   // the leaf after its last one
+	Time    time.Time `json:"time"`
+	Reason  string    `json:"reason"`
 }
 
 const droppedHeadline = "samdok ledger dropped segment"

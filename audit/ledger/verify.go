@@ -54,7 +54,7 @@ type Report struct {
 	// Signed is the size of the newest checkpoint; what follows is only checked to
 	// be whole.
 	Signed     int64     `json:"signed"`
-	SignedTime time.Time `json:"signed_time"`
+	SignedTime time.Time `json:"signed_time,omitzero"`
 	// From is where an incremental run began.
 	From int64 `json:"from"`
 	// Trusted tells whether a key that the caller trusts is the ledger's; without

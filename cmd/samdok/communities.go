@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -38,9 +37,10 @@ hele feilen, og tidspunkter.`),
 				return err
 			}
 			if asJSON {
-				e := json.NewEncoder(c.out)
-				e.SetIndent("", "  ")
-				return e.Encode(all)
+				if all == nil {
+					all = []gateway.Status{}
+				}
+				return c.printJSON(all)
 			}
 			return c.showCommunities(all)
 		})

@@ -264,6 +264,7 @@ func (c *cli) rows(entries []*metadata.DocumentEntry, p *profile.Profile) []row 
 			Type: e.TypeCode.Value, TypeName: p.Label(e.TypeCode, c.tr("en", "nb")), Class: e.ClassCode.Value, Format: e.FormatCode.Value,
 			Created: string(e.CreationTime), CreatedLocal: p.ShowTime(e.CreationTime), MimeType: e.MimeType, Size: e.Size.Octets, SHA1: e.Hash,
 		}
+		r.Confidentiality = make([]string, 0, len(e.Confidential))
 		for _, code := range e.Confidential {
 			r.Confidentiality = append(r.Confidentiality, code.Value)
 		}

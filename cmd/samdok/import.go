@@ -291,6 +291,9 @@ func (im *importer) summary(ctx context.Context, total int, took time.Duration) 
 	c := im.c
 	slices.SortFunc(im.failures, func(a, b failure) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.File, b.File)) })
 	if im.flags.asJSON {
+		if im.failures == nil {
+			im.failures = []failure{}
+		}
 		if err := c.printJSON(struct {
 			Total      int       `json:"total"`
 			Registered int64     `json:"registered"`

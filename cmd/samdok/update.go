@@ -192,7 +192,7 @@ func (c *cli) showUpdated(s *metadata.Submission, old, revised *metadata.Documen
 			LogicalID     metadata.ID `json:"logicalID"`
 			Version       int         `json:"version"`
 			Status        string      `json:"availabilityStatus"`
-		}{s.Set.ID, newest, old.LogicalID, version, status.URN()})
+		}{s.Set.ID, newest, old.LogicalID, version, c.statusName(status)})
 	}
 	if revised != nil {
 		c.say("Registered version %d of the metadata.", "Registrerte versjon %d av metadata.", version)

@@ -401,3 +401,30 @@ func TestMultiplePatients(t *testing.T) {
 		t.Fatalf("%+v %+v", q, f)
 	}
 }
+
+// What is shown of a query, whatever it says, is all of it: the query can be made of it again.
+func TestParametersAreTheWholeQuery(t *testing.T) {
+	for name, text := range map[string]arbitrary.Strings{"plain": arbitrary.Plain(), "hostile": arbitrary.Hostile()} {
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			want := queries(text).Draw(t, "query")
+			shown, err := Parameters(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var p params
+			for _, s := range shown {
+				var again []string
+				for _, v := range s.Values {
+					again = append(again, "('"+strings.ReplaceAll(v, "'", "''")+"')")
+				}
+				p.slots = append(p.slots, param{name: s.Name, values: again})
+			}
+			if d := cmp.Diff(want, queryByID(want.QueryID()).decode(&p)); d != "" || len(p.problems) > 0 {
+				t.Fatal(d, p.problems)
+			}
+			if QueryName(want.QueryID()) == "" {
+				t.Fatal("a query without a name")
+			}
+		}))
+	}
+}
