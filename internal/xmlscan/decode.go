@@ -150,14 +150,20 @@ func (s *Scanner) checkReferences(from, to int) *Error {
 }
 
 // finder remembers the next place of one octet, so that asking of many short
-// stretches whether they hold it costs one pass over the input in all.
-type finder int
+// stretches whether they hold it costs one pass over the input in all. A stretch may lie
+// before the one asked of last: what was tried in vain is read again from its beginning.
+type finder struct{ from, at int } // at is the first place from from on
 
 func (f *finder) within(b []byte, c byte, from, to int) bool {
-	if int(*f) < from {
-		*f = finder(find(b, c, from))
+	if f.at < from {
+		f.from, f.at = from, find(b, c, from)
+	} else if from < f.from {
+		if n := bytes.IndexByte(b[from:f.from], c); n >= 0 {
+			f.at = from + n
+		}
+		f.from = from
 	}
-	return int(*f) < to
+	return f.at < to
 }
 
 func find(b []byte, c byte, from int) int {

@@ -51,10 +51,10 @@ func (s *Scanner) leaf() (text string, ok bool) {
 		return "", false
 	}
 	from := s.p
-	if int(s.lt) < from {
-		s.lt = finder(find(s.b, '<', from))
+	if s.lt < from {
+		s.lt = find(s.b, '<', from)
 	}
-	to := int(s.lt)
+	to := s.lt
 	end := s.closed(to)
 	if end == 0 || to-from > s.lim.Text {
 		return "", false

@@ -5,8 +5,11 @@ import (
 	"encoding/xml"
 	"io"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
+
+	"pgregory.net/rapid"
 )
 
 // plainly reads as ours does, and knows of no tag how the one before was written.
@@ -115,6 +118,7 @@ func FuzzExpect(f *testing.F) {
 		`<a><b>]]></b></a>`, `<a><b>&c;</b></a>`, `<a><b>c</a></b>`, `<a><b>c</b>`, `<a><b>c</b></a><a><b>d</b></a>`, "<a><b>\xff</b></a>", "<a><b>\xe6</b></a>",
 		`<d:a xmlns:d="urn:ihe:iti:xds-b:2007"><d:Document>QUJD</d:Document></d:a>`,
 		`<a><s name="b" xml:lang="c"/><s name="d" xml:lang="&lt;"/><s xml:lang="e">f</s><s name="g"h="i"/></a>`,
+		`<a><s12 name="b" c="d"/><s12 name="&amp;e" c="f" g="h"/></a>`, "<a><s12 name=\"b\" c=\"d\"/><s12 name=\"e\tf\" c=\"g\" h=\"i\"/></a>",
 		`<a><s name="b" c="d"/><s name="e" name="f"/></a>`, `<a><s name="b" c="d"/><s name="e<" c="f"/></a>`, `<a><s name="b"/><s name="c</a>`, `<a><s name="b"/><s name="&d;"/></a>`,
 		`<q:a xmlns:q="u" q:b="c"><q:s q:d="e"/><q:s q:d="f"/><q:s d="g" xmlns:q="v" q:d="h"/></q:a>`,
 		`<a><b><c>d</c></b><e><b><c>f&gt;</c></b></e><e><b><c></c></b></e><e><b><c>g</c></b> </e><e><b><c>]]></c></b></e></a>`,
@@ -157,6 +161,34 @@ func FuzzExpect(f *testing.F) {
 			if err != nil && how == "in memory" && err.Error() != wantErr.Error() {
 				t.Fatalf("%q: got %v, by Next %v", b, err, wantErr)
 			}
+		}
+	})
+}
+
+// A tag that turns out to be written otherwise than the one before is read again from its
+// beginning, and nothing of what was looked for further on is taken for its values.
+func TestUnlikeTags(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.SampledFrom([]string{"", "b", "&amp;", "b&lt;&amp;c", "d\te", "f\ng", "h\r\ni", "&#x41;", "æ"})
+		var b strings.Builder
+		b.WriteString("<root>")
+		for range rapid.IntRange(2, 8).Draw(t, "tags") {
+			b.WriteString("<part")
+			for _, name := range []string{"id", "scheme", "value", "kind", "home"} {
+				if rapid.Bool().Draw(t, name) {
+					b.WriteString(" " + name + `="` + value.Draw(t, "value") + `"`)
+				}
+			}
+			b.WriteString("/>")
+		}
+		b.WriteString("</root>")
+		want, err := plainly(New([]byte(b.String()), Limits{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := (&expectation{}).expecting(New([]byte(b.String()), Limits{}))
+		if err != nil || !same(got, want) {
+			t.Fatalf("%s:\n got %v %v\nwant %v", b.String(), got, err, want)
 		}
 	})
 }

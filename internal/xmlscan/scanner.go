@@ -52,7 +52,8 @@ type Scanner struct {
 	checked  int // octets known to be valid characters
 	met      traits
 
-	lt, amp, cr, nl, tab, bracket finder
+	lt                        int // the next '<' from a place up to p on; before p: not known
+	amp, cr, nl, tab, bracket finder
 
 	shapes  *[shapesKept]shape
 	wrapped wrapped
@@ -104,7 +105,8 @@ func (s *Scanner) Reset(b []byte, l Limits) {
 
 // forget drops what is known of places not yet reached.
 func (s *Scanner) forget() {
-	s.lt, s.amp, s.cr, s.nl, s.tab, s.bracket = -1, -1, -1, -1, -1, -1
+	unknown := finder{at: -1}
+	s.lt, s.amp, s.cr, s.nl, s.tab, s.bracket = -1, unknown, unknown, unknown, unknown, unknown
 }
 
 // Next moves to the next event. After an error it returns the same error for
@@ -190,7 +192,8 @@ func (s *Scanner) prepare() *Error {
 	s.checked = end
 	s.met |= met
 	if s.met&hasControls == 0 {
-		s.nl, s.tab, s.cr = finder(len(s.b)), finder(len(s.b)), finder(len(s.b))
+		none := finder{at: len(s.b)}
+		s.nl, s.tab, s.cr = none, none, none
 	}
 	if s.begun {
 		return nil
@@ -267,10 +270,10 @@ func isUTF8(encoding []byte, ascii bool) bool {
 // characters reads text up to the next '<'.
 func (s *Scanner) characters() (Kind, *Error) {
 	b, p := s.b, s.p
-	if int(s.lt) < p {
-		s.lt = finder(find(b, '<', p))
+	if s.lt < p {
+		s.lt = find(b, '<', p)
 	}
-	end := int(s.lt)
+	end := s.lt
 	if end == len(b) && s.feeding {
 		if s.src.inside > 0 {
 			if end = s.piece(p, end); end > p {

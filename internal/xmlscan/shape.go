@@ -43,7 +43,7 @@ func (s *Scanner) shapeAt(from int) *shape {
 func (s *Scanner) foreseen() (name qname, p int) {
 	b, at := s.b, s.p
 	from := at + 1 + s.prefixSize()
-	end := min(int(s.lt), s.checked)
+	end := min(s.lt, s.checked)
 	if from+3 >= end {
 		return qname{}, 0
 	}

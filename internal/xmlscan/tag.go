@@ -38,7 +38,7 @@ func (s *Scanner) startTag() (Kind, *Error) {
 		return EOF, s.failLimit(at, "elements", s.lim.Elements)
 	}
 	around := len(s.binds)
-	s.lt = finder(find(b, '<', at+1))
+	s.lt = find(b, '<', at+1)
 	name, p := s.foreseen()
 	if p == 0 {
 		var err *Error
@@ -204,13 +204,13 @@ func (s *Scanner) closing(p int) (from, to int, err *Error) {
 	from = p + 1
 	n := bytes.IndexByte(b[from:], b[p])
 	if n < 0 {
-		if int(s.lt) < len(b) {
-			return 0, 0, s.fail(int(s.lt), "< in an attribute value (write &lt;)")
+		if s.lt < len(b) {
+			return 0, 0, s.fail(s.lt, "< in an attribute value (write &lt;)")
 		}
 		return 0, 0, s.failEnd("an attribute value")
 	}
-	if int(s.lt) < from+n {
-		return 0, 0, s.fail(int(s.lt), "< in an attribute value (write &lt;)")
+	if s.lt < from+n {
+		return 0, 0, s.fail(s.lt, "< in an attribute value (write &lt;)")
 	}
 	return from, from + n, nil
 }
