@@ -5,11 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,9 +126,12 @@ type verifier struct {
 	dir         string
 	r           *Report
 	chain       *keyChain
+	keyless     bool // there is no key at all
 	checkpoints []Checkpoint
-	tree        disk.File
-	treeSize    int64 // leaves whose hashes are in the tree's file
+	tree        hashFile
+	treeThere   bool  // the tree's file is
+	treeSize    int64 // leaves whose hashes are in tree
+	cut         bool  // the records go on where tree ends
 	parts       []*part
 
 	mu          sync.Mutex
@@ -167,8 +169,11 @@ func (v *verifier) run(ctx context.Context) error {
 	if err := v.openTree(); err != nil {
 		return err
 	}
-	defer v.tree.Close()
+	defer func() { _ = v.tree.Close() }() // it was only read
 	if err := v.list(); err != nil {
+		return err
+	}
+	if err := v.mendTree(ctx); err != nil {
 		return err
 	}
 	if err := v.checkParts(ctx); err != nil {
@@ -182,20 +187,8 @@ func (v *verifier) run(ctx context.Context) error {
 }
 
 func (v *verifier) keys() error {
-	all, torn, err := readNotes(v.FS, v.dir, keysName)
-	if err != nil {
-		v.find(Finding{Kind: Damaged, Index: -1, Text: err.Error()})
-	}
-	if len(all) == 0 {
-		return fmt.Errorf("there is no ledger: the file %s is missing or empty", keysName)
-	}
-	v.r.Torn = v.r.Torn || torn
-	v.chain, err = parseChain(all)
-	if len(v.chain.keys) == 0 {
-		return fmt.Errorf("%s: %w", keysName, err)
-	}
-	if err != nil {
-		v.find(Finding{Kind: Damaged, Index: -1, Text: fmt.Sprintf("%s: %v", keysName, err)})
+	if err := v.readKeys(); err != nil || v.keyless {
+		return err
 	}
 	v.r.Origin, v.r.Newest = v.chain.origin(), v.chain.newest().vkey
 	for _, trusted := range v.Trusted {
@@ -216,6 +209,78 @@ func (v *verifier) keys() error {
 	return nil
 }
 
+// readKeys follows the ledger's keys. Those that the caller trusts do instead when the file
+// has none, and without either the checkpoints are compared as they are.
+func (v *verifier) readKeys() error {
+	all, torn, err := readNotes(v.FS, v.dir, keysName)
+	if err == nil && len(all) == 0 {
+		if err := v.isLedger(); err != nil {
+			return err
+		}
+		all, torn, err = readNotes(v.FS, v.dir, keysName) // they are made before the first segment
+	}
+	v.r.Torn = v.r.Torn || torn && len(all) > 0
+	if err == nil {
+		v.chain, err = parseChain(all)
+	} else if len(all) > 0 {
+		v.chain, _ = parseChain(all) // err tells where it ends
+	} else {
+		v.chain = &keyChain{}
+	}
+	switch {
+	case len(v.chain.keys) > 0 && err == nil:
+		return nil
+	case len(v.chain.keys) > 0:
+		v.find(Finding{Kind: Damaged, Index: -1, Text: fmt.Sprintf("%s: %v", keysName, err)})
+		return nil
+	case err == nil:
+		err = errors.New("it is missing or empty")
+	}
+	for _, trusted := range v.Trusted {
+		k, err := parseVerifier(trusted)
+		if err != nil {
+			return err
+		}
+		k.from = math.MaxInt64 // when it began to sign is not known
+		if v.chain.find(k.vkey) < 0 {
+			v.chain.keys = append(v.chain.keys, k)
+		}
+	}
+	v.keyless = len(v.chain.keys) == 0
+	text := fmt.Sprintf("the file %s has no key of this ledger (%v): signatures were checked by the keys given", keysName, err)
+	if v.keyless {
+		text = fmt.Sprintf("the file %s has no key of this ledger (%v), so that no signature could be checked: records were compared with checkpoints that anybody may have written; give the key that you trust", keysName, err)
+	}
+	v.find(Finding{Kind: Damaged, Index: -1, Text: text})
+	return nil
+}
+
+// ErrNoLedger is told of a folder that holds nothing of a ledger.
+var ErrNoLedger = errors.New("there is no ledger: no keys, checkpoints or segments")
+
+// isLedger tells a folder without keys that was a ledger from one that never was.
+func (v *verifier) isLedger() error {
+	for _, suffix := range []string{segmentSuffix, droppedSuffix} {
+		if numbers, err := segments(v.FS, v.dir, suffix); err != nil || len(numbers) > 0 {
+			return err
+		}
+	}
+	if all, _, err := readNotes(v.FS, v.dir, checkpointsName); err != nil || len(all) > 0 {
+		return nil //nolint:nilerr // notes that cannot be read are notes; they are a finding later
+	}
+	return ErrNoLedger
+}
+
+// open checks a note by the keys, if there are any.
+func (v *verifier) open(msg []byte) (Checkpoint, error) {
+	if !v.keyless {
+		return openCheckpoint(msg, v.chain, v.Node)
+	}
+	c, err := parseCheckpoint(string(msg))
+	c.Note = msg
+	return c, err
+}
+
 func (v *verifier) readCheckpoints() error {
 	all, torn, err := readNotes(v.FS, v.dir, checkpointsName)
 	if err != nil {
@@ -227,7 +292,7 @@ func (v *verifier) readCheckpoints() error {
 			v.r.Checkpoints++
 			continue // verified before
 		}
-		c, err := openCheckpoint(msg, v.chain, v.Node)
+		c, err := v.open(msg)
 		if err != nil {
 			v.find(Finding{Kind: Damaged, Index: -1, Text: fmt.Sprintf("checkpoint %d of the file: %v", i+1, err)})
 			continue
@@ -244,25 +309,6 @@ func (v *verifier) readCheckpoints() error {
 		}
 	}
 	v.r.Checkpoints += len(v.checkpoints)
-	return nil
-}
-
-func (v *verifier) openTree() error {
-	f, err := v.FS.Open(filepath.Join(v.dir, treeName), os.O_RDONLY, 0)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the file %s is missing; a start of the server makes it anew when all segments are there", treeName)
-		}
-		return err
-	}
-	size, err := f.Size()
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	v.tree, v.treeSize = f, storedSize(size)
-	if v.treeSize < v.r.Signed {
-		v.find(Finding{Kind: Damaged, Index: v.treeSize, Text: fmt.Sprintf("the file %s ends at record %d, but %d are signed", treeName, v.treeSize, v.r.Signed)})
-	}
 	return nil
 }
 
@@ -304,6 +350,10 @@ func (v *verifier) readDropped(n uint64) (Dropped, error) {
 	b, err := loadFile(v.FS, v.dir, fileName(n, droppedSuffix))
 	if err != nil {
 		return Dropped{}, err
+	}
+	if v.keyless {
+		text, _, _ := strings.Cut(string(b), "\n\n")
+		return parseDropped(text + "\n")
 	}
 	later, err := parseChain(v.Chain)
 	if err != nil {
@@ -402,7 +452,7 @@ func (v *verifier) since() error {
 	if v.Since == nil {
 		return nil
 	}
-	c, err := openCheckpoint(v.Since, v.chain, v.Node)
+	c, err := v.open(v.Since)
 	if err != nil {
 		return fmt.Errorf("the state of the last verification: %w", err)
 	}
@@ -472,20 +522,24 @@ func (v *verifier) foreign(msg []byte, err error) string {
 // checkKept compares checkpoints that were kept elsewhere.
 func (v *verifier) checkKept() {
 	for _, msg := range v.Checkpoints {
-		c, err := openCheckpoint(msg, v.chain, v.Node)
+		c, err := v.open(msg)
 		if err != nil {
 			v.find(Finding{Kind: Forked, Index: -1, Text: v.foreign(msg, err)})
 			continue
 		}
 		when := c.Time.Format(time.RFC3339)
+		if c.Size > v.treeSize && v.cut {
+			v.find(Finding{Kind: Damaged, Index: v.treeSize, Text: fmt.Sprintf("a checkpoint kept from %s, of %d records, can be compared with nothing: the hashes end at %d", when, c.Size, v.treeSize)})
+			continue
+		}
 		if c.Size > v.treeSize {
 			v.find(Finding{Kind: Removed, Index: v.treeSize, Text: fmt.Sprintf("the ledger ends at record %d, but a checkpoint kept from %s signs %d: it was set back", v.treeSize, when, c.Size)})
 			continue
 		}
 		if root, err := tlog.TreeHash(c.Size, fileHashes{v.tree}); err != nil || c.Size > 0 && root != c.Root {
 			from := int64(0)
-			for _, own := range v.checkpoints {
-				if own.Size < c.Size && own.Time.Before(c.Time) {
+			for i := range v.checkpoints {
+				if own := &v.checkpoints[i]; own.Size < c.Size && own.Time.Before(c.Time) && v.agrees(v.tree, own) {
 					from = max(from, own.Size)
 				}
 			}

@@ -321,6 +321,9 @@ func (v *verifier) checkKnown() {
 	good := int64(0)
 	for _, k := range v.Known {
 		when := k.Time.Format(time.RFC3339)
+		if k.Size > v.treeSize && v.cut {
+			return // that nothing can be compared from there on is found already
+		}
 		if k.Size > v.treeSize {
 			v.find(Finding{Kind: Removed, Index: v.treeSize, Text: fmt.Sprintf("the ledger ends at record %d, but the list of all ledgers of %s signs %d: it was set back", v.treeSize, when, k.Size)})
 			return

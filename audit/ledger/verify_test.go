@@ -195,9 +195,6 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		}
 		r, err := Verify(context.Background(), dir, VerifyOptions{Trusted: []string{s.public}})
 		if err != nil {
-			if op == "bit of keys" { // no key is left to check by
-				return
-			}
 			rt.Fatal(err)
 		}
 		if index == -4 {
@@ -264,8 +261,7 @@ func TestForkIsFound(t *testing.T) {
 	}
 }
 
-// Somebody rewrites a record and all hashes above it; only the signature is
-// missing.
+// Somebody rewrites hashes; only the signature is missing.
 func TestRewrittenTreeIsFound(t *testing.T) {
 	s := makeSample(t, 1, 30)
 	l := open(t, s.dir, s.o)
@@ -284,8 +280,8 @@ func TestRewrittenTreeIsFound(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(s.dir, treeName), out)
 	r := verify(t, s.dir, VerifyOptions{})
-	if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind == Forked && f.Index <= 9 }) {
-		t.Fatalf("%+v", r.Findings)
+	if len(r.Findings) != 1 || r.Findings[0].Kind != Damaged || r.Findings[0].Index > 9 {
+		t.Fatalf("only hashes were rewritten, the records are right: %+v", r.Findings)
 	}
 	// The server makes the tree from its records again.
 	l = open(t, s.dir, s.o)

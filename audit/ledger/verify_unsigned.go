@@ -41,7 +41,7 @@ func (v *verifier) checkUnsigned() {
 func (v *verifier) signedMeanwhile() int64 {
 	all, _, _ := readNotes(v.FS, v.dir, checkpointsName) // what cannot be read is a finding already
 	for _, msg := range slices.Backward(all) {
-		if c, err := openCheckpoint(msg, v.chain, v.Node); err == nil {
+		if c, err := v.open(msg); err == nil {
 			return c.Size
 		}
 	}

@@ -106,6 +106,9 @@ func (c *cli) verifyLedger(ctx context.Context, v *verification) error {
 	start := c.clock()
 	r, err := ledger.Verify(ctx, v.dir, o)
 	progress.done()
+	if errors.Is(err, ledger.ErrNoLedger) {
+		return exit(exitUsage, err)
+	}
 	if err != nil {
 		return err
 	}
