@@ -119,6 +119,7 @@ func FuzzExpect(f *testing.F) {
 		`<d:a xmlns:d="urn:ihe:iti:xds-b:2007"><d:Document>QUJD</d:Document></d:a>`,
 		`<a><s name="b" xml:lang="c"/><s name="d" xml:lang="&lt;"/><s xml:lang="e">f</s><s name="g"h="i"/></a>`,
 		`<a><s12 name="b" c="d"/><s12 name="&amp;e" c="f" g="h"/></a>`, "<a><s12 name=\"b\" c=\"d\"/><s12 name=\"e\tf\" c=\"g\" h=\"i\"/></a>",
+		"<a xmlns:x=\"u\"><Name b=\"c\"/><x:d><Name>\n</Name></x:d></a>",
 		`<a><s name="b" c="d"/><s name="e" name="f"/></a>`, `<a><s name="b" c="d"/><s name="e<" c="f"/></a>`, `<a><s name="b"/><s name="c</a>`, `<a><s name="b"/><s name="&d;"/></a>`,
 		`<q:a xmlns:q="u" q:b="c"><q:s q:d="e"/><q:s q:d="f"/><q:s d="g" xmlns:q="v" q:d="h"/></q:a>`,
 		`<a><b><c>d</c></b><e><b><c>f&gt;</c></b></e><e><b><c></c></b></e><e><b><c>g</c></b> </e><e><b><c>]]></c></b></e></a>`,

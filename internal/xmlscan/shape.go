@@ -12,7 +12,8 @@ import "bytes"
 // shape is how a start tag was written.
 type shape struct {
 	text  []byte // "<Slot", and all of its attributes
-	name  int    // the end of the name in text
+	local int    // where the local name begins in text
+	name  int    // where it ends; 0: nothing is remembered
 	attrs []written
 }
 
@@ -49,7 +50,7 @@ func (s *Scanner) foreseen() (name qname, p int) {
 	}
 	sh := s.shapeAt(from)
 	p = at + sh.name
-	if sh.name == 0 || p >= end || string(b[at:p]) != string(sh.text[:sh.name]) {
+	if sh.name == 0 || at+sh.local != from || p >= end || string(b[at:p]) != string(sh.text[:sh.name]) {
 		return qname{}, 0
 	}
 	name = qname{int32(at + 1), int32(from), int32(p)}
@@ -121,6 +122,6 @@ func (s *Scanner) learn(name qname) {
 		behind = a.valueEnd + 1
 	}
 	if len(sh.text) <= largestTag {
-		sh.name = int(name.to) - s.p
+		sh.local, sh.name = from-s.p, int(name.to)-s.p
 	}
 }
