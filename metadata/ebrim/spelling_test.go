@@ -130,8 +130,8 @@ func (s *speller) escaped(text string, attribute bool) {
 
 // However a message is spelt, and whatever was read before it, it says the same.
 func TestSpellings(t *testing.T) {
-	sc := new(xmlscan.Scanner) // remembers how others were spelt, as those of a server do
 	rapid.Check(t, func(t *rapid.T) {
+		sc := new(xmlscan.Scanner) // remembers how others were spelt, as those of a server do
 		text := arbitrary.Plain()
 		want := arbitrary.Submission(text).Draw(t, "submission")
 		plain := AppendSubmission(nil, want)
