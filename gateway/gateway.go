@@ -220,6 +220,35 @@ func (d *directory) listed(homes []string, own *Leg) (all []target, problems []f
 	return all, problems, nil
 }
 
+// Supported is the query as a responding gateway understands it: of the communities in
+// $targetCommunityIdList it directs the query to those that it supports (ITI TF-1 18.2.6).
+// The list names the others for other gateways, so that they are no problem here.
+func (g *Gateway) Supported(q metadata.StoredQuery, own *Leg) metadata.StoredQuery {
+	listed := listedHomes(q.Extra)
+	if listed == nil {
+		return q
+	}
+	d := g.members.Load()
+	mine := slices.DeleteFunc(listed, func(home string) bool { return len(d.find(home, own)) == 0 })
+	extra := make([]metadata.Slot, 0, len(q.Extra))
+	for _, s := range q.Extra {
+		if s.Name != targetList {
+			extra = append(extra, s)
+		}
+	}
+	q.Extra = append(extra, metadata.Slot{Name: targetList, Values: quoted(mine)})
+	return q
+}
+
+// quoted writes each home as a value of its own: ('urn:oid:1').
+func quoted(homes []string) []string {
+	values := make([]string, len(homes))
+	for i, h := range homes {
+		values[i] = "('" + h + "')"
+	}
+	return values
+}
+
 // listedHomes reads ('urn:oid:1','urn:oid:2'), also over several values; nil when
 // the parameter is absent.
 func listedHomes(extra []metadata.Slot) []string {

@@ -224,6 +224,32 @@ func TestRouting(t *testing.T) {
 	}
 }
 
+// A responding gateway passes over communities of the list that others answer for.
+func TestSupported(t *testing.T) {
+	g := newGateway(t, Options{}, Member{Home: home(1), Community: holder(1, home(1))})
+	own := &Leg{Homes: []string{home(0)}, Community: holder(1, home(0))}
+	alone := &Leg{Homes: own.Homes, Community: own.Community, Alone: true}
+	for name, c := range map[string]struct {
+		q     metadata.StoredQuery
+		own   *Leg
+		found string
+	}{
+		"no list":           {q: findDocuments, own: own, found: "0 1"},
+		"some are others'":  {q: listing("('" + home(0) + "','" + home(8) + "')"), own: own, found: "0"},
+		"over several":      {q: listing("('"+home(8)+"')", "('"+home(1)+"','"+home(0)+"')"), own: own, found: "0 1"},
+		"all are others'":   {q: listing("('" + home(8) + "')"), own: own},
+		"only the own here": {q: listing("('" + home(0) + "','" + home(1) + "')"), own: alone, found: "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, problems := ask(t, g, g.Supported(c.q, c.own), c.own)
+			slices.Sort(found)
+			if got := strings.ReplaceAll(strings.Join(found, " "), "urn:oid:1.2.", ""); got != c.found || len(problems) > 0 {
+				t.Errorf("found %q, problems %q; want %q and none", got, problems, c.found)
+			}
+		})
+	}
+}
+
 func listing(values ...string) metadata.StoredQuery {
 	return metadata.StoredQuery{Query: findDocuments.Query, Extra: []metadata.Slot{{Name: targetList, Values: values}}}
 }

@@ -98,8 +98,12 @@ func (f *Federation) find(ctx context.Context, pass *guard.Pass, c access.Caller
 	if f.o.DocumentsOnly && !aboutDocuments(q.Query) {
 		return Found{}, nil
 	}
+	leg := f.leg(pass)
+	if f.o.Responding {
+		q = f.o.Gateway.Supported(q, leg)
+	}
 	j := judge{pass: pass, hide: pass.Restriction(), show: show, documentsOnly: f.o.DocumentsOnly}
-	problems, err := f.o.Gateway.Find(ctx, next, q, f.leg(pass), gateway.Sink{
+	problems, err := f.o.Gateway.Find(ctx, next, q, leg, gateway.Sink{
 		Show: func(o metadata.Object, isOwn bool) error {
 			if isOwn {
 				return j.reveal(o)

@@ -124,6 +124,27 @@ func TestFederationOnePlanOneRecord(t *testing.T) {
 	}
 }
 
+// A list of target communities goes to all their gateways: each answers for its own and
+// says nothing of the others, but a consumer hears of a community that nobody knows.
+func TestTargetCommunities(t *testing.T) {
+	var o sharing.Options
+	w := newWorld(t, func(own *sharing.Options) { o = *own })
+	w.provided(w.document())
+	for responding, want := range map[bool]int{true: 0, false: 1} {
+		g, err := gateway.New(gateway.Options{Clock: w.now}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := sharing.NewFederation(sharing.FederationOptions{Gateway: g, Guard: guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}),
+			Tenant: o.Tenant, Own: w.Sharing, Responding: responding, Alone: responding})
+		q := metadata.StoredQuery{Query: w.all(), Extra: []metadata.Slot{{Name: "$targetCommunityIdList", Values: []string{"('" + home + "','" + elsewhereHome + "')"}}}}
+		found, err := f.Find(t.Context(), caller, q, func(metadata.Object) error { return nil })
+		if err != nil || found.Shown == 0 || len(found.Problems) != want {
+			t.Errorf("responding %v: %d shown, problems %v, %v; want the own objects and %d problems", responding, found.Shown, found.Problems, err, want)
+		}
+	}
+}
+
 func useFederation(ctx context.Context, f *sharing.Federation, use string, w *world, unique string, abort error) error {
 	if use == "Find" {
 		_, err := f.Find(ctx, caller, metadata.StoredQuery{Query: w.all()}, func(metadata.Object) error { return nil })
