@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"strconv"
 	"strings"
 
 	"samdok/fault"
@@ -41,12 +42,7 @@ func (u *update) sortMember(a *metadata.Association) {
 	o := u.local[a.Target]
 	id := a.Target
 	switch o.(type) {
-	case *metadata.DocumentEntry:
-	case *metadata.Folder:
-		if u.restricted {
-			u.early(id, fault.UnmodifiableMetadata, "A restricted update (ITI-92) changes DocumentEntries only, no Folders.")
-			return
-		}
+	case *metadata.DocumentEntry, *metadata.Folder:
 	case *metadata.Association:
 		u.early(a.ID, fault.MetadataUpdateOperation, "A new association is asked for with a SubmitAssociation from the SubmissionSet, not with HasMember.")
 		return
@@ -64,24 +60,12 @@ func (u *update) sortMember(a *metadata.Association) {
 		u.early(id, fault.InvalidRequest, "A first version cannot be registered by an update; send the lid of the registered object, or register a new one with ITI-41 or ITI-42.")
 		return
 	}
-	if a.PreviousVersion == "" {
-		code := fault.MetadataUpdateOperation
-		if u.restricted {
-			code = fault.MetadataAnnotationError
-		}
-		u.early(id, code, "The HasMember to the new version lacks the Slot PreviousVersion; write the number of the version that it replaces.")
+	if _, ok := o.(*metadata.Folder); ok && u.restricted {
+		u.early(id, fault.UnmodifiableMetadata, "A restricted update (ITI-92) changes DocumentEntries only, no Folders.")
 		return
 	}
-	switch strings.ToLower(a.Propagation) {
-	case "", "yes":
-	case "no":
-		rev.propagate = false
-	default:
-		code := fault.MetadataUpdateOperation
-		if u.restricted {
-			code = fault.MetadataAnnotationError
-		}
-		u.early(id, code, "AssociationPropagation is %s; write yes or no.", quoted(a.Propagation))
+	if !u.annotated(a, rev) {
+		return
 	}
 	if u.byLocal[id] != nil {
 		u.early(id, fault.MetadataUpdateOperation, "Two HasMember associations lead to the new version; send one.")
@@ -89,6 +73,30 @@ func (u *update) sortMember(a *metadata.Association) {
 	}
 	u.byLocal[id] = rev
 	u.revisions = append(u.revisions, rev)
+}
+
+// annotated reads the slots of the HasMember that say how to update.
+func (u *update) annotated(a *metadata.Association, rev *revision) bool {
+	code := fault.MetadataUpdateOperation
+	if u.restricted {
+		code = fault.MetadataAnnotationError
+	}
+	if a.PreviousVersion == "" {
+		u.early(a.Target, code, "The HasMember to the new version lacks the Slot PreviousVersion; write the number of the version that it replaces.")
+		return false
+	}
+	if _, err := strconv.Atoi(strings.TrimSpace(a.PreviousVersion)); err != nil {
+		u.early(a.Target, code, "PreviousVersion is %s; write the number of the version that the new one replaces.", quoted(a.PreviousVersion))
+		return false
+	}
+	switch strings.ToLower(a.Propagation) {
+	case "", "yes":
+	case "no":
+		rev.propagate = false
+	default:
+		u.early(a.Target, code, "AssociationPropagation is %s; write yes or no.", quoted(a.Propagation))
+	}
+	return true
 }
 
 func (u *update) sortStatus(a *metadata.Association) {

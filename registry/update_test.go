@@ -390,6 +390,11 @@ func TestUpdateRefusals(t *testing.T) {
 		{"wrong previous version", link(func(a *metadata.Association) { a.PreviousVersion = "2" }), false, fault.MetadataVersionError},
 		{"no previous version", link(func(a *metadata.Association) { a.PreviousVersion = "" }), false, fault.MetadataUpdateOperation},
 		{"no previous version, restricted", link(func(a *metadata.Association) { a.PreviousVersion = "" }), true, fault.MetadataAnnotationError},
+		{"previous version is no number", link(func(a *metadata.Association) { a.PreviousVersion = "1.0" }), false, fault.MetadataUpdateOperation},
+		{"previous version is no number, restricted", link(func(a *metadata.Association) { a.PreviousVersion = "first" }), true, fault.MetadataAnnotationError},
+		{"a first version of a folder, restricted", func(sub s) metadata.ID {
+			return w.revise(sub, folder.ID, func(o metadata.Object) { o.(*metadata.Folder).LogicalID = "" })
+		}, true, fault.InvalidRequest},
 		{"strange propagation", link(func(a *metadata.Association) { a.Propagation = "maybe" }), false, fault.MetadataUpdateOperation},
 		{"a required attribute lacks", entry(func(e *metadata.DocumentEntry) { e.MimeType = "" }), false, fault.RegistryMetadataError},
 		{"another patient than the set", entry(func(e *metadata.DocumentEntry) { e.PatientID = w.other.CX() }), false, fault.PatientIDReconciliation},

@@ -119,6 +119,16 @@ func CrossQuery() []conformance.Case {
 			},
 		},
 		{
+			ID: "ITI-38/target-communities", Title: "Of $targetCommunityIdList a gateway takes those that it supports, and says nothing of the others", Section: "ITI TF-1 18.2.6",
+			Mutant: mutant.OnPath(xcaPath, "targetCommunityIdList", mutant.Answers("ResponseStatusType:Success", "ResponseStatusType:Failure")),
+			Run: func(t *conformance.T) {
+				s := across(t, 1)
+				both := conformance.P("$targetCommunityIdList", conformance.Quote(acrossHome(t, s.Patient), foreignHome))
+				got := uniques(t.ObjectsOf(t.CrossQuery("", "LeafClass", findDocuments, append(findParams(s.Patient), both)...)))
+				t.Check(len(got) == 1 && got[0] == s.Docs[0].UniqueID, "found %v, expected %s", got, s.Docs[0].UniqueID)
+			},
+		},
+		{
 			ID: "ITI-38/home-of-entries", Title: "Every ExtrinsicObject has its community as home", Section: tf38, Mutant: onQuery(mutant.Answers(homeOnObject, "")),
 			Run: func(t *conformance.T) {
 				s := across(t, 2)
