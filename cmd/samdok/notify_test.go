@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
@@ -13,6 +16,7 @@ import (
 
 	"samdok/metadata"
 	"samdok/metadata/metadatatest"
+	"samdok/soap"
 	"samdok/soap/wsnt"
 )
 
@@ -24,11 +28,20 @@ type recipient struct {
 	told  map[string]int  // how often, by uniqueId
 	ids   map[string]bool // of messages
 	again int             // messages that came before
+	bare  atomic.Int64    // messages without wsa:ReplyTo
 }
 
 func newRecipient(t *testing.T) *recipient {
 	r := &recipient{told: map[string]int{}, ids: map[string]bool{}}
-	r.Server = httptest.NewServer(wsnt.Consumer{Take: r.take})
+	consumer := wsnt.Consumer{Take: r.take}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err == nil && !bytes.Contains(body, []byte("<wsa:ReplyTo><wsa:Address>"+soap.Anonymous+"<")) {
+			r.bare.Add(1)
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		consumer.ServeHTTP(w, req)
+	}))
 	t.Cleanup(r.Close)
 	return r
 }
@@ -126,6 +139,9 @@ func TestKilledServerNotifiesOfWhatItAcknowledged(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("nobody was told of %d of %d documents, such as %s", len(missing), acknowledged, missing[0])
 		}
+	}
+	if n := to.bare.Load(); n > 0 {
+		t.Errorf("%d messages came without wsa:ReplyTo (ITI TF-2 V.3.2, IHE_WSA102)", n)
 	}
 	t.Logf("told of %d acknowledged documents; %d messages came again", acknowledged, to.again)
 	p.signal(t, syscall.SIGTERM)

@@ -192,7 +192,8 @@ func (n *notifier) deliver(ctx context.Context, l storage.Letter) error {
 	if len(objects) == 0 {
 		return nil
 	}
-	header := soap.Header{Action: wsnt.ActionNotify, MessageID: l.ID.String(), To: sub.Consumer}
+	// Nothing is expected in return, but every message that begins something has a ReplyTo (IHE_WSA102).
+	header := soap.Header{Action: wsnt.ActionNotify, MessageID: l.ID.String(), To: sub.Consumer, ReplyTo: soap.Anonymous}
 	b := soap.AppendOpen(make([]byte, 0, 16<<10), header)
 	b = wsnt.AppendNotify(b, &wsnt.Notification{
 		Reference: xds.SubscriptionAddress(n.address(), sub.ID), Topic: sub.Topic, Producer: notice.Producer, Objects: objects,
