@@ -68,7 +68,8 @@ func TestDocumentationIsCurrent(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("# What is recorded\n\nMade from `audit/mapping.go` by `go test ./audit -update`; do not edit.\n\n" +
 		"The ledger has one record of each use, durable before the answer; a partial success has two, one of what worked and one of what did\nnot. " +
-		"A request that is refused before a use case is reached (malformed XML, an unknown SOAP action) is not a use and is not recorded.\n\n" +
+		"A request of a known transaction that is refused before its use case is reached (it cannot be read to its end, lacks a parameter, is for another\ncommunity) is one that failed; the detail `refused` says why. " +
+		"What names no transaction (no envelope, an unknown SOAP action, no MSH segment, an address\nthat is none) is not a use and is not recorded.\n\n" +
 		"## Events\n\n| event | what happened | transaction | ATNA EventID / FHIR type | EventTypeCode / subtype | action | objects / entities |\n| --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, m := range audit.Mappings() {
 		name := m.Kind.String()

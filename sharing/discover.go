@@ -8,6 +8,7 @@ import (
 	"samdok/access"
 	"samdok/access/guard"
 	"samdok/discovery"
+	"samdok/fault"
 	"samdok/metadata"
 	"samdok/storage"
 )
@@ -65,6 +66,7 @@ func (d *Discovery) Discover(ctx context.Context, c access.Caller, q discovery.Q
 	answer, err := guard.Do(ctx, d.o.Own.guard, req, func(ctx context.Context, pass *guard.Pass) (discovery.Answer, error) {
 		answer, err := d.answer(ctx, pass, &q)
 		pass.Showed(items(answer.Candidates)...)
+		noteTrouble(pass, err)
 		return answer, err
 	})
 	if isDenied(err) {
@@ -94,7 +96,7 @@ func (d *Discovery) candidates(ctx context.Context, q *discovery.Query) ([]disco
 	found, err := d.fitting(ctx, q, q.IDs, true)
 	if err != nil || len(found) > 0 || !d.o.Names || !q.Demographic() {
 		if err == nil && len(q.IDs) == 0 && !(d.o.Names && q.Demographic()) {
-			err = &discovery.Error{Trouble: discovery.NotAvailable, Text: "The query says too little: a patient id is needed here."}
+			err = unanswerable("The query says too little: a patient id is needed here.")
 		}
 		return found, err
 	}
@@ -103,9 +105,23 @@ func (d *Discovery) candidates(ctx context.Context, q *discovery.Query) ([]disco
 	}
 	ids, crowded := d.people.Find(q.Person)
 	if crowded {
-		return nil, &discovery.Error{Trouble: discovery.NotAvailable, Text: "Too many patients have that name and day of birth."}
+		return nil, unanswerable("Too many patients have that name and day of birth.")
 	}
 	return d.fitting(ctx, q, ids, false)
+}
+
+// unanswerable is a query that has no answer as it is: nothing here has failed.
+func unanswerable(text string) error {
+	return &fault.Error{Op: "sharing.Discover", Kind: fault.Invalid, Err: &discovery.Error{Trouble: discovery.NotAvailable, Text: text}}
+}
+
+// noteTrouble puts into the record why a query has no answer, for which ITI-55 has words
+// of its own.
+func noteTrouble(pass *guard.Pass, err error) {
+	var trouble *discovery.Error
+	if errors.As(err, &trouble) {
+		pass.Note("refused", trouble.Text)
+	}
 }
 
 // fitting keeps the ids whose patients fit the query, each patient once.

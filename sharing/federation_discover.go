@@ -18,7 +18,9 @@ func (f *Federation) Discover(ctx context.Context, c access.Caller, q discovery.
 	req := f.request(c, access.ActionDiscover, "ITI-55", "ITI-55")
 	req.Patients = q.IDs
 	answer, err := guard.Do(ctx, f.o.Guard, req, func(ctx context.Context, pass *guard.Pass) (discovery.Answer, error) {
-		return f.discover(ctx, pass, c, q)
+		answer, err := f.discover(ctx, pass, c, q)
+		noteTrouble(pass, err)
+		return answer, err
 	})
 	if isDenied(err) {
 		return discovery.Answer{}, nil
@@ -32,7 +34,7 @@ func (f *Federation) discover(ctx context.Context, pass *guard.Pass, c access.Ca
 		return discovery.Answer{}, err
 	}
 	if len(q.IDs) == 0 && !q.Demographic() {
-		return discovery.Answer{}, &discovery.Error{Trouble: discovery.NotAvailable, Text: "The query says too little: a patient id, or a name and when the person was born, is needed."}
+		return discovery.Answer{}, unanswerable("The query says too little: a patient id, or a name and when the person was born, is needed.")
 	}
 	own, more, err := f.own(ctx, pass, &q)
 	if err != nil {

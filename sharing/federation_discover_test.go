@@ -92,7 +92,7 @@ func TestFederationDiscover(t *testing.T) {
 		"nobody, others away": {func(metadatatest.Patient) discovery.Query {
 			return discovery.Query{IDs: []metadata.PatientID{other.ID()}}
 		}, func(_ *world, a *abroad) { a.err = errors.New("dial") }, "AnswerNotAvailable", false, []audit.Outcome{audit.Errored}},
-		"says nothing": {func(metadatatest.Patient) discovery.Query { return discovery.Query{} }, nil, "AnswerNotAvailable", false, []audit.Outcome{audit.Errored}},
+		"says nothing": {func(metadatatest.Patient) discovery.Query { return discovery.Query{} }, nil, "AnswerNotAvailable", false, []audit.Outcome{audit.Failed}},
 		"hidden here": {func(p metadatatest.Patient) discovery.Query {
 			return discovery.Query{IDs: []metadata.PatientID{p.ID()}}
 		}, func(w *world, _ *abroad) {

@@ -17,7 +17,10 @@ import (
 
 // Door answers the messages of ITI-8 (ITI TF-2 3.8). It is safe for concurrent use.
 type Door struct {
-	Service     sharing.Service
+	Service sharing.Service
+	// Refused records a message that is refused before it comes to a use case; nil: nobody
+	// does. What is no message at all is none of its.
+	Refused     func(context.Context, access.Caller, sharing.Refused) error
 	Authorities Authorities
 	Limits      hl7v2.Limits
 	Clock       func() time.Time
@@ -53,22 +56,37 @@ func (d *Door) Answer(ctx context.Context, c access.Caller, message []byte, tooL
 }
 
 func (d *Door) take(ctx context.Context, c access.Caller, m *hl7v2.Message) error {
-	event, err := m.ADT()
-	if err != nil {
-		return err
-	}
-	feeds, refusal := d.Authorities.V2(event)
-	if refusal != nil {
-		return refusal.V2()
-	}
 	c.MessageID = m.ControlID
 	if c.Name == "" { // not proven, like all that a message says of its sender
 		c.Name = sender(m)
+	}
+	event, err := m.ADT()
+	if err != nil {
+		return d.refused(ctx, c, event.Kind, err)
+	}
+	feeds, refusal := d.Authorities.V2(event)
+	if refusal != nil {
+		return d.refused(ctx, c, event.Kind, refusal.V2())
 	}
 	if refusal := Take(ctx, d.Service, c, feeds, d.Log); refusal != nil {
 		return refusal.V2()
 	}
 	return nil
+}
+
+// refused records that a message is refused with err, and returns what to answer.
+func (d *Door) refused(ctx context.Context, c access.Caller, kind hl7v2.Kind, err error) error {
+	if d.Refused == nil {
+		return err
+	}
+	r := sharing.Refused{Action: access.ActionFeed, Transaction: "ITI-8", Why: err.Error()}
+	if kind == hl7v2.Merged {
+		r.Action = access.ActionMerge
+	}
+	if rerr := d.Refused(ctx, c, r); rerr != nil {
+		return Unrecorded(rerr, "ITI-8", d.Log).V2()
+	}
+	return err
 }
 
 // sender is how a message names where it comes from: facility|application

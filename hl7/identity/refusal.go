@@ -90,6 +90,11 @@ func Take(ctx context.Context, svc sharing.Service, c access.Caller, feeds []sha
 	return nil
 }
 
+// Unrecorded is the refusal when the record of another refusal could not be made.
+func Unrecorded(err error, transaction string, log *slog.Logger) *Refusal {
+	return refusalOf(err, sharing.PatientFeed{Transaction: transaction}, log)
+}
+
 // refusalOf names an error of the use case. What only an operator may see goes to
 // the log under an id that the answer names.
 func refusalOf(err error, f sharing.PatientFeed, log *slog.Logger) *Refusal {

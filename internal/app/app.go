@@ -65,6 +65,7 @@ type App struct {
 	data *data
 
 	sharing  sharing.Service
+	refused  func(context.Context, access.Caller, sharing.Refused) error // records what no use case sees
 	gateways gateways
 	keeping  sharing.Keeping
 	gate     *outward.Gate
@@ -200,6 +201,7 @@ func (a *App) useCases() error {
 		Subscriptions: a.notifier.uses(c),
 		Keeper:        d.keeper,
 	})
+	a.refused = all.Refuse
 	a.sharing, a.keeping = watch(all, a.metrics, a.Clock, a.notifier, a.locating, a.forget), all
 	if err := a.useGateways(all, g); err != nil {
 		return err
@@ -393,7 +395,7 @@ func (a *App) endpoints(door xds.DoorOptions) []httpd.Endpoint {
 func (a *App) door() xds.DoorOptions {
 	l := a.Config.Limits
 	return xds.DoorOptions{
-		Caller: caller, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName), Authorities: authorities(a.Config), Across: a.Config.Across.On,
+		Caller: caller, Refused: a.refused, Log: a.Log, TempDir: filepath.Join(a.data.dir, spoolName), Authorities: authorities(a.Config), Across: a.Config.Across.On,
 		Limits: xds.Limits{
 			Message:  mtom.Limits{Parts: l.Documents + 1, HeaderBytes: l.PartHeaderBytes, RootBytes: l.RootBytes, PartBytes: l.DocumentBytes, TotalBytes: l.SubmissionBytes},
 			XML:      xmlscan.Limits{Size: int(l.RootBytes), Depth: l.Depth, Attributes: l.Attributes, Text: l.ValueBytes},

@@ -38,7 +38,7 @@ func (a *App) listenMLLP() (err error) {
 	if err != nil {
 		return fmt.Errorf("MLLP listener (setting mllp.listen): %w", err)
 	}
-	door := &feeds.Door{Service: a.sharing, Authorities: authorities(a.Config), Limits: hl7v2.Limits{Bytes: c.MessageBytes}, Clock: a.Clock, Log: a.Log}
+	door := &feeds.Door{Service: a.sharing, Refused: a.refused, Authorities: authorities(a.Config), Limits: hl7v2.Limits{Bytes: c.MessageBytes}, Clock: a.Clock, Log: a.Log}
 	a.feed = mllp.NewServer(l, mllp.Options{
 		TLS: secure, MessageBytes: c.MessageBytes, Connections: c.Connections, StallTimeout: c.StallTimeout, IdleTimeout: c.IdleTimeout,
 		Log: a.Log, Refused: a.metrics.MLLPClosed,

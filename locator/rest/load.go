@@ -34,6 +34,7 @@ func (h *handler) load(_ http.ResponseWriter, r *http.Request) (answer, *Problem
 	done := &Loaded{}
 	stop := func(p *Problem) (answer, *Problem) {
 		p.Line, p.Loaded = done.Lines+1, done
+		p.used = p.used || done.Lines > 0 // each step has its record
 		return answer{}, p
 	}
 	lines := bufio.NewReaderSize(r.Body, maxLine)

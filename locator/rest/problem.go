@@ -21,6 +21,8 @@ type Problem struct {
 	Line    int    `json:"line,omitempty"` // of a bulk load
 	// Loaded is how far a bulk load came.
 	Loaded *Loaded `json:"loaded,omitempty"`
+
+	used bool // a use case was begun, and has its record
 }
 
 // Error makes a Problem the error of a Client.

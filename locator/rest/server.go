@@ -44,12 +44,12 @@ func Handler(o Options) http.Handler {
 	if h.o.Name == nil {
 		h.o.Name = func(home string) string { return home }
 	}
-	h.route("POST", "/holdings", h.state)
-	h.route("POST", "/holdings/withdraw", h.withdraw)
-	h.route("POST", "/holdings/load", h.load)
-	h.route("POST", "/search", h.search)
-	h.route("POST", "/where", h.where)
-	h.route("POST", "/coverage", h.cover)
+	h.route("POST", "/holdings", h.recorded(access.ActionStateHoldings, h.state))
+	h.route("POST", "/holdings/withdraw", h.recorded(access.ActionStateHoldings, h.withdraw))
+	h.route("POST", "/holdings/load", h.recorded(access.ActionStateHoldings, h.load))
+	h.route("POST", "/search", h.recorded(access.ActionLocate, h.search))
+	h.route("POST", "/where", h.recorded(access.ActionLocateOwn, h.where))
+	h.route("POST", "/coverage", h.recorded(access.ActionStateHoldings, h.cover))
 	h.route("GET", "/status", h.status)
 	h.route("GET", "/openapi.yaml", h.describe)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -71,7 +71,25 @@ type answer struct {
 	value  any
 }
 
-func (h *handler) route(method, path string, do func(w http.ResponseWriter, r *http.Request) (answer, *Problem)) {
+// operation does what an address is for.
+type operation func(w http.ResponseWriter, r *http.Request) (answer, *Problem)
+
+// recorded makes the record of a request that is refused before it comes to a use case,
+// which makes its own.
+func (h *handler) recorded(a access.Action, do operation) operation {
+	return func(w http.ResponseWriter, r *http.Request) (answer, *Problem) {
+		out, p := do(w, r)
+		if p == nil || p.used {
+			return out, p
+		}
+		if err := h.o.Use.Refuse(r.Context(), h.o.Caller(r), sharing.Refused{Action: a, Why: p.Detail}); err != nil {
+			return answer{}, h.failed(r, err)
+		}
+		return out, p
+	}
+}
+
+func (h *handler) route(method, path string, do operation) {
 	h.mux.HandleFunc(Root+path, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != method {
 			w.Header().Set("Allow", method)
@@ -121,6 +139,7 @@ func wantType(r *http.Request, kinds ...string) *Problem {
 // failed keeps the cause in the operator's log.
 func (h *handler) failed(r *http.Request, err error) *Problem {
 	p := problemOf(err)
+	p.used = true
 	if p.Status >= 500 {
 		h.o.Log.ErrorContext(r.Context(), "the locator could not answer", "path", r.URL.Path, "error", err.Error())
 	}
@@ -160,10 +179,12 @@ func (h *handler) one(r *http.Request, s locator.Statement) (answer, *Problem) {
 		return answer{}, h.failed(r, err)
 	}
 	if p := outcomes[0].Problem; p != nil {
+		told := wrong(p)
 		if outcomes[0].Denied {
-			return answer{}, problemOf(errDenied)
+			told = problemOf(errDenied)
 		}
-		return answer{}, wrong(p)
+		told.used = true
+		return answer{}, told
 	}
 	return answer{http.StatusOK, Result{outcomes[0].Result.String()}}, nil
 }

@@ -81,6 +81,9 @@ func (x *exchange) discover() error {
 	}
 	if stranger := x.stranger(q.ReceiverHomes); stranger != "" {
 		a.Trouble, a.Detail = discovery.NotAvailable, "The message is for the community "+stranger+", which cannot be asked here. This is "+own.Root+"."
+		if err := x.recordRefusal(sharing.Refused{Patients: q.Query.IDs, Why: a.Detail}); err != nil {
+			a.Trouble, a.Detail = x.trouble(err), ""
+		}
 	} else if a.Answer, err = x.d.discover.Discover(x.r.Context(), x.caller(), q.Query); err != nil {
 		a.Trouble = x.trouble(err)
 	}
@@ -131,6 +134,9 @@ func (x *exchange) trouble(err error) discovery.Trouble {
 func (x *exchange) notDeferred(q *hl7v3.PatientQuery) error {
 	ack := hl7v3.Acknowledgement{ID: hl7v3.II{Root: uuidRoot()}, Time: hl7v3Now(), Sender: q.Receiver, Receiver: q.Sender, Target: q.ID, TypeCode: "AE",
 		Err: &hl7v3.Error{Code: hl7v3.UnsupportedMode, Text: "Unsupported processing mode: answers are given at once only (responsePriorityCode I), in this connection or to wsa:ReplyTo."}}
+	if err := x.recordRefusal(sharing.Refused{Patients: q.Query.IDs, Why: ack.Err.Text}); err != nil {
+		return soap.Fail("Busy", "Opptatt").Because(err)
+	}
 	h := x.answerHeader()
 	h.Action = answerOfFeed
 	x.small(soap.AppendClose(ack.Append(soap.AppendOpen(make([]byte, 0, 2<<10), h))), false)

@@ -146,6 +146,7 @@ type exchange struct {
 	sent   bool
 	// postponed: the answer goes to another address.
 	postponed *async.Postponed
+	began     bool // the use case, which makes the record
 }
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -204,7 +205,7 @@ func (x *exchange) serve() error {
 	if x.header.Asynchronous() {
 		return x.later(do)
 	}
-	return do(x)
+	return x.run(do)
 }
 
 func (x *exchange) transaction() func(*exchange) error {

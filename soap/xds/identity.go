@@ -54,6 +54,11 @@ func (x *exchange) feed() error {
 	if !errors.As(err, &ack.Err) {
 		ack.Err = x.takeFeed(f)
 	}
+	if ack.Err != nil && !x.began {
+		if err := x.recordRefusal(sharing.Refused{Why: ack.Err.Text}); err != nil {
+			ack.Err = identity.Unrecorded(err, "ITI-44", x.d.o.Log).V3()
+		}
+	}
 	b := soap.AppendOpen(make([]byte, 0, 2<<10), x.answerHeader())
 	x.small(soap.AppendClose(ack.Append(b)), false)
 	return nil

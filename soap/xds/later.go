@@ -81,7 +81,10 @@ func (d *door) actor() string {
 func (x *exchange) later(do func(*exchange) error) (err error) {
 	p := &async.Postponed{ID: metadata.NewUUID(), Door: x.d.actor(), To: x.header.ReplyTo, FaultTo: x.header.FaultTo}
 	if x.reads() {
-		p.Request, err = x.stored()
+		err = x.run(func(x *exchange) error {
+			p.Request, err = x.stored()
+			return err
+		})
 	} else {
 		p.Answer, err = x.captured(p, do)
 	}
@@ -126,7 +129,9 @@ func (x *exchange) stored() (*async.Request, error) {
 	if err := x.msg.finish(); err != nil {
 		return nil, err
 	}
-	return &async.Request{Envelope: bytes.Clone(x.msg.root), Packed: x.msg.packed, Caller: x.caller()}, nil
+	caller := x.caller()
+	x.began = false // it begins when the answer can leave
+	return &async.Request{Envelope: bytes.Clone(x.msg.root), Packed: x.msg.packed, Caller: caller}, nil
 }
 
 // captured does what is asked for and catches the answer.
@@ -134,7 +139,7 @@ func (x *exchange) captured(p *async.Postponed, do func(*exchange) error) (*asyn
 	w, c := x.w, async.NewCapture()
 	x.w, x.postponed = c, p
 	defer func() { x.w, x.sent, x.postponed = w, false, nil }() // also for the answer to a panic
-	if err := do(x); err != nil {
+	if err := x.run(do); err != nil {
 		return nil, err
 	}
 	return c.Answer()
@@ -175,11 +180,12 @@ func (x *exchange) resume(r *async.Request) error {
 	if do == nil { // switched off since
 		return soap.UnknownAction(x.header.Action, x.d.name())
 	}
-	return do(x)
+	return x.run(do)
 }
 
-// caller is who asks, or asked.
+// caller is who asks, or asked. It is called when the use case begins.
 func (x *exchange) caller() access.Caller {
+	x.began = true
 	if p := x.postponed; p != nil && p.Request != nil {
 		return p.Request.Caller
 	}

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"samdok/hl7/identity"
 	"samdok/internal/xmlscan"
 	"samdok/metadata/ebrim"
+	"samdok/sharing"
 	"samdok/soap"
 	"samdok/soap/mtom"
 )
@@ -19,6 +21,9 @@ type DoorOptions struct {
 	// Caller says who asks; nil means an unauthenticated caller with address,
 	// MessageID and trace (AnonymousCaller).
 	Caller func(*http.Request, soap.Header) access.Caller
+	// Refused records a request of a known transaction that is refused before its use
+	// case begins; nil: nobody does.
+	Refused func(context.Context, access.Caller, sharing.Refused) error
 	// Log gets what callers must not see; nil means slog.Default().
 	Log    *slog.Logger
 	Limits Limits

@@ -20,7 +20,7 @@ func (x *exchange) query() error {
 	if err != nil {
 		list, err := x.decodeProblems(err)
 		if err == nil {
-			x.queryFailure(list)
+			x.queryFailure(x.unused(list))
 		}
 		return err
 	}
@@ -28,8 +28,8 @@ func (x *exchange) query() error {
 		return err
 	}
 	if across := x.header.Action == actionAcross; metadata.Across(q.Query) != across {
-		x.queryFailure([]fault.Problem{{Code: fault.UnknownStoredQuery,
-			Context: "The stored query " + string(q.Query.QueryID()) + " is none of the transaction " + x.header.Action + "."}})
+		x.queryFailure(x.unused([]fault.Problem{{Code: fault.UnknownStoredQuery,
+			Context: "The stored query " + string(q.Query.QueryID()) + " is none of the transaction " + x.header.Action + "."}}))
 		return nil
 	}
 	x.forget()

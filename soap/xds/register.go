@@ -47,7 +47,7 @@ func (x *exchange) submitted(do func(context.Context, access.Caller, sharing.Reg
 func (x *exchange) undecoded(err error) error {
 	list, err := x.decodeProblems(err)
 	if err == nil {
-		x.registryResponse(ebrim.Failure, list)
+		x.registryResponse(ebrim.Failure, x.unused(list))
 	}
 	return err
 }

@@ -37,8 +37,8 @@ func (x *exchange) retrieve() error {
 		return err
 	}
 	if most := x.d.o.Limits.Retrieve; len(requests) > most {
-		x.retrieved(&sharing.Retrieved{Problems: x.d.located([]fault.Problem{{Code: fault.TooManyResults,
-			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}})})
+		x.retrieved(&sharing.Retrieved{Problems: x.d.located(x.unused([]fault.Problem{{Code: fault.TooManyResults,
+			Context: "The request asks for " + strconv.Itoa(len(requests)) + " documents; the limit limits.retrieve-documents is " + strconv.Itoa(most) + "."}}))})
 		return nil
 	}
 	x.forget()

@@ -142,7 +142,7 @@ func (x *exchange) subscribe() error {
 	if !s.Until.IsZero() {
 		ask.Until = s.Until.From
 	}
-	sub, err := x.d.svc.Subscribe(x.r.Context(), x.d.o.Caller(x.r, x.header), ask)
+	sub, err := x.d.svc.Subscribe(x.r.Context(), x.caller(), ask)
 	if err != nil {
 		return err
 	}
@@ -176,7 +176,7 @@ func (x *exchange) renew() error {
 	if !until.IsZero() {
 		end = until.From
 	}
-	sub, err := x.d.svc.Renew(x.r.Context(), x.d.o.Caller(x.r, x.header), id, end)
+	sub, err := x.d.svc.Renew(x.r.Context(), x.caller(), id, end)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (x *exchange) unsubscribe() error {
 	if err != nil {
 		return err
 	}
-	if err := x.d.svc.Unsubscribe(x.r.Context(), x.d.o.Caller(x.r, x.header), id); err != nil {
+	if err := x.d.svc.Unsubscribe(x.r.Context(), x.caller(), id); err != nil {
 		return err
 	}
 	x.granted(func(b []byte, _ wsnt.Granted) []byte { return wsnt.AppendUnsubscribeResponse(b) }, wsnt.Granted{})
@@ -228,7 +228,7 @@ func (x *exchange) publish() error {
 			return soap.Refuse("A published object is not as ITI TF-3 4.2 wants it, or there is none.", "Et publisert objekt følger ikke ITI TF-3 4.2, eller det er ingen.")
 		}
 	}
-	caller := x.d.o.Caller(x.r, x.header)
+	caller := x.caller()
 	for _, n := range all {
 		if err := x.d.svc.Publish(x.r.Context(), caller, n.Producer, n.Objects); err != nil {
 			return err
