@@ -80,4 +80,7 @@ type Recorder interface {
 	// Record returns only when the event is durable. An error means that the
 	// answer must not be sent.
 	Record(context.Context, *Event) (Receipt, error)
+	// RecordTwo makes two events durable with one wait, the first before the second in
+	// the ledger; either both are recorded or none is acknowledged.
+	RecordTwo(ctx context.Context, first, second *Event) error
 }

@@ -290,6 +290,17 @@ func (r *recorder) Record(ctx context.Context, e *audit.Event) (audit.Receipt, e
 	return r.Recorder.Record(ctx, e)
 }
 
+func (r *recorder) RecordTwo(ctx context.Context, first, second *audit.Event) error {
+	r.mu.Lock()
+	r.events = append(r.events, *first, *second)
+	err := r.err
+	r.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return r.Recorder.RecordTwo(ctx, first, second)
+}
+
 // last is the newest record.
 func (w *world) last() audit.Event {
 	w.Helper()

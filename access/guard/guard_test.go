@@ -32,6 +32,7 @@ type recorder struct {
 	block  bool
 	ctxErr error // of the context it was called with
 	limit  bool  // whether that had a deadline
+	waits  int   // for the disk
 }
 
 func (r *recorder) Record(ctx context.Context, e *audit.Event) (audit.Receipt, error) {
@@ -44,8 +45,18 @@ func (r *recorder) Record(ctx context.Context, e *audit.Event) (audit.Receipt, e
 		<-ctx.Done()
 		return audit.Receipt{}, ctx.Err()
 	}
+	r.waits++
 	r.events = append(r.events, *e)
 	return audit.Receipt{}, r.err
+}
+
+func (r *recorder) RecordTwo(ctx context.Context, first, second *audit.Event) error {
+	if _, err := r.Record(ctx, first); err != nil {
+		return err
+	}
+	r.waits-- // both share one
+	_, err := r.Record(ctx, second)
+	return err
 }
 
 // policy counts and does as told.
@@ -222,6 +233,9 @@ func TestDoRecordsOnce(t *testing.T) {
 			if c.policy.plans != 1 {
 				t.Errorf("%d plans", c.policy.plans)
 			}
+			if r.waits > 1 {
+				t.Errorf("waited %d times for the disk", r.waits)
+			}
 			want := []audit.Event{c.want}
 			if c.also != nil {
 				want = append(want, *c.also)
@@ -356,6 +370,8 @@ type nowhere struct{}
 func (nowhere) Record(context.Context, *audit.Event) (audit.Receipt, error) {
 	return audit.Receipt{}, nil
 }
+
+func (nowhere) RecordTwo(context.Context, *audit.Event, *audit.Event) error { return nil }
 
 type allow struct{}
 

@@ -186,10 +186,8 @@ func (p *Pass) recordParts(ctx context.Context) error {
 	worked, not := p.event, p.event
 	worked.Part, worked.Outcome, worked.Codes, worked.Hidden = audit.PartThatWorked, audit.Success, nil, 0
 	not.Part, not.Outcome, not.Items, not.Omitted = audit.PartThatDidNot, audit.Failed, nil, 0
-	for _, e := range []*audit.Event{&worked, &not} {
-		if _, err := p.g.recorder.Record(ctx, e); err != nil {
-			return unrecorded(err)
-		}
+	if err := p.g.recorder.RecordTwo(ctx, &worked, &not); err != nil {
+		return unrecorded(err)
 	}
 	return nil
 }

@@ -62,7 +62,8 @@ type Options struct {
 // Watch is told how records are written, for operators. Functions may be nil; they
 // must not wait.
 type Watch struct {
-	// Wrote: so many records, of size octets together, became durable by one write.
+	// Wrote: so many records, of size octets together, became durable by one write. The
+	// two of RecordTwo count as one.
 	Wrote func(records, size int, took time.Duration)
 	// Waited: a caller of Record waited so long until its record was durable.
 	Waited func(time.Duration)
@@ -163,17 +164,53 @@ type torn struct {
 	end    int64
 }
 
+// prepared is an event that is ready to be appended.
+type prepared struct {
+	buf   *[]byte // of buffers: the encoded event
+	terms []term
+	made  time.Time
+}
+
 // Record implements audit.Recorder.
 func (l *Ledger) Record(ctx context.Context, e *audit.Event) (audit.Receipt, error) {
+	var few [8]term
+	one, err := l.prepare(few[:0], e)
+	defer putBuffer(one.buf)
+	if err != nil {
+		return audit.Receipt{}, err
+	}
+	return l.record(ctx, []prepared{one})
+}
+
+// RecordTwo implements audit.Recorder: both are in one write.
+func (l *Ledger) RecordTwo(ctx context.Context, first, second *audit.Event) error {
+	a, err := l.prepare(nil, first)
+	defer putBuffer(a.buf)
+	if err != nil {
+		return err
+	}
+	b, err := l.prepare(nil, second)
+	defer putBuffer(b.buf)
+	if err != nil {
+		return err
+	}
+	_, err = l.record(ctx, []prepared{a, b})
+	return err
+}
+
+func (l *Ledger) prepare(terms []term, e *audit.Event) (prepared, error) {
 	buf := buffers.Get().(*[]byte)
-	defer putBuffer(buf)
 	*buf = appendEvent((*buf)[:0], e)
 	if len(*buf) > maxRecord {
-		return audit.Receipt{}, fault.New(fault.TooLarge, "ledger.Record", fault.RegistryError, "the audit record of this request is longer than %d bytes", maxRecord)
+		return prepared{buf: buf}, fault.New(fault.TooLarge, "ledger.Record", fault.RegistryError, "the audit record of this request is longer than %d bytes", maxRecord)
 	}
-	var few [8]term
+	return prepared{buf, l.index.terms(terms, e), e.Time}, nil
+}
+
+// record appends events and waits until they are durable. The receipt is of the first.
+func (l *Ledger) record(ctx context.Context, all []prepared) (audit.Receipt, error) {
 	began := time.Now()
-	receipt, err := l.append(ctx, *buf, l.index.terms(few[:0], e), e.Time)
+	receipt, err := l.append(ctx, all)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.broken.Store(&err)
@@ -226,17 +263,19 @@ func putBuffer(b *[]byte) {
 	}
 }
 
-func (l *Ledger) append(ctx context.Context, record []byte, terms []term, made time.Time) (audit.Receipt, error) {
+func (l *Ledger) append(ctx context.Context, all []prepared) (audit.Receipt, error) {
+	size := 0
+	for i := range all {
+		size += frameSize(len(*all[i].buf) + tagSize)
+	}
 	for {
 		s, err := l.active(ctx)
 		if err != nil {
 			return audit.Receipt{}, err
 		}
 		var index int64
-		at, err := s.log.Append(ctx, frameSize(len(record)+tagSize), func(dst []byte, at groupsync.Position) []byte {
-			from := len(dst)
-			dst, hash := appendFrame(dst, record, s.number, s.aead, at.Offset, at.Batch)
-			index = s.add(at.Offset, at.Offset+int64(len(dst)-from), hash, terms, made)
+		at, err := s.log.Append(ctx, size, func(dst []byte, at groupsync.Position) []byte {
+			dst, index = s.fill(dst, at, all)
 			return dst
 		})
 		switch {
@@ -259,6 +298,22 @@ func (l *Ledger) append(ctx context.Context, record []byte, terms []term, made t
 			return audit.Receipt{}, err
 		}
 	}
+}
+
+// fill appends frames one behind the other and returns the index of the first.
+func (s *segment) fill(dst []byte, at groupsync.Position, all []prepared) (_ []byte, first int64) {
+	off := at.Offset
+	for i := range all {
+		from := len(dst)
+		var hash tlog.Hash
+		dst, hash = appendFrame(dst, *all[i].buf, s.number, s.aead, off, at.Batch)
+		end := off + int64(len(dst)-from)
+		index := s.add(off, end, hash, all[i].terms, all[i].made)
+		if off = end; i == 0 {
+			first = index
+		}
+	}
+	return dst, first
 }
 
 // add keeps a leaf until its record is durable. The segment's log calls it in the

@@ -250,6 +250,9 @@ func TestFailsClosedAndRecovers(t *testing.T) {
 		if fault.KindOf(err) != fault.Unavailable || fault.ProblemsOf(err)[0].Code != fault.RegistryOutOfResources {
 			t.Fatalf("full disk: %v", err)
 		}
+		if err := r.RecordTwo(context.Background(), smallEvent(), smallEvent()); fault.KindOf(err) != fault.Unavailable {
+			t.Fatalf("full disk: %v", err) // and half of them stays nowhere
+		}
 		ready(t, r, false)
 	}
 	fsys.full.Store(false)

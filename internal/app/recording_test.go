@@ -28,6 +28,8 @@ func (forgetful) Record(context.Context, *audit.Event) (audit.Receipt, error) {
 	return audit.Receipt{}, nil
 }
 
+func (forgetful) RecordTwo(context.Context, *audit.Event, *audit.Event) error { return nil }
+
 const childData = "SAMDOK_TEST_RECORDING_DATA"
 
 // unrecordedChild runs a server when this process was started as one: with the

@@ -51,6 +51,8 @@ func (nowhere) Record(context.Context, *audit.Event) (audit.Receipt, error) {
 	return audit.Receipt{}, nil
 }
 
+func (nowhere) RecordTwo(context.Context, *audit.Event, *audit.Event) error { return nil }
+
 // place is a locator behind its door, whose every exchange is held to the
 // description.
 type place struct {
