@@ -50,7 +50,8 @@ type Options struct {
 //   - *ProtocolError: an answer that breaks the rules.
 type Client struct {
 	o Options
-	// trusting: an answer in the same connection needs no wsa:RelatesTo.
+	// trusting: an answer in the same connection needs no wsa:RelatesTo, and its action
+	// may be that of the twin.
 	trusting bool
 }
 

@@ -230,10 +230,23 @@ func (c *call) check(sc *xmlscan.Scanner, h *soap.Header, status int) error {
 		return &HTTPError{Status: status}
 	case h.RelatesTo != c.header.MessageID && !(c.c.trusting && h.RelatesTo == ""):
 		return &ProtocolError{What: fmt.Sprintf("wsa:RelatesTo is %q and not the request's MessageID", h.RelatesTo)}
-	case h.Action != answerAction(c.header.Action):
+	case h.Action != answerAction(c.header.Action) && !(c.c.trusting && c.isTwin(h.Action)):
 		return &ProtocolError{What: fmt.Sprintf("wsa:Action is %q", h.Action)}
 	}
 	return nil
+}
+
+// isTwin tells whether an answer's action is that of the transaction with the same
+// messages: gateways that pass requests on to a registry or repository forget to change
+// it back. What the answer is its body says.
+func (c *call) isTwin(action string) bool {
+	switch action {
+	case actionQuery + response:
+		return c.header.Action == actionCrossQuery
+	case actionRetrieve + response:
+		return c.header.Action == actionCrossRetrieve
+	}
+	return false
 }
 
 // wrong makes a ProtocolError of what a reader said; errors of the connection and

@@ -41,8 +41,8 @@ type Community struct {
 
 var _ gateway.Community = (*Community)(nil)
 
-// NewCommunity makes a Community. It forgives answers without wsa:RelatesTo: the
-// connection says what they answer.
+// NewCommunity makes a Community. It forgives answers without wsa:RelatesTo and
+// under the action of ITI-18 or ITI-43: the connection says what they answer.
 func NewCommunity(o CommunityOptions) *Community {
 	c := NewClient(o.Client)
 	c.trusting = true

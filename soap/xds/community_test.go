@@ -18,12 +18,24 @@ import (
 	"samdok/soap/mtom"
 )
 
-// The connection says what is answered: only a wrong wsa:RelatesTo is refused.
+// The connection says what is answered: only a wrong wsa:RelatesTo is refused, and a
+// wsa:Action of something else. Gateways before a registry leave the action of ITI-18.
 func TestCommunityRelates(t *testing.T) {
-	for relates, refused := range map[string]bool{"": false, "urn:uuid:00000000-0000-4000-8000-000000000000": true} {
+	for _, c := range []struct {
+		relates, action string
+		refused         bool
+	}{
+		{"", actionCrossQuery + response, false},
+		{"urn:uuid:00000000-0000-4000-8000-000000000000", actionCrossQuery + response, true},
+		{"", actionQuery + response, false},
+		{"", "", true},
+		{"", actionCrossQuery, true},
+		{"", actionCrossRetrieve + response, true},
+		{"", actionAcross + response, true},
+	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", soap.ContentType)
-			b := soap.AppendOpen(nil, soap.Header{Action: actionCrossQuery + response, RelatesTo: relates})
+			b := soap.AppendOpen(nil, soap.Header{Action: c.action, RelatesTo: c.relates})
 			b = ebrim.AppendQueryResponseHead(b, ebrim.Success, nil)
 			if _, err := w.Write(soap.AppendClose(ebrim.AppendQueryResponseTail(b))); err != nil {
 				t.Error(err)
@@ -31,10 +43,36 @@ func TestCommunityRelates(t *testing.T) {
 		}))
 		k := NewCommunity(CommunityOptions{Client: Options{QueryURL: s.URL, HTTP: s.Client()}})
 		_, err := k.Find(t.Context(), access.Caller{}, metadata.StoredQuery{Query: &metadata.GetDocuments{}}, func(metadata.Object) error { return nil })
-		if wrong := new(ProtocolError); errors.As(err, &wrong) != refused {
-			t.Errorf("%q: %v", relates, err)
+		if wrong := new(ProtocolError); errors.As(err, &wrong) != c.refused {
+			t.Errorf("RelatesTo %q, Action %q: %v", c.relates, c.action, err)
 		}
 		s.Close()
+	}
+}
+
+// A document comes under the action of ITI-43 too.
+func TestDocumentUnderTheTwinsAction(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", soap.ContentType)
+		b := soap.AppendOpen(nil, soap.Header{Action: actionRetrieve + response})
+		b = append(b, `<x:RetrieveDocumentSetResponse xmlns:x="urn:ihe:iti:xds-b:2007"><r:RegistryResponse xmlns:r="urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0" status="urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"/>`+
+			`<x:DocumentResponse><x:RepositoryUniqueId>1.2</x:RepositoryUniqueId><x:DocumentUniqueId>1.3</x:DocumentUniqueId><x:mimeType>text/plain</x:mimeType><x:Document>eA==</x:Document></x:DocumentResponse></x:RetrieveDocumentSetResponse>`...)
+		if _, err := w.Write(soap.AppendClose(b)); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer s.Close()
+	k := NewCommunity(CommunityOptions{Client: Options{RetrieveURL: s.URL, HTTP: s.Client()}})
+	r, err := k.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{{Home: "urn:oid:1", RepositoryID: "1.2", UniqueID: "1.3"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if len(r.Documents) != 1 {
+		t.Fatalf("%d documents", len(r.Documents))
+	}
+	if b, err := io.ReadAll(r.Documents[0].Body); err != nil || string(b) != "x" {
+		t.Errorf("read %q, %v", b, err)
 	}
 }
 
