@@ -52,11 +52,11 @@ func (r *Registry) checkAlone(in *intake) {
 		actor = rules.OnDemandSource
 	}
 	in.before = append(in.before, rules.Check(in.sub, actor)...) // 1, 2, 9
-	in.assign()
-	in.before = append(in.before, in.duplicates()...) // 3
-	if r.profile != nil {
+	if r.profile != nil {                                        // while objects have the ids that the sender knows
 		in.after = append(in.after, r.profile.Validate(in.sub)...) // 6
 	}
+	in.assign()
+	in.before = append(in.before, in.duplicates()...) // 3
 	patient, err := in.sub.Set.PatientID.Patient()
 	if err != nil {
 		if !fault.HasErrors(in.before) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,9 +25,27 @@ func TestProfileIsAsked(t *testing.T) { // rule 6
 	w := newWorld(t, newMemory(), func(o *registry.Options) { o.Profile = p })
 	w.must(w.with(w.entry()))
 	e := w.entry()
-	e.ClassCode.Value = "no such class"
+	e.ID, e.ClassCode.Value = "Document01", "no such class"
 	_, err = w.submit(w.with(e))
 	w.wantRefused(err, fault.RegistryMetadataError)
+	namesObject(t, err, "Document01")
+	old := w.registered()
+	sub := w.set()
+	w.revise(sub, old.ID, func(o metadata.Object) { o.(*metadata.DocumentEntry).ClassCode.Value = "no such class" })
+	sub.Entries[0].ID, sub.Associations[0].Target = "Document02", "Document02"
+	_, err = w.update(sub)
+	w.wantRefused(err, fault.RegistryMetadataError)
+	namesObject(t, err, "Document02")
+}
+
+// namesObject wants problems to speak of an object by the id that its sender gave it.
+func namesObject(t *testing.T, err error, id string) {
+	t.Helper()
+	for _, p := range fault.ProblemsOf(err) {
+		if p.Location != id || !strings.Contains(p.Context, "'"+id+"'") {
+			t.Errorf("location %q, %s; want the id %s", p.Location, p.Context, id)
+		}
+	}
 }
 
 func TestGivenProblemsComeFirst(t *testing.T) {

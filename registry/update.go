@@ -86,10 +86,10 @@ func (r *Registry) newUpdate(u Update) *update {
 	up := &update{intake: newIntake(u.Submission), restricted: u.Restricted, byLocal: make(map[metadata.ID]*revision)}
 	in := up.intake
 	in.before = append(in.before, rules.Check(in.sub, rules.Administrator)...)
-	in.assign()
-	if r.profile != nil {
+	if r.profile != nil { // while objects have the ids that the sender knows
 		in.after = append(in.after, r.profile.Validate(in.sub)...)
 	}
+	in.assign()
 	if up.sort(); !fault.HasErrors(in.before) {
 		in.before = append(in.before, in.duplicates()...)
 	}

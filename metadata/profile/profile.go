@@ -120,7 +120,7 @@ func (p *Profile) AllowsMimeType(mime string) bool {
 // Validate reports every coded value and mime type outside the value sets, and a
 // patientId that is no number of its assigning authority, as
 // XDSRegistryMetadataError (ITI TF-2 3.42.4.1.3.1). Display names are never
-// checked, and what is missing is not reported here.
+// checked, and what is missing is not reported here. Location is the id of the object.
 func (p *Profile) Validate(sub *metadata.Submission) []fault.Problem {
 	var c check
 	c.Profile = p
@@ -206,7 +206,7 @@ func (c *check) add(attribute, text string) {
 	}
 	c.problems = append(c.problems, fault.Problem{
 		Code:    fault.RegistryMetadataError,
-		Context: c.object + " " + quote(string(c.id)) + ", " + attribute + ": " + text,
+		Context: c.object + " " + quote(string(c.id)) + ", " + attribute + ": " + text, Location: string(c.id),
 	})
 }
 
