@@ -146,6 +146,8 @@ func (c *cli) explain(ctx context.Context, err error) error {
 		return exit(exitRefused, errors.New(c.problems(refused.Problems)))
 	case errors.As(err, &unacknowledged), errors.As(err, &soapFault):
 		return exit(exitRefused, err)
+	case errors.As(err, &status) && isBusy(err): // in the server's words
+		return exit(exitRefused, err)
 	case errors.As(err, &status):
 		return exit(exitRefused, fmt.Errorf("%w%s", err, c.tr("; is this the right address?", "; er dette riktig adresse?")))
 	case errors.Is(err, xds.ErrNoAnswer):

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	stdlog "log"
 	"os"
@@ -29,7 +30,8 @@ installeres. Uten innstillinger lytter den bare på denne maskinen.
 
 Når den er klar, skriver den adresser og OID-er på standard ut, ett "navn verdi" per
 linje og så en tom linje, eller med --json én linje JSON. Loggen går til standard feil.
-SIGTERM eller Ctrl-C lar forespørsler i arbeid bli ferdige; en til avslutter straks.`),
+SIGTERM eller Ctrl-C lar forespørsler i arbeid bli ferdige; en til avslutter straks.
+Skalert ut venter den på S3 og Elasticsearch når de er borte: /readyz sier hvilken og hvorfor.`),
 		`  samdok serve
   samdok serve --data /var/lib/samdok --listen 127.0.0.1:8080 --profile norway
   samdok serve --config /etc/samdok.yaml --json`,
@@ -57,6 +59,10 @@ func (c *cli) serve(ctx context.Context, conf *config.Config, asJSON bool) error
 	heap.Tune(c.getenv, os.DirFS("/"))
 	stdlog.SetOutput(telemetry.Libraries(log))
 	a, err := app.Open(ctx, app.Options{Config: conf, Log: log, Clock: c.clock, Version: version()})
+	if errors.Is(err, app.ErrStopped) { // in order: nobody was served yet
+		log.Info("stopped while it waited for its engines", "error", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -76,8 +76,10 @@ type App struct {
 	public   *httpd.Public
 	outside  *httpd.Listener
 	inside   *httpd.Listener // nil when off
+	internal http.Handler    // of inside, when the start is done
 	feed     *mllp.Server    // nil when off
 	control  *httpd.Listener // for the operator's commands on this machine
+	doors    doors
 	draining atomic.Bool
 	jobs     *jobs.Runner
 	sweep    jobs.Job
@@ -119,12 +121,13 @@ const (
 )
 
 // Open makes a server that already holds its ports but does not answer yet. On
-// an error everything is closed again.
+// an error everything is closed again. A node whose engines are away waits for them, for
+// as long as ctx lives, and says so to whoever asks; ErrStopped when ctx ends first.
 func Open(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{Options: o}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, a.close())
+			err = errors.Join(err, a.close(), a.doors.ended())
 		}
 	}()
 	if a.metrics, err = telemetry.NewMetrics(o.Version); err != nil {
@@ -136,6 +139,11 @@ func Open(ctx context.Context, o Options) (_ *App, err error) {
 	watch, err := a.watchEngines()
 	if err != nil {
 		return nil, err
+	}
+	if o.Config.Scaled() {
+		if watch.wait, err = a.await(); err != nil {
+			return nil, err
+		}
 	}
 	if a.data, err = openWatched(ctx, o.Config, o.Log, o.Clock, watch); err != nil {
 		return nil, err
@@ -298,18 +306,12 @@ func unknownLogicalID(c *config.Config) fault.Code {
 	return fault.UnresolvedReference
 }
 
-// listen mounts the doors and opens the ports.
+// listen mounts the doors and opens the ports that are not open yet.
 func (a *App) listen() (err error) {
 	c := a.Config
 	a.answers = &answers{app: a}
 	door := a.door()
 	door.Later = a.answers.later()
-	var secure *tls.Config
-	if c.TLSCert != "" {
-		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
-			return err
-		}
-	}
 	endpoints := a.endpoints(door)
 	for i, e := range endpoints {
 		endpoints[i].Handler = a.tracing.Handler(e.Path, e.Handler)
@@ -318,39 +320,24 @@ func (a *App) listen() (err error) {
 		Endpoints: endpoints,
 		Identity:  httpd.Identity{URL: c.PublicURL, HomeCommunityID: a.data.identity.HomeCommunityID, RepositoryUniqueID: a.data.identity.RepositoryUniqueID, Profile: c.Profile, Version: a.Version},
 		Rate:      c.HTTP.Rate, Burst: c.HTTP.Burst, Clients: c.HTTP.Clients, Concurrent: c.Limits.ConcurrentRequests, Share: c.HTTP.Share,
-		StallTimeout: c.HTTP.StallTimeout, TLS: secure != nil, Clock: a.Clock, Log: a.Log,
+		StallTimeout: c.HTTP.StallTimeout, TLS: c.TLSCert != "", Clock: a.Clock, Log: a.Log,
 		Watch: httpd.Watch{Done: a.metrics.HTTP, Refused: a.metrics.Refused},
 	})
 	if err != nil {
 		return err
 	}
-	manners := httpd.Manners{HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, HeaderBytes: c.HTTP.HeaderBytes}
-	if a.outside, err = httpd.Listen(c.Listen, secure, a.public, manners, a.Log); err != nil {
-		return fmt.Errorf("public listener: %w", err)
+	if a.outside == nil {
+		if err := a.bind(nil, nil); err != nil {
+			return err
+		}
 	}
 	if err := a.listenMLLP(); err != nil {
 		return err
 	}
-	if c.InternalListen == "" {
+	if a.inside == nil {
 		return nil
 	}
-	dependencies := append(a.data.log.Dependencies(),
-		httpd.Dependency{Name: "ledger", Check: a.data.ledger.Ready}, httpd.Dependency{Name: "disk", Check: a.diskSpace},
-		httpd.Dependency{Name: "outbox", Warn: a.outboxWarning})
-	if a.data.cards != nil {
-		dependencies = append(dependencies, httpd.Dependency{Name: "locator", Check: a.data.cards.Ready})
-	}
-	if a.elsewhere != nil {
-		dependencies = append(dependencies, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
-	}
-	inside := httpd.NewInternal(httpd.InternalOptions{
-		Dependencies: dependencies,
-		Metrics:      a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: c.Profiling,
-		More: map[string]http.HandlerFunc{TestimonyPath: a.data.testify},
-	})
-	if a.inside, err = httpd.Listen(c.InternalListen, nil, inside, manners, a.Log); err != nil {
-		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
-	}
+	a.internal = a.internalPages(a.dependencies(), map[string]http.HandlerFunc{TestimonyPath: a.data.testify})
 	return errors.Join(
 		a.letterMetrics(),
 		a.metrics.Gauge("samdok_http_requests_in_work", "Requests being answered.", func() float64 { return float64(a.public.InWork()) }),
@@ -359,6 +346,48 @@ func (a *App) listen() (err error) {
 		a.data.watch(a.metrics.Gauge),
 		a.metrics.Gauge("samdok_log_queue", "Submissions that wait for the log's writer.", func() float64 { return float64(a.data.log.Waiting()) }),
 	)
+}
+
+// bind opens the ports of HTTP. Serve turns both to their last handlers.
+func (a *App) bind(public, internal http.Handler) (err error) {
+	c := a.Config
+	var secure *tls.Config
+	if c.TLSCert != "" {
+		if secure, err = httpd.Secure("tls", c.TLSCert, c.TLSKey, c.TLSClientCA); err != nil {
+			return err
+		}
+	}
+	manners := httpd.Manners{HeaderTimeout: c.HTTP.HeaderTimeout, IdleTimeout: c.HTTP.IdleTimeout, HeaderBytes: c.HTTP.HeaderBytes}
+	if a.outside, err = httpd.Listen(c.Listen, secure, public, manners, a.Log); err != nil {
+		return fmt.Errorf("public listener: %w", err)
+	}
+	if c.InternalListen == "" {
+		return nil
+	}
+	if a.inside, err = httpd.Listen(c.InternalListen, nil, internal, manners, a.Log); err != nil {
+		return fmt.Errorf("internal listener (--internal-listen off does without): %w", err)
+	}
+	return nil
+}
+
+// dependencies are what readiness asks about.
+func (a *App) dependencies() []httpd.Dependency {
+	all := append(a.data.log.Dependencies(),
+		httpd.Dependency{Name: "ledger", Check: a.data.ledger.Ready}, httpd.Dependency{Name: "disk", Check: a.diskSpace},
+		httpd.Dependency{Name: "outbox", Warn: a.outboxWarning})
+	if a.data.cards != nil {
+		all = append(all, httpd.Dependency{Name: "locator", Check: a.data.cards.Ready})
+	}
+	if a.elsewhere != nil {
+		all = append(all, httpd.Dependency{Name: "registry", Check: a.elsewhere.reach})
+	}
+	return all
+}
+
+func (a *App) internalPages(dependencies []httpd.Dependency, more map[string]http.HandlerFunc) http.Handler {
+	return httpd.NewInternal(httpd.InternalOptions{
+		Dependencies: dependencies, Metrics: a.metrics.Handler(), Draining: &a.draining, Timeout: readyTimeout, Profile: a.Config.Profiling, More: more,
+	})
 }
 
 func mailboxes(c *config.Config, d *data, clock func() time.Time) *mailbox.Mailboxes {
@@ -459,27 +488,22 @@ func (a *App) Serve(ctx context.Context, ready func() error) error {
 		a.notifier.start(a.sharing)
 	}
 	a.locating.start()
-	listeners := a.listeners()
-	broken := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { broken <- l.Serve() }()
+	a.outside.Turn(a.public)
+	if a.inside != nil {
+		a.inside.Turn(a.internal)
 	}
+	a.doors.open(a.listeners()...)
 	failure := ready()
-	running := len(listeners)
 	if failure == nil {
 		select {
 		case <-ctx.Done():
-		case failure = <-broken:
-			running--
+		case failure = <-a.doors.broken:
+			a.doors.serving--
 		}
 	}
 	a.Log.Info("stopping: requests in work may end", "in_work", a.public.InWork(), "at_most", a.Config.HTTP.DrainTimeout.String())
 	a.draining.Store(true)
-	failure = errors.Join(failure, a.close())
-	for range running {
-		failure = errors.Join(failure, <-broken)
-	}
-	return failure
+	return errors.Join(failure, a.close(), a.doors.ended())
 }
 
 // work is what is done in the background.
@@ -500,8 +524,8 @@ func (a *App) work() []jobs.Job {
 	return all
 }
 
-func (a *App) listeners() []interface{ Serve() error } {
-	all := []interface{ Serve() error }{a.outside, a.control}
+func (a *App) listeners() []listener {
+	all := []listener{a.outside, a.control}
 	if a.inside != nil {
 		all = append(all, a.inside)
 	}
@@ -512,7 +536,7 @@ func (a *App) listeners() []interface{ Serve() error } {
 }
 
 // Close gives up a server that was opened but shall not serve.
-func (a *App) Close() error { return a.close() }
+func (a *App) Close() error { return errors.Join(a.close(), a.doors.ended()) }
 
 // close undoes Open from bottom to top. The internal listener ends last of the
 // two, so that readiness can be asked while the public one drains.

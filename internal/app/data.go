@@ -82,6 +82,8 @@ type watching struct {
 	calls func(engine string, next http.RoundTripper) http.RoundTripper
 	log   scaled.Watch
 	book  ledger.Watch
+	// wait lets the start wait for engines; nil does not.
+	wait *awaited
 }
 
 func unwatched() watching {
@@ -125,13 +127,13 @@ func openWatched(ctx context.Context, c *config.Config, l *slog.Logger, clock fu
 		return nil, err
 	}
 	d.destroyed.start(d, clock, l)
-	if d.list, err = d.openList(ctx); err != nil {
+	if err := watch.wait.until(ctx, storeEngine, func() (err error) { d.list, err = d.openList(ctx); return err }); err != nil {
 		return nil, err
 	}
 	d.keeper = retention.New(retention.Options{Log: d.log, Documents: d.documents, List: d.list, Clock: clock,
 		Letters: d.log, Text: letterText,
 		Subscriptions: subscription.NewBook(subscription.Options{Log: d.log, Tenant: access.Tenant(d.identity.Tenant), Clock: clock}).Forget})
-	if err := d.resumeErasures(ctx, clock()); errors.Is(err, scaled.ErrIndex) {
+	if err := watch.wait.until(ctx, indexEngine, func() error { return d.resumeErasures(ctx, clock()) }); errors.Is(err, scaled.ErrIndex) {
 		// Nothing is answered until samdok reindex has made the index, and that ends them.
 		l.Warn("what was erased cannot be looked at before the index is there: samdok reindex", "error", err)
 	} else if err != nil {

@@ -98,7 +98,10 @@ func openLedgers(ctx context.Context, o s3.Options, keys *s3.Keys, c *config.Con
 		return nil, err
 	}
 	n.files = n.store.Files(ledger.Kept)
-	return n, n.readKeys(ctx)
+	if err := n.readKeys(ctx); err != nil {
+		return nil, errors.Join(err, n.end(ctx))
+	}
+	return n, nil
 }
 
 // readKeys reads the keys that were made since the last time.

@@ -72,7 +72,8 @@ func (e *scaledEngine) Close() error {
 // sharedName is what all nodes settle once: whose data it is.
 const sharedName = "samdok.json"
 
-// openScaled opens the store, settles whose data it is, and joins the other nodes.
+// openScaled opens the store, settles whose data it is, and joins the other nodes. Each
+// step may be done again, since the engine that it asks may be away.
 func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger, clock func() time.Time, watch watching) error {
 	e := &scaledEngine{}
 	d.log = e
@@ -80,15 +81,61 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 	if err != nil {
 		return err
 	}
-	if e.store, err = s3.Open(ctx, store); err != nil {
+	index, err := indexOf(c, watch) // its mistakes are told before anything is waited for
+	if err != nil {
+		return err
+	}
+	wait := watch.wait
+	if err := d.openStore(ctx, c, e, store, wait); err != nil {
+		return err
+	}
+	if err := wait.until(ctx, storeEngine, func() (err error) { index.Secret, err = e.store.Secret(ctx, e.keys); return err }); err != nil {
+		return err
+	}
+	if e.keys != nil {
+		index.Keys = e.keys
+	}
+	if err := wait.until(ctx, indexEngine, func() (err error) { e.index, err = elastic.Open(ctx, index); return err }); err != nil {
+		return err
+	}
+	if err := wait.until(ctx, indexEngine, func() (err error) {
+		e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l, Watch: watch.log})
+		return err
+	}); err != nil {
+		return err
+	}
+	e.Outbox = e.store.Outbox(e.keys)
+	d.documents = e.store.Documents(e.keys)
+	if err := wait.until(ctx, storeEngine, func() (err error) { d.ledgers, err = openLedgers(ctx, store, e.keys, c); return err }); err != nil {
+		return err
+	}
+	d.ledgers.watch = watch.book
+	return wait.until(ctx, storeEngine, func() (err error) { d.ledger, err = d.ledgers.begin(ctx, c); return err })
+}
+
+// openStore opens the bucket and its keys, and settles whose data it is.
+func (d *data) openStore(ctx context.Context, c *config.Config, e *scaledEngine, o s3.Options, wait *awaited) error {
+	var master keyring.Master
+	var others []keyring.Master
+	var err error
+	if c.Encryption {
+		if master, others, err = masterKeys(c); err != nil {
+			return err
+		}
+	}
+	if err := wait.until(ctx, storeEngine, func() (err error) {
+		if wait != nil { // one call tells that it is away; Open would try for long before it says so
+			if err := s3.Reach(ctx, o); away(err) {
+				return err
+			}
+		}
+		e.store, err = s3.Open(ctx, o)
+		return err
+	}); err != nil {
 		return err
 	}
 	if c.Encryption {
-		master, others, err := masterKeys(c)
-		if err != nil {
-			return err
-		}
-		if e.keys, err = e.store.OpenKeys(ctx, master, others...); err != nil {
+		if err := wait.until(ctx, storeEngine, func() (err error) { e.keys, err = e.store.OpenKeys(ctx, master, others...); return err }); err != nil {
 			return err
 		}
 		if e.fingerprint, err = e.keys.Fingerprint(); err != nil {
@@ -96,42 +143,20 @@ func (d *data) openScaled(ctx context.Context, c *config.Config, l *slog.Logger,
 		}
 		e.keys.Watch(d.destroyed.add)
 	}
-	if err := d.settle(ctx, c, e.store); err != nil {
-		return err
-	}
-	secret, err := e.store.Secret(ctx, e.keys)
-	if err != nil {
-		return err
-	}
+	return wait.until(ctx, storeEngine, func() error { return d.settle(ctx, c, e.store) })
+}
+
+// indexOf are the settings of the index, but for what the store holds.
+func indexOf(c *config.Config, watch watching) (elastic.Options, error) {
 	secure, err := trusting(c.Elasticsearch.CA, "elasticsearch.ca")
-	if err != nil {
-		return err
-	}
 	replicas := c.Elasticsearch.Replicas
 	if replicas == 0 {
 		replicas = -1
 	}
-	o := elastic.Options{
+	return elastic.Options{
 		URLs: c.Elasticsearch.URLs, Username: c.Elasticsearch.User, Password: string(c.Elasticsearch.Password), APIKey: string(c.Elasticsearch.APIKey),
-		TLS: secure, Wrap: watch.to("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Secret: secret, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
-	}
-	if e.keys != nil {
-		o.Keys = e.keys
-	}
-	if e.index, err = elastic.Open(ctx, o); err != nil {
-		return err
-	}
-	if e.Log, err = scaled.Open(ctx, scaled.Options{S3: e.store, Keys: e.keys, Elastic: e.index, Clock: clock, Log: l, Watch: watch.log}); err != nil {
-		return err
-	}
-	e.Outbox = e.store.Outbox(e.keys)
-	d.documents = e.store.Documents(e.keys)
-	if d.ledgers, err = openLedgers(ctx, store, e.keys, c); err != nil {
-		return err
-	}
-	d.ledgers.watch = watch.book
-	d.ledger, err = d.ledgers.begin(ctx, c)
-	return err
+		TLS: secure, Wrap: watch.to("elasticsearch"), Prefix: c.Elasticsearch.Prefix, Shards: c.Elasticsearch.Shards, Replicas: replicas, Timeout: c.Elasticsearch.Timeout,
+	}, err
 }
 
 // masterKeys are the one that wraps, and those that may have.

@@ -74,6 +74,15 @@ func newFleet(t testing.TB, secure bool) *fleet {
 }
 
 func fleetOn(t testing.TB, bucket enginetest.Bucket, index enginetest.Index, secure bool) *fleet {
+	f := prepare(t, bucket, index, secure)
+	for i := range f.nodes {
+		f.start(i)
+	}
+	return f
+}
+
+// prepare is a fleet whose nodes are not started.
+func prepare(t testing.TB, bucket enginetest.Bucket, index enginetest.Index, secure bool) *fleet {
 	f := &fleet{t: t, bucket: bucket, index: index}
 	f.s3, f.elastic = meddle(t, f.bucket.Endpoint, secure), meddle(t, f.index.URL, secure)
 	key := make([]byte, 32)
@@ -91,7 +100,6 @@ func fleetOn(t testing.TB, bucket enginetest.Bucket, index enginetest.Index, sec
 	t.Cleanup(transport.CloseIdleConnections)
 	for i := range f.nodes {
 		f.folders[i] = t.TempDir()
-		f.start(i)
 	}
 	return f
 }

@@ -508,3 +508,29 @@ func BenchmarkHotPath(b *testing.B) {
 		})
 	}
 }
+
+// A listener that waits tells everybody to come again, and serves when it is turned to
+// its handler.
+func TestWaitingThenServing(t *testing.T) {
+	var reasons []string
+	l := start(t, Waiting(func(reason string) { reasons = append(reasons, reason) }))
+	ask := func() *http.Response {
+		answer, err := http.Post(l.URL()+"/services/registry", "application/soap+xml", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer
+	}
+	if a := ask(); a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") != "5" || a.Header.Get("Cache-Control") != "no-store" || !a.Close {
+		t.Errorf("%s %v", a.Status, a.Header)
+	}
+	if len(reasons) != 1 || reasons[0] != "starting" {
+		t.Errorf("counted as %v", reasons)
+	}
+	l.Turn(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	if a := ask(); a.StatusCode != http.StatusNoContent {
+		t.Error(a.Status)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,8 +22,9 @@ type Manners struct {
 	HeaderBytes   int
 }
 
-// Listener serves one handler on one address.
+// Listener serves one handler at a time on one address.
 type Listener struct {
+	handler  atomic.Pointer[http.Handler]
 	listener net.Listener
 	server   *http.Server
 	cancel   context.CancelFunc
@@ -51,17 +53,22 @@ func ListenTCP(address string) (net.Listener, error) {
 // ListenOn is Listen on a listener that is already there, such as a Unix socket.
 func ListenOn(ln net.Listener, secure *tls.Config, h http.Handler, m Manners, l *slog.Logger) *Listener {
 	base, cancel := context.WithCancel(context.Background())
-	s := &http.Server{
-		Handler:           h,
+	made := &Listener{listener: ln, cancel: cancel, tls: secure != nil}
+	made.Turn(h)
+	made.server = &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*made.handler.Load()).ServeHTTP(w, r) }),
 		ReadHeaderTimeout: m.HeaderTimeout,
 		IdleTimeout:       m.IdleTimeout,
 		MaxHeaderBytes:    m.HeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          log.New(errorLog{l}, "", 0),
+		TLSConfig:         secure,
 	}
-	s.TLSConfig = secure
-	return &Listener{listener: ln, server: s, cancel: cancel, tls: secure != nil}
+	return made
 }
+
+// Turn gives the requests that come from here on to another handler.
+func (l *Listener) Turn(h http.Handler) { l.handler.Store(&h) }
 
 func explainListen(address string, err error) error {
 	switch {

@@ -39,7 +39,7 @@ type PublicOptions struct {
 type Watch struct {
 	// Done is called after each request that was let in.
 	Done func(endpoint string, status int, took time.Duration)
-	// Refused is called for each request that was not: "rate", "share", "busy".
+	// Refused is called for each request that was not: "rate", "share", "busy", "starting".
 	Refused func(reason string)
 }
 

@@ -40,6 +40,7 @@ type Server struct {
 	cmd    *exec.Cmd
 	stderr lockedBuffer
 	kept   io.WriteCloser
+	line   chan []byte // what it announces; empty when it ends instead
 	done   chan error
 }
 
@@ -47,11 +48,19 @@ type Server struct {
 // is ready. The server ends with the test; a failed test shows its log.
 func Start(t testing.TB, data string, args ...string) *Server {
 	t.Helper()
+	s := Begin(t, data, args...)
+	s.Await(t)
+	return s
+}
+
+// Begin is Start without waiting.
+func Begin(t testing.TB, data string, args ...string) *Server {
+	t.Helper()
 	binary, err := Build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{done: make(chan error, 1)}
+	s := &Server{line: make(chan []byte, 1), done: make(chan error, 1)}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--json", "--data", data, "--listen", "127.0.0.1:0", "--internal-listen", "127.0.0.1:0"}, args...)...)
 	s.cmd.Args[0] = "samdok"
 	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { // what names engines to tests is no setting
@@ -67,10 +76,9 @@ func Start(t testing.TB, data string, args ...string) *Server {
 		t.Fatal(err)
 	}
 	s.PID = s.cmd.Process.Pid
-	line := make(chan []byte, 1)
 	go func() {
 		b, _ := bufio.NewReader(stdout).ReadBytes('\n')
-		line <- b
+		s.line <- b
 		err := s.cmd.Wait()
 		s.done <- errors.Join(err, s.kept.Close())
 	}()
@@ -80,15 +88,33 @@ func Start(t testing.TB, data string, args ...string) *Server {
 			t.Logf("log of the server:\n%s", s.stderr.String())
 		}
 	})
+	return s
+}
+
+// Await waits until a server that was begun is ready.
+func (s *Server) Await(t testing.TB) {
+	t.Helper()
 	select {
-	case b := <-line:
+	case b := <-s.line:
 		if err := json.Unmarshal(b, &s.Announcement); err != nil {
 			t.Fatalf("samdok serve printed %q: %v\n%s", b, err, s.stderr.String())
 		}
 	case <-time.After(2 * time.Minute):
 		t.Fatalf("samdok serve is not ready after 2 minutes\n%s", s.stderr.String())
 	}
-	return s
+}
+
+// Ended waits until a server has ended by itself, or by a signal that the test sent.
+func (s *Server) Ended(t testing.TB) error {
+	t.Helper()
+	select {
+	case err := <-s.done:
+		s.done = nil
+		return err
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("samdok serve has not ended after 2 minutes\n%s", s.stderr.String())
+		return nil
+	}
 }
 
 // Log is what the server has logged so far.

@@ -37,7 +37,7 @@ func NewMetrics(version string) (*Metrics, error) {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_transactions_total", Help: "Transactions by their end: success, partial, denied, refused, error."}, []string{"transaction", "outcome"}),
 		took:     prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "samdok_transaction_seconds", Help: "Time from the decoded request to the recorded outcome.", Buckets: buckets}, []string{"transaction"}),
-		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_http_refused_total", Help: "Requests not let in: rate (429), busy (503)."}, []string{"reason"}),
+		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_http_refused_total", Help: "Requests not let in: rate (429), busy, share and starting (503)."}, []string{"reason"}),
 		http:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_http_requests_total", Help: "HTTP requests by endpoint and status."}, []string{"endpoint", "status"}),
 		httpTook: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "samdok_http_seconds", Help: "Time from the header of a request to the end of its answer.", Buckets: buckets}, []string{"endpoint"}),
 		mllp:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "samdok_mllp_closed_total", Help: "MLLP connections that the server closed: crowd, stalled, no frame, too long, panic."}, []string{"reason"}),

@@ -104,6 +104,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// Reach asks once, without trying again, whether the bucket answers: for somebody who
+// waits for the store and wants to know soon what is wrong with it.
+func Reach(ctx context.Context, o Options) error {
+	s := &Store{Options: o}
+	if err := s.configure(); err != nil {
+		return err
+	}
+	return errors.Join(s.Ready(ctx), s.Close())
+}
+
 func (s *Store) configure() error {
 	s.Region = cmp.Or(s.Region, "us-east-1")
 	s.Timeout, s.Patience = cmp.Or(s.Timeout, 10*time.Second), cmp.Or(s.Patience, 20*time.Second)
