@@ -188,6 +188,7 @@ func (d *data) findLog(ctx context.Context, q *LogRequest) (a LogAnswer, err err
 	}
 	a.Ledgers, a.Numbers = ledgers, 1+len(q.Also)
 	items := 0
+	var last foundRecord
 	for r, err := range records {
 		var u *ledger.Unreadable
 		switch {
@@ -201,14 +202,14 @@ func (d *data) findLog(ctx context.Context, q *LogRequest) (a LogAnswer, err err
 		}
 		items += len(r.Event.Items)
 		if n := len(a.Records); n == q.Limit || n > 0 && items > mostLogItems {
-			a.More, a.Next = true, place{a.Records[n-1].Node, a.Records[n-1].Index}.String()
+			a.More, a.Next = true, last.place().String()
 			break
 		}
 		v, err := logRecord(r)
 		if err != nil {
 			return a, err
 		}
-		a.Records = append(a.Records, v)
+		a.Records, last = append(a.Records, v), r
 	}
 	return a, nil
 }

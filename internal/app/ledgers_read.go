@@ -20,28 +20,51 @@ import (
 type foundRecord struct {
 	ledger.Record
 	node string
+	low  time.Time // the oldest time that was found up to it; zero when there is only one ledger
+}
+
+// place is where the next page goes on behind the record.
+func (r *foundRecord) place() place {
+	p := place{Node: r.node, Index: r.Receipt.Index}
+	if r.low.Before(r.Event.Time) {
+		p.Low = r.low
+	}
+	return p
 }
 
 // place is that of a record among all ledgers: the number that samdok log shows.
 type place struct {
 	Node  string
 	Index int64
+	// Low is given when an older record of the same ledger was shown before it: records
+	// that are made at the same time are written in another order.
+	Low time.Time
 }
 
 func (p place) String() string {
-	if p.Node == "" {
-		return strconv.FormatInt(p.Index, 10)
+	text := strconv.FormatInt(p.Index, 10)
+	if p.Node != "" {
+		text = p.Node + "/" + text
 	}
-	return p.Node + "/" + strconv.FormatInt(p.Index, 10)
+	if !p.Low.IsZero() {
+		text += "@" + p.Low.UTC().Format(time.RFC3339Nano)
+	}
+	return text
 }
 
 // parsePlace reads what String writes.
 func parsePlace(text string) (p place, err error) {
-	number := text
-	if i := strings.LastIndexByte(text, '/'); i >= 0 {
-		p.Node, number = text[:i], text[i+1:]
+	number, low, ok := strings.Cut(text, "@")
+	if ok {
+		p.Low, err = time.Parse(time.RFC3339Nano, low)
 	}
-	if p.Index, err = strconv.ParseInt(number, 10, 64); err != nil || p.Index < 1 {
+	if i := strings.LastIndexByte(number, '/'); i >= 0 {
+		p.Node, number = number[:i], number[i+1:]
+	}
+	if err == nil {
+		p.Index, err = strconv.ParseInt(number, 10, 64)
+	}
+	if err != nil || p.Index < 1 {
 		return p, fmt.Errorf("%q is not the number of a record as samdok log shows it", text)
 	}
 	return p, nil
@@ -58,7 +81,7 @@ func (d *data) find(ctx context.Context, q ledger.Search, before place) (all ite
 		q.Before = before.Index
 		return func(yield func(foundRecord, error) bool) {
 			for r, err := range d.ledger.Find(ctx, q) {
-				if !yield(foundRecord{r, ""}, err) {
+				if !yield(foundRecord{Record: r}, err) {
 					return
 				}
 			}
@@ -81,9 +104,11 @@ func (d *data) find(ctx context.Context, q ledger.Search, before place) (all ite
 	return func(yield func(foundRecord, error) bool) { findInAll(ctx, books, q, before, at, yield) }, len(books), nil
 }
 
-// findInAll merges what the search finds in each ledger. Behind a record of one of them,
-// the others go on with their first record that is not newer: nothing is left out, and of
-// records of one moment some may be shown twice.
+// findInAll merges what the search finds in each ledger, by time; records of one moment have
+// the order of their ledgers. Within a ledger the order is that of writing, so a newer record
+// may stand behind an older one; it is shown right behind it, since all that others have
+// left is older still. So the others go on, behind a record, with their first one that
+// comes after the oldest that was shown: nothing is left out and nothing shown twice.
 func findInAll(ctx context.Context, books []*nodeLedger, q ledger.Search, before place, at int, yield func(foundRecord, error) bool) {
 	var streams []*recordStream
 	for i, of := range books {
@@ -102,13 +127,16 @@ func findInAll(ctx context.Context, books []*nodeLedger, q ledger.Search, before
 			yield(foundRecord{}, errors.Join(fmt.Errorf("record %s is none of those that are asked for: ask for the same as on the page before", before), err))
 			return
 		}
+		if before.Low.IsZero() {
+			before.Low = r.Event.Time
+		}
 		for i, s := range streams {
 			if i != at {
-				s.newest = r.Event.Time
+				s.newest, s.older = before.Low, i < at
 			}
 		}
 	}
-	mergeRecords(streams, yield)
+	mergeRecords(streams, before.Low, yield)
 }
 
 // recordStream is what a search yields of one ledger.
@@ -116,8 +144,10 @@ type recordStream struct {
 	node string
 	next func() (ledger.Record, error, bool)
 	head ledger.Record
-	// newest is the time that the first record may have; zero: any.
+	// newest is the time that the first record may have; zero: any. older: it must be
+	// older than that, since those of the moment itself were shown.
 	newest time.Time
+	older  bool
 }
 
 // advance takes the next record, and yields errors at once. more is false at the
@@ -128,7 +158,7 @@ func (s *recordStream) advance(yield func(foundRecord, error) bool) (more, on bo
 		switch {
 		case !ok:
 			return false, true
-		case err == nil && !s.newest.IsZero() && r.Event.Time.After(s.newest):
+		case err == nil && s.shown(r.Event.Time):
 		case err == nil:
 			s.head, s.newest = r, time.Time{}
 			return true, true
@@ -138,8 +168,14 @@ func (s *recordStream) advance(yield func(foundRecord, error) bool) (more, on bo
 	}
 }
 
-// mergeRecords yields the newest head again and again.
-func mergeRecords(streams []*recordStream, yield func(foundRecord, error) bool) {
+// shown tells whether a record of a time comes before the one that the search goes on from.
+func (s *recordStream) shown(at time.Time) bool {
+	return !s.newest.IsZero() && (at.After(s.newest) || s.older && at.Equal(s.newest))
+}
+
+// mergeRecords yields the newest head again and again. low is the oldest time that was
+// yielded before; zero: none was.
+func mergeRecords(streams []*recordStream, low time.Time, yield func(foundRecord, error) bool) {
 	var left []*recordStream
 	for _, s := range streams {
 		more, on := s.advance(yield)
@@ -158,7 +194,10 @@ func mergeRecords(streams []*recordStream, yield func(foundRecord, error) bool) 
 			}
 		}
 		s := left[newest]
-		if !yield(foundRecord{s.head, s.node}, nil) {
+		if at := s.head.Event.Time; low.IsZero() || at.Before(low) {
+			low = at
+		}
+		if !yield(foundRecord{s.head, s.node, low}, nil) {
 			return
 		}
 		more, on := s.advance(yield)

@@ -92,7 +92,11 @@ func stop(t testing.TB, n *ledgers) {
 var patientOfRecords = metadata.PatientID{ID: "13920079912", Authority: "2.16.578.1.12.4.1.4.1"}
 
 func recordOn(ctx context.Context, n *ledgers, id string) error {
-	_, err := n.own.Record(ctx, &audit.Event{Time: time.Now(), Outcome: audit.Success, Request: access.Request{
+	return recordAt(ctx, n, id, time.Now())
+}
+
+func recordAt(ctx context.Context, n *ledgers, id string, at time.Time) error {
+	_, err := n.own.Record(ctx, &audit.Event{Time: at, Outcome: audit.Success, Request: access.Request{
 		Caller: access.Caller{EventID: id, Subject: "nurse"}, Patients: []metadata.PatientID{patientOfRecords}}})
 	return err
 }
@@ -321,6 +325,32 @@ func TestLedgersKeyAndDrop(t *testing.T) {
 	}
 }
 
+// Records that two nodes made in one moment, or wrote in another order than that of their
+// times, are each on one page.
+func TestPagesOfOneMoment(t *testing.T) {
+	c := bucketConfig(t, enginetest.S3(t))
+	nodes := []*ledgers{nodeOf(t, c), nodeOf(t, c)}
+	at := time.Now()
+	want := map[string]bool{}
+	for i, seconds := range [][]int{{0, 0, 1, 5, 2, 5, 9, 8}, {0, 1, 0, 4, 3, 5, 5, 8}} {
+		for k, s := range seconds {
+			id := fmt.Sprint(i, "/", k)
+			if err := recordAt(t.Context(), nodes[i], id, at.Add(time.Duration(s)*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			want[id] = true
+		}
+	}
+	for _, n := range nodes {
+		if paged := inPages(t, &data{ledger: n.own, ledgers: n}); !maps.Equal(paged, want) {
+			t.Errorf("page by page %v of %d records are found", paged, len(want))
+		}
+	}
+	if _, err := parsePlace("node/7@yesterday"); err == nil {
+		t.Error("a time that is none was taken")
+	}
+}
+
 // inPages are the records of the patient, one to a page, each page behind the record of
 // the one before.
 func inPages(t *testing.T, d *data) map[string]bool {
@@ -333,7 +363,11 @@ func inPages(t *testing.T, d *data) map[string]bool {
 			t.Fatal(err)
 		}
 		for i := range a.Records {
-			all[a.Records[i].EventID] = true
+			if id := a.Records[i].EventID; all[id] {
+				t.Fatalf("%s is on two pages; the next one goes on at %s", id, a.Next)
+			} else {
+				all[id] = true
+			}
 		}
 		if !a.More {
 			return all

@@ -52,7 +52,7 @@ type LogRecord struct {
 }
 
 // Number names the record, for LogRequest.From and for people.
-func (r *LogRecord) Number() string { return place{r.Node, r.Index}.String() }
+func (r *LogRecord) Number() string { return place{Node: r.Node, Index: r.Index}.String() }
 
 // LogQuery is a stored query by the names of the standard.
 type LogQuery struct {

@@ -28,7 +28,7 @@ func TestLogAsJSON(t *testing.T) {
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	for _, r := range []foundRecord{{everyField(), "node-a"}, {ledger.Record{Event: audit.Event{Kind: audit.KindStop, Outcome: audit.Success}}, ""}} {
+	for _, r := range []foundRecord{{Record: everyField(), node: "node-a"}, {Record: ledger.Record{Event: audit.Event{Kind: audit.KindStop, Outcome: audit.Success}}}} {
 		v, err := logRecord(r)
 		if err != nil {
 			t.Fatal(err)
