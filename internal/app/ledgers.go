@@ -79,16 +79,24 @@ func storeOf(c *config.Config, watch watching, clock func() time.Time, l *slog.L
 	if c.S3.Lock == "off" {
 		retention = 0
 	}
-	return s3.Options{
+	o := s3.Options{
 		Endpoint: c.S3.Endpoint, Region: c.S3.Region, Bucket: c.S3.Bucket, Prefix: c.S3.Prefix, AccessKey: c.S3.AccessKey, SecretKey: string(c.S3.SecretKey),
 		SSE: c.S3.Encryption, StorageClass: c.S3.StorageClass, Retention: retention, Governance: c.S3.Lock == "governance",
-		Timeout: c.S3.Timeout, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch.to("s3"), Clock: clock, Log: l,
-	}, nil
+		Timeout: c.S3.Timeout, Patience: c.S3.Patience, Create: c.S3.CreateBucket, TLS: secure, Wrap: watch.to("s3"), Clock: clock, Log: l,
+	}
+	if watch.wait == nil { // a command: what it has begun is worth more than a quick answer
+		o.Patience, o.Insist = max(o.Patience, commandPatience), true
+	}
+	return o, nil
 }
+
+// commandPatience is how long a command waits for the store, at least.
+const commandPatience = 20 * time.Second
 
 // openLedgers finds the ledgers of all nodes in a store that is known to be there.
 func openLedgers(ctx context.Context, o s3.Options, keys *s3.Keys, c *config.Config) (n *ledgers, err error) {
-	o.Timeout, o.Patience, o.Failures, o.Pause = min(o.Timeout, ledgerTimeout), ledgerPatience, ledgerFailures, ledgerPause
+	o.Timeout, o.Patience, o.Failures, o.Pause = min(o.Timeout, ledgerTimeout), min(o.Patience, ledgerPatience), ledgerFailures, ledgerPause
+	o.Insist = false
 	o.Proven, o.Create = true, false
 	n = &ledgers{given: string(c.LedgerKey), clock: o.Clock, log: o.Log}
 	if keys != nil {

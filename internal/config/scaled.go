@@ -23,7 +23,7 @@ type S3 struct {
 	StorageClass                     string
 	Lock                             string // off, governance, compliance
 	LockFor                          time.Duration
-	Timeout                          time.Duration
+	Timeout, Patience                time.Duration
 }
 
 // Elasticsearch is the cluster that holds the indexes of a scaled-out installation.
@@ -113,9 +113,13 @@ func (t *table) s3() {
 		"How long s3.lock locks; 43830h are five years.",
 		"Hvor lenge s3.lock låser; 43830h er fem år.", set, get)
 	set, get = duration(func(c *Config) *time.Duration { return &c.S3.Timeout }, 100*time.Millisecond)
-	t.add("s3.timeout", "DURATION", "10s",
-		"How long one call to the store may take, and how long it may be silent while bytes stream.",
-		"Hvor lenge ett kall til lageret kan ta, og hvor lenge det kan være stille mens byte strømmer.", set, get)
+	t.add("s3.timeout", "DURATION", "5s",
+		"How long the store may be silent during a call. A call takes as long as it takes while bytes move, however large the document. A store that was silent to all callers for so long is left alone for a moment: requests are refused at once, and /readyz names it.",
+		"Hvor lenge lageret kan være stille under et kall. Et kall varer så lenge det varer mens byte flyttes, uansett hvor stort dokumentet er. Et lager som har vært stille for alle så lenge, får være i fred et øyeblikk: forespørsler avvises straks, og /readyz sier hvorfor.", set, get)
+	set, get = duration(func(c *Config) *time.Duration { return &c.S3.Patience }, 100*time.Millisecond)
+	t.add("s3.patience", "DURATION", "10s",
+		"How long a request waits for a store that refuses connections, breaks them or is busy, while it is asked again and again, before it is refused as busy itself. Commands wait for 20s at least.",
+		"Hvor lenge en forespørsel venter på et lager som avviser eller bryter forbindelser eller er opptatt, mens det spørres om igjen, før den selv avvises som opptatt. Kommandoer venter i minst 20s.", set, get)
 }
 
 func (t *table) elasticsearch() {

@@ -99,6 +99,19 @@ func (o *Own) Start() {
 	}
 }
 
+// Freeze lets the engine stand still: connections are taken and nothing is answered.
+func (o *Own) Freeze() { o.signal(syscall.SIGSTOP) }
+
+// Thaw lets it go on.
+func (o *Own) Thaw() { o.signal(syscall.SIGCONT) }
+
+func (o *Own) signal(sig syscall.Signal) {
+	o.t.Helper()
+	if err := syscall.Kill(-o.cmd.Process.Pid, sig); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
 // Kill ends the engine with SIGKILL, at whatever it does.
 func (o *Own) Kill() {
 	_ = syscall.Kill(-o.cmd.Process.Pid, syscall.SIGKILL)

@@ -118,6 +118,25 @@ func TestKillEngines(t *testing.T) {
 	f.whole()
 }
 
+// TestFrozenStore: while the store takes connections and says nothing, senders are told to
+// come again by both nodes, readiness names the store, and work goes on when it speaks.
+func TestFrozenStore(t *testing.T) {
+	store, bucket := enginetest.OwnS3(t)
+	f := fleetOn(t, bucket, enginetest.Elasticsearch(t), false)
+	stop := f.load(2)
+	f.settled(3)
+	store.Freeze()
+	for before := f.retried.Load(); f.retried.Load() < before+6; time.Sleep(20 * time.Millisecond) { // refused, not waiting
+	}
+	if text := f.readiness(); !strings.Contains(text, "s3: not ready: ") || !strings.Contains(text, "elasticsearch: ready") {
+		t.Errorf("the store is frozen: %s", text)
+	}
+	store.Thaw()
+	f.settled(3)
+	stop()
+	f.whole()
+}
+
 // readiness is what a node says of itself and of what it rests on.
 func (f *fleet) readiness() string {
 	f.t.Helper()

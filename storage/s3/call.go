@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -28,7 +29,7 @@ var (
 	errMissing   = errors.New("no such object")
 	errCondition = errors.New("the condition does not hold")
 	errNoBucket  = errors.New("no such bucket")
-	errPaused    = errors.New("failed many times in a row and is left alone for a moment")
+	errPaused    = errors.New("it failed many times in a row, or was silent, and is left alone for a moment")
 )
 
 // failure is a call that was not answered, after all retries.
@@ -60,16 +61,11 @@ const (
 // f must be safe to repeat. Its error is nil, errMissing, errCondition or a
 // *failure.
 func (s *Store) do(ctx context.Context, op string, f func(context.Context) error) error {
-	return s.doWithin(ctx, op, s.Timeout, f)
-}
-
-// doWithin is do with another deadline for each call.
-func (s *Store) doWithin(ctx context.Context, op string, timeout time.Duration, f func(context.Context) error) error {
 	unsettled := false
 	limit := time.Now().Add(s.Patience)
 	for wait, n := firstWait, 0; ; n++ {
-		err := s.attempt(ctx, op, timeout, f)
-		if errors.Is(err, errPaused) && n == 0 {
+		err := s.attempt(ctx, op, s.Timeout, f)
+		if errors.Is(err, errPaused) && n == 0 && !s.Insist {
 			return &failure{refused, false, err}
 		}
 		c := classify(ctx, err)
@@ -82,7 +78,11 @@ func (s *Store) doWithin(ctx context.Context, op string, timeout time.Duration, 
 			return &failure{c, unsettled, err}
 		}
 		pause := rand.N(wait) + wait/2
-		if time.Now().Add(pause).After(limit) {
+		next := time.Now().Add(pause)
+		if errors.Is(err, errSilent) { // it may be silent again, for as long
+			next = next.Add(s.Timeout)
+		}
+		if next.After(limit) {
 			return &failure{c, unsettled, err}
 		}
 		select {
@@ -94,12 +94,8 @@ func (s *Store) doWithin(ctx context.Context, op string, timeout time.Duration, 
 	}
 }
 
-// timeoutFor gives large objects more time: they move at 1 MiB/s at least.
-func (s *Store) timeoutFor(size int) time.Duration {
-	return s.Timeout + time.Duration(size>>20)*time.Second
-}
-
-// attempt is one call within its deadline, if the breaker lets it.
+// attempt is one call, if the breaker lets it, which may be silent for as long as
+// timeout says.
 func (s *Store) attempt(ctx context.Context, op string, timeout time.Duration, f func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -108,11 +104,17 @@ func (s *Store) attempt(ctx context.Context, op string, timeout time.Duration, f
 	if err != nil {
 		return errPaused
 	}
-	within, cancel := context.WithTimeout(ctx, timeout)
+	within, cancel := withPulse(ctx, timeout)
 	defer cancel()
-	began := time.Now()
+	began, heard := time.Now(), s.heard.Load()
 	err = f(within)
 	s.Watch(op, time.Since(began), err)
+	if silent(within, err) && ctx.Err() == nil {
+		err = fmt.Errorf("%w (%w)", errSilent, err)
+		// One call may be slow. A store that answers nobody is left alone at once: each
+		// caller would wait as long before it is refused.
+		s.mute.Store(s.heard.Load() == heard)
+	}
 	if c := classify(ctx, err); c == refused || c == unknown {
 		done(err)
 	} else {

@@ -85,8 +85,8 @@ func cause(err error) string {
 	if errors.As(err, &u) {
 		err = u.Err
 	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return "it did not answer within the deadline of a call"
+	if errors.Is(err, errSilent) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return "it is silent (SAMDOK_S3_TIMEOUT says for how long it may be)"
 	}
 	return err.Error()
 }

@@ -37,7 +37,7 @@ func (s *Store) put(ctx context.Context, op, name string, data []byte, c conditi
 	if o.Mode != "" {
 		md5 = md5Of(data)
 	}
-	err = s.doWithin(ctx, op, s.timeoutFor(len(data)), func(ctx context.Context) error {
+	err = s.do(ctx, op, func(ctx context.Context) error {
 		up, err := s.client.PutObject(ctx, s.Bucket, s.Prefix+name, bytes.NewReader(data), int64(len(data)), md5, hex.EncodeToString(sum[:]), o)
 		etag = up.ETag
 		return err
@@ -94,16 +94,11 @@ const maxObject = 64 << 20
 
 // get reads an object that fits in memory. errMissing.
 func (s *Store) get(ctx context.Context, op, name string, most int64) (data []byte, etag string, err error) {
-	err = s.doWithin(ctx, op, s.timeoutFor(int(most)), func(ctx context.Context) error {
-		ctx, stop := context.WithCancel(ctx)
-		defer stop()
-		late := time.AfterFunc(s.Timeout, stop)
-		defer late.Stop()
+	err = s.do(ctx, op, func(ctx context.Context) error {
 		r, info, _, err := s.client.GetObject(ctx, s.Bucket, s.Prefix+name, minio.GetObjectOptions{})
 		if err != nil {
 			return err
 		}
-		late.Reset(s.timeoutFor(int(info.Size))) // it is answering
 		defer r.Close()
 		if info.Size > most {
 			return errTooLong

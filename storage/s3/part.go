@@ -292,7 +292,7 @@ func (s *Store) readRange(ctx context.Context, name string, p []byte, from int64
 	if err := o.SetRange(from, from+int64(len(p))-1); err != nil {
 		return err
 	}
-	return s.doWithin(ctx, filesOp, s.timeoutFor(len(p)), func(ctx context.Context) error {
+	return s.do(ctx, filesOp, func(ctx context.Context) error {
 		r, _, _, err := s.client.GetObject(ctx, s.Bucket, s.Prefix+name, o)
 		if err != nil {
 			return err

@@ -41,8 +41,9 @@ type Options struct {
 	// (COMPLIANCE).
 	Governance bool
 
-	Timeout  time.Duration // of one call, and of silence while bytes stream; default 10 s
-	Patience time.Duration // with all retries; default 20 s
+	Timeout  time.Duration // of silence: nothing moves either way; default 5 s
+	Patience time.Duration // with all retries; default 10 s
+	Insist   bool          // within Patience also when others were just not answered: nobody else waits
 	Failures int           // one after another until calls are refused at once; default 20
 	Pause    time.Duration // for how long; default 1 s
 
@@ -75,6 +76,8 @@ type Store struct {
 	// not be kept is taken away.
 	versioned bool
 	server    atomic.Pointer[string] // what the store calls itself
+	heard     atomic.Uint64          // answers
+	mute      atomic.Bool            // it said nothing to anybody for as long as a call may be silent
 }
 
 // Open connects to a bucket, which must exist unless it is to be made, and proves that its conditional
@@ -116,7 +119,7 @@ func Reach(ctx context.Context, o Options) error {
 
 func (s *Store) configure() error {
 	s.Region = cmp.Or(s.Region, "us-east-1")
-	s.Timeout, s.Patience = cmp.Or(s.Timeout, 10*time.Second), cmp.Or(s.Patience, 20*time.Second)
+	s.Timeout, s.Patience = cmp.Or(s.Timeout, 5*time.Second), cmp.Or(s.Patience, 10*time.Second)
 	s.Failures, s.Pause = cmp.Or(s.Failures, 20), cmp.Or(s.Pause, time.Second)
 	if s.Clock == nil {
 		s.Clock = time.Now
@@ -140,7 +143,7 @@ func (s *Store) configure() error {
 	if s.sse, err = parseSSE(s.SSE); err != nil {
 		return err
 	}
-	w := &wire{next: s.Transport, server: &s.server}
+	w := &wire{next: s.Transport, server: &s.server, heard: s.answered}
 	if s.sse != nil {
 		h := http.Header{}
 		s.sse.Marshal(h)
@@ -163,7 +166,7 @@ func (s *Store) configure() error {
 	}
 	s.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: "S3", Timeout: s.Pause,
-		ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= s.Failures },
+		ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= s.Failures || s.mute.Load() },
 	})
 	return nil
 }
@@ -226,6 +229,12 @@ func (s *Store) Close() error {
 		s.idle()
 	}
 	return nil
+}
+
+// answered notes that the store has said something.
+func (s *Store) answered() {
+	s.heard.Add(1)
+	s.mute.Store(false)
 }
 
 // Ready is nil when the bucket answers, with one call; the error says what mends it.

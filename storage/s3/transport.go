@@ -49,6 +49,7 @@ var errUnsealed = errors.New("the store ignores the server-side encryption that 
 type wire struct {
 	next   http.RoundTripper
 	server *atomic.Pointer[string]
+	heard  func() // is told of each answer
 	sse    string // what is asked for; "" is nothing
 }
 
@@ -56,9 +57,15 @@ const sseHeader = "X-Amz-Server-Side-Encryption"
 
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	r, p := felt(r)
 	resp, err := w.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
+	}
+	w.heard()
+	if p != nil {
+		p.cameIn()
+		resp.Body = &moving{resp.Body, func(int) { p.cameIn() }}
 	}
 	if name := resp.Header.Get("Server"); name != "" {
 		if old := w.server.Load(); old == nil || *old != name {

@@ -134,7 +134,7 @@ func (s *Store) putPart(ctx context.Context, op, name, id string, number int, pa
 	if s.Retention > 0 {
 		o.Md5Base64 = md5Of(part)
 	}
-	err = s.doWithin(ctx, op, s.timeoutFor(len(part)), func(ctx context.Context) error {
+	err = s.do(ctx, op, func(ctx context.Context) error {
 		p, err := s.client.PutObjectPart(ctx, s.Bucket, s.Prefix+name, id, number, bytes.NewReader(part), int64(len(part)), o)
 		etag = p.ETag
 		return err
