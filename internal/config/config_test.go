@@ -79,6 +79,8 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"scaled without engines", "storage: scaled\n", nil, nil, []string{"s3.endpoint", "s3.access-key", "elasticsearch.url", "master-key", "all nodes need the same"}},
 		{"scaled subscriptions without an address", "storage: scaled\ndsub: {broker: on}\n", nil, nil, []string{"public-url", "load balancer"}},
 		{"engines without scaled", "s3: {endpoint: \"http://127.0.0.1:9000\"}\n", nil, nil, []string{"s3.endpoint", "is for storage scaled"}},
+		{"bucket in capitals", "storage: scaled\ns3: {bucket: Journal}\n", nil, nil, []string{"s3.bucket", "\"Journal\"", "no capital letters"}},
+		{"bucket with a blank", "", []string{"SAMDOK_S3_BUCKET=a bucket", "SAMDOK_STORAGE=scaled"}, nil, []string{"s3.bucket", "SAMDOK_S3_BUCKET", "letters from a to z, digits, hyphens and dots"}},
 		{"missing key file", "", []string{"SAMDOK_MASTER_KEY_FILE=/does/not/exist"}, nil, []string{"master-key", "must exist"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -198,6 +198,9 @@ func (l *loader) checkScaled() {
 	}
 	required("s3.endpoint", c.S3.Endpoint)
 	required("s3.bucket", c.S3.Bucket)
+	if rule := bucketRule(c.S3.Bucket); c.S3.Bucket != "" && rule != "" {
+		l.fail("s3.bucket", c.from["s3.bucket"], "%q cannot be the name of a bucket: such a name %s; give the name that the bucket has in the store", c.S3.Bucket, rule)
+	}
 	required("s3.access-key", c.S3.AccessKey)
 	required("s3.secret-key", string(c.S3.SecretKey))
 	if l.storeOnly {
