@@ -126,13 +126,17 @@ func TestFrozenStore(t *testing.T) {
 	stop := f.load(2)
 	f.settled(3)
 	store.Freeze()
+	begun := time.Now()
 	for before := f.retried.Load(); f.retried.Load() < before+6; time.Sleep(20 * time.Millisecond) { // refused, not waiting
 	}
+	t.Logf("refused after %s", time.Since(begun).Round(10*time.Millisecond))
 	if text := f.readiness(); !strings.Contains(text, "s3: not ready: ") || !strings.Contains(text, "elasticsearch: ready") {
 		t.Errorf("the store is frozen: %s", text)
 	}
 	store.Thaw()
+	begun = time.Now()
 	f.settled(3)
+	t.Logf("going on after %s", time.Since(begun).Round(10*time.Millisecond))
 	stop()
 	f.whole()
 }
