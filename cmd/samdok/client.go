@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -156,10 +157,21 @@ func (c *cli) explain(ctx context.Context, err error) error {
 		return exit(exitUnreachable, fmt.Errorf("%s: %w", c.tr("the server did not answer in time", "tjeneren svarte ikke i tide"), err))
 	case isCertificate(err):
 		return exit(exitUnreachable, c.explainCertificate(err))
+	case brokeOff(err):
+		return exit(exitUnreachable, fmt.Errorf("%w\n%s", err, c.tr("The connection broke off in the middle. If something was to be changed, look whether it was (samdok find) before you ask again.", "Forbindelsen ble brutt midtveis. Skulle noe endres, så undersøk om det ble gjort (samdok find) før du spør igjen.")))
 	case isNetwork(err):
 		return exit(exitUnreachable, fmt.Errorf("%w\n%s", err, c.tr("Is the server running? `samdok serve` starts one; --url or SAMDOK_URL says where it is.", "Kjører tjeneren? `samdok serve` starter en; --url eller SAMDOK_URL sier hvor den er.")))
 	}
 	return exit(exitFailed, err)
+}
+
+// brokeOff tells a connection that ended from one that was never there.
+func brokeOff(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op == "read" || op.Op == "write"
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func isNetwork(err error) bool {

@@ -3,6 +3,7 @@ package xds
 import (
 	"errors"
 	"io"
+	"net/http"
 	"net/url"
 
 	"samdok/fault"
@@ -121,6 +122,7 @@ func (s *stream) close() {
 type parts struct {
 	*stream
 	broken *soap.Fault // what is wrong with the package, if that ended it
+	gone   func() bool // the connection broke, so the package has no end
 	err    error
 }
 
@@ -156,11 +158,11 @@ func (p *parts) fail(id metadata.ID, err error) error {
 			"The document with the id %s is larger than %d bytes, the limit %s of this server.", show(string(id)), limit.Max, limit.Name)
 	default:
 		p.broken = asFault(err)
-		kind := fault.Invalid
-		if p.broken.Code == soap.Receiver {
-			kind = fault.Canceled // the connection broke
+		kind, code := fault.Invalid, fault.RegistryMetadataError
+		if large := (*http.MaxBytesError)(nil); p.broken.Code == soap.Receiver || p.gone() && !errors.As(err, &large) {
+			kind, code = fault.Canceled, fault.RegistryError
 		}
-		p.err = fault.Wrap(err, kind, op, fault.RegistryMetadataError, "%s", p.broken.Text)
+		p.err = fault.Wrap(err, kind, op, code, "%s", p.broken.Text)
 	}
 	return p.err
 }

@@ -60,7 +60,7 @@ func (x *exchange) provide() error {
 		return soap.Refuse("The message holds no lcm:SubmitObjectsRequest, so there is no metadata.", "Meldingen mangler lcm:SubmitObjectsRequest.")
 	}
 	p.Problems = append(p.Problems, pairing(p.Submission, docs)...)
-	parts := &parts{stream: newStream(&x.msg, docs)}
+	parts := &parts{stream: newStream(&x.msg, docs), gone: func() bool { return x.body.failed }}
 	defer parts.closeCurrent()
 	p.Documents = parts
 	take := x.d.svc.Provide
