@@ -66,7 +66,7 @@ func (c *cli) execute(ctx context.Context, args []string) int {
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	for _, end := range c.ending {
 		end()
 	}
@@ -83,9 +83,13 @@ func (c *cli) execute(ctx context.Context, args []string) int {
 	case isUsage(err):
 		code = exitUsage
 	}
-	fmt.Fprintf(c.err, "samdok: %v\n", err)
+	fmt.Fprintf(c.err, "samdok: %s\n", strings.TrimRight(err.Error(), "\n"))
 	if code == exitUsage {
-		fmt.Fprintln(c.err, c.tr("`samdok help` and `samdok COMMAND --help` explain.", "`samdok help` og `samdok KOMMANDO --help` forklarer."))
+		path := cmd.CommandPath()
+		if cmd.Name() == "help" {
+			path = cmd.Root().Name()
+		}
+		fmt.Fprintf(c.err, c.tr("`%s --help` explains.\n", "`%s --help` forklarer.\n"), path)
 	}
 	return code
 }

@@ -21,6 +21,9 @@ can still be verified and proven. Records younger than the setting retention.rec
 indekser. En signert merknad tar plassen til hvert segment, og hashene blir: alt kan
 fortsatt kontrolleres og bevises. Yngre enn innstillingen retention.records slettes ikke.`),
 		"  samdok ledger drop --before 2021-01-01 --dry-run\n  samdok ledger drop --before 2021-01-01 --reason 'kept for five years'", func(cmd *cobra.Command, _ []string) error {
+			if before == "" {
+				return c.usage("--before TIME is missing: which records may go", "--before TID mangler: hvilke loggføringer som kan slettes")
+			}
 			conf, err := c.loadConfig(cmd.Flags(), nil)
 			if err != nil {
 				return err

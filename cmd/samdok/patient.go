@@ -59,7 +59,7 @@ func (c *cli) patientFrom(f patientFlags) (metadata.PatientID, error) {
 	case f.patient != "" && f.file != "":
 		return metadata.PatientID{}, c.usage("give --patient or --patient-file, not both", "oppgi --patient eller --patient-file, ikke begge")
 	case f.patient == "" && f.file == "":
-		return metadata.PatientID{}, c.usage("whose documents? Give --patient, or --patient-file FILE (- for standard input)", "hvem gjelder det? Oppgi --patient, eller --patient-file FIL (- for standard inn)")
+		return metadata.PatientID{}, c.usage("which patient? Give --patient, or --patient-file FILE (- for standard input)", "hvem gjelder det? Oppgi --patient, eller --patient-file FIL (- for standard inn)")
 	case f.patient == "-":
 		f.file = "-"
 	}

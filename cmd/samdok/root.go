@@ -62,6 +62,7 @@ nektet; 4 ikke funnet; 5 ingen tjener svarte; 6 noe av mye gikk galt; 130 avbrut
 	root.InitDefaultCompletionCmd()
 	c.completionCommand(root)
 	c.completions(root)
+	c.explainMistakes(root)
 	return root
 }
 
@@ -70,9 +71,12 @@ func (c *cli) helpCommand(root *cobra.Command) *cobra.Command {
 		Use:   c.tr("help [COMMAND]", "help [KOMMANDO]"),
 		Short: c.tr("Explain a command", "Forklar en kommando"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			cmd, _, err := root.Find(args)
-			if err != nil || cmd == nil {
-				return c.usage("there is no command %q", "det finnes ingen kommando %q", args)
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if err := c.wrongCommand(cmd, rest); err != nil {
+				return err
 			}
 			cmd.InitDefaultHelpFlag()
 			return cmd.Help()
@@ -97,7 +101,7 @@ func version() string {
 	return "dev"
 }
 
-const usageEN = `Usage:{{if .Runnable}}
+const usageEN = `Usage:{{if runs .}}
   {{useline .UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
 
@@ -119,7 +123,7 @@ Flags of every command:
 "{{.CommandPath}} COMMAND --help" explains a command.{{end}}
 `
 
-const usageNB = `Bruk:{{if .Runnable}}
+const usageNB = `Bruk:{{if runs .}}
   {{useline .UseLine}}{{end}}{{if .HasAvailableSubCommands}}
   {{.CommandPath}} KOMMANDO{{end}}{{if .HasExample}}
 

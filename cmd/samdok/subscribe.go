@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -102,6 +103,9 @@ func (c *cli) unsubscribeCommand() *cobra.Command {
 		c.tr("Ends the subscription with the address that `samdok subscribe` printed.", "Avslutter abonnementet med adressen som `samdok subscribe` skrev ut."),
 		`  samdok unsubscribe 'http://127.0.0.1:8080/services/subscription?id=...'`,
 		func(cmd *cobra.Command, args []string) error {
+			if u, err := url.Parse(args[0]); err != nil || u.Host == "" {
+				return c.usage("that is not the address of a subscription as samdok subscribe printed it, http://...", "det er ikke adressen til et abonnement slik samdok subscribe skrev den, http://...")
+			}
 			client, _, err := c.brokerClient(server, "")
 			if err != nil {
 				return err

@@ -32,6 +32,7 @@ func grouped(heading string, f *pflag.FlagSet, names ...string) {
 func (c *cli) usageFunc() func(*cobra.Command) error {
 	t := template.New("usage").Funcs(template.FuncMap{
 		"flags":   c.flagUsages,
+		"runs":    func(cmd *cobra.Command) bool { return cmd.Runnable() && cmd.Annotations[onlyGroup] == "" },
 		"useline": func(line string) string { return strings.ReplaceAll(line, "[flags]", c.tr("[flags]", "[flagg]")) },
 		"rpad":    func(s string, n int) string { return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s))) },
 	})
