@@ -8,13 +8,12 @@ import (
 	"samdok/fault"
 )
 
-// aheadBytes is how much of a community's documents is read before the answer begins when
-// others are asked too.
+// aheadBytes is how much of a community's documents is read before the answer begins.
 const aheadBytes = 256 << 10
 
 // ahead reads the beginning of what a community sends, so that a small document that does
-// not come whole costs a problem and not the others' documents, which stand behind it in
-// the answer.
+// not come whole costs a problem: not the connection, and not the others' documents, which
+// stand behind it in the answer.
 func (r *Retrieved) ahead(m *member, why func(error) error) {
 	room := aheadBytes
 	for i := range r.Documents {

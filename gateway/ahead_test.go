@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"samdok/access"
+	"samdok/fault"
 	"samdok/metadata"
 )
 
@@ -36,6 +37,11 @@ func retrieving(open func(ctx context.Context) []Document) *community {
 	}}
 }
 
+// past is a document that is not read ahead to its end.
+func past(rest io.Reader) io.Reader {
+	return io.MultiReader(bytes.NewReader(make([]byte, aheadBytes)), rest)
+}
+
 func of(n int, unique string) metadata.DocumentRequest {
 	return metadata.DocumentRequest{Home: home(n), RepositoryID: "1.2", UniqueID: unique}
 }
@@ -43,7 +49,7 @@ func of(n int, unique string) metadata.DocumentRequest {
 // A byte now and then is not enough: a document has to come at a rate.
 func TestTooSlowToBeADocument(t *testing.T) {
 	slow := retrieving(func(ctx context.Context) []Document {
-		return []Document{{Request: of(1, "a"), Body: &trickle{ctx, 5 * time.Millisecond}}}
+		return []Document{{Request: of(1, "a"), Body: past(&trickle{ctx, 5 * time.Millisecond})}}
 	})
 	g := newGateway(t, Options{}, Member{Home: home(1), Community: slow, Limits: Limits{Stall: 200 * time.Millisecond}})
 	r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a")}, nil)
@@ -79,14 +85,14 @@ func TestPausesOfTheReader(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			two := retrieving(func(context.Context) []Document {
-				return []Document{{Request: of(1, "a"), Body: strings.NewReader("first")}, {Request: of(1, "b"), Body: io.MultiReader(strings.NewReader("sec"), errReader{c.behind})}}
+				return []Document{{Request: of(1, "a"), Body: past(strings.NewReader("first"))}, {Request: of(1, "b"), Body: io.MultiReader(strings.NewReader("sec"), errReader{c.behind})}}
 			})
 			g := newGateway(t, Options{}, Member{Home: home(1), Community: two, Limits: Limits{Stall: time.Minute, Deadline: time.Second}})
 			r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a"), of(1, "b")}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.ReadFull(r.Documents[0].Body, make([]byte, 2)); err != nil {
+			if _, err := io.ReadFull(r.Documents[0].Body, make([]byte, aheadBytes+2)); err != nil {
 				t.Error(name, err)
 			}
 			time.Sleep(c.pause)
@@ -124,7 +130,7 @@ func (r *lastByte) Read(b []byte) (int, error) {
 // A byte that comes just as the time runs out does not hide why the next one fails.
 func TestTooSlowBesideAByte(t *testing.T) {
 	slow := retrieving(func(ctx context.Context) []Document {
-		return []Document{{Request: of(1, "a"), Body: &lastByte{ctx: ctx}}}
+		return []Document{{Request: of(1, "a"), Body: past(&lastByte{ctx: ctx})}}
 	})
 	g := newGateway(t, Options{}, Member{Home: home(1), Community: slow, Limits: Limits{Stall: 50 * time.Millisecond}})
 	r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a")}, nil)
@@ -138,6 +144,47 @@ func TestTooSlowBesideAByte(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A small document that does not come whole is a problem, not an answer that breaks off,
+// also when its community is the only one that is asked.
+func TestSmallDocumentThatDoesNotCome(t *testing.T) {
+	for name, c := range map[string]struct {
+		body func(ctx context.Context) io.Reader
+		says string
+	}{
+		"cut off": {func(context.Context) io.Reader {
+			return io.MultiReader(strings.NewReader("be"), errReader{errors.New("cut off")})
+		}, errBroken.Error()},
+		"stalled":  {func(ctx context.Context) io.Reader { return &stuck{ctx: ctx} }, errStall.Error()},
+		"panicked": {func(context.Context) io.Reader { return panicking{} }, errBroken.Error()},
+	} {
+		alone := retrieving(func(ctx context.Context) []Document {
+			return []Document{{Request: of(1, "a"), Body: strings.NewReader("a")}, {Request: of(1, "b"), Body: c.body(ctx)}}
+		})
+		g := newGateway(t, Options{}, Member{Home: home(1), Community: alone, Limits: Limits{Stall: 50 * time.Millisecond}})
+		r, err := g.Retrieve(t.Context(), access.Caller{}, []metadata.DocumentRequest{of(1, "a"), of(1, "b")}, nil)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		last := fault.Problem{}
+		if n := len(r.Problems); n > 0 {
+			last = r.Problems[n-1]
+		}
+		if last.Code != fault.UnavailableCommunity || last.Location != "b" || !strings.Contains(last.Context, c.says) {
+			t.Errorf("%s: %+v", name, r.Problems)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(name, err)
+		}
+		if s := g.Status()[0]; s.Failed != 1 || s.Broken != 0 || s.InWork != 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("x") }
 
 // When several communities are asked, a document that breaks off early costs a problem;
 // what came before it, and what is too large to be read ahead, comes whole.

@@ -170,21 +170,18 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 		return nil, err
 	}
 	var r *Retrieved
-	func() {
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("%w: panic with a %T", errBroken, v)
-			}
-		}()
+	why := func(err error) error { return explain(parent, ctx, err) }
+	err = guarded(func() (err error) {
 		if r, err = m.Community.Retrieve(ctx, c, requests); err == nil && beside {
-			r.ahead(m, func(err error) error { return explain(parent, ctx, err) })
+			r.ahead(m, why)
 		}
-	}()
+		return err
+	})
 	if !late.Stop() && err == nil && r.lost == nil {
 		err = errors.Join(errSlow, r.Close())
 	}
 	if err != nil {
-		err = explain(parent, ctx, err)
+		err = why(err)
 		cancel(nil)
 		leave(err)
 		return nil, err
@@ -209,7 +206,27 @@ func (g *Gateway) openRemote(parent context.Context, c access.Caller, m *member,
 		d.Body = &flow{r: d.Body, m: m, ctx: ctx, cancel: cancel, parent: parent, broken: &broken, taking: shared}
 		watched.Documents[i] = d
 	}
+	if !beside { // nobody waits for it but its own reader: as long as it comes, it may take its time
+		err = guarded(func() error { watched.ahead(m, why); return nil })
+		if err == nil {
+			err = watched.lost
+		}
+		broken, r.lost = err, err // told of once, by open
+		if err != nil && watched.lost == nil {
+			return nil, errors.Join(err, watched.Close())
+		}
+	}
 	return watched, nil
+}
+
+// guarded makes a panic of a codec its community's failure only.
+func guarded(do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("%w: panic with a %T", errBroken, v)
+		}
+	}()
+	return do()
 }
 
 // flow is a body that must keep coming while it is read: flowBytes, or its end, before

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -133,6 +134,10 @@ func refusedBy(op string, problems []fault.Problem) error {
 	return &fault.Error{Op: op, Kind: fault.Invalid, Problems: problems}
 }
 
+// unknownType is what a document is that comes without a mimeType, which the schema of
+// the answer requires.
+const unknownType = "application/octet-stream"
+
 // Retrieve implements gateway.Community by ITI-39.
 func (k *Community) Retrieve(ctx context.Context, c access.Caller, requests []metadata.DocumentRequest) (*gateway.Retrieved, error) {
 	action, asked := actionCrossRetrieve, requests
@@ -195,7 +200,7 @@ func (k *Community) stream(r *reply, docs []responseDocument, problems []fault.P
 			continue
 		}
 		wanted[d.Request]--
-		out.Documents = append(out.Documents, gateway.Document{Request: d.Request, NewID: d.NewID, MimeType: d.MimeType, Size: -1, Body: &attached{b: b, i: i}})
+		out.Documents = append(out.Documents, gateway.Document{Request: d.Request, NewID: d.NewID, MimeType: cmp.Or(d.MimeType, unknownType), Size: -1, Body: &attached{b: b, i: i}})
 	}
 	out.Problems = append(out.Problems, silent(requests, wanted, problems)...)
 	out.OnClose(b.close)

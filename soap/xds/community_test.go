@@ -50,13 +50,24 @@ func TestCommunityRelates(t *testing.T) {
 	}
 }
 
-// A document comes under the action of ITI-43 too.
+// A document comes under the action of ITI-43 too, and without a mimeType, which our own
+// answer must have.
 func TestDocumentUnderTheTwinsAction(t *testing.T) {
+	for sent, want := range map[string]string{"<x:mimeType>text/plain</x:mimeType>": "text/plain", "": "application/octet-stream", "<x:mimeType/>": "application/octet-stream"} {
+		if got := retrievedUnder(t, actionRetrieve+response, sent); got != want {
+			t.Errorf("%q: mime type %q, want %q", sent, got, want)
+		}
+	}
+}
+
+// retrievedUnder retrieves a document that is answered under an action, and is its type.
+func retrievedUnder(t *testing.T, action, mime string) string {
+	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", soap.ContentType)
-		b := soap.AppendOpen(nil, soap.Header{Action: actionRetrieve + response})
+		b := soap.AppendOpen(nil, soap.Header{Action: action})
 		b = append(b, `<x:RetrieveDocumentSetResponse xmlns:x="urn:ihe:iti:xds-b:2007"><r:RegistryResponse xmlns:r="urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0" status="urn:oasis:names:tc:ebxml-regrep:ResponseStatusType:Success"/>`+
-			`<x:DocumentResponse><x:RepositoryUniqueId>1.2</x:RepositoryUniqueId><x:DocumentUniqueId>1.3</x:DocumentUniqueId><x:mimeType>text/plain</x:mimeType><x:Document>eA==</x:Document></x:DocumentResponse></x:RetrieveDocumentSetResponse>`...)
+			`<x:DocumentResponse><x:RepositoryUniqueId>1.2</x:RepositoryUniqueId><x:DocumentUniqueId>1.3</x:DocumentUniqueId>`+mime+`<x:Document>eA==</x:Document></x:DocumentResponse></x:RetrieveDocumentSetResponse>`...)
 		if _, err := w.Write(soap.AppendClose(b)); err != nil {
 			t.Error(err)
 		}
@@ -74,6 +85,7 @@ func TestDocumentUnderTheTwinsAction(t *testing.T) {
 	if b, err := io.ReadAll(r.Documents[0].Body); err != nil || string(b) != "x" {
 		t.Errorf("read %q, %v", b, err)
 	}
+	return r.Documents[0].MimeType
 }
 
 // Two documents come on one connection. In whatever order they come and are read, each is
