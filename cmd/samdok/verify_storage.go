@@ -21,8 +21,9 @@ decrypted and compared with its hashes.
 
 In a data folder the server must be stopped; a restored backup is a good thing to verify.
 Scaled out the nodes go on: the journal in S3 is compared with Elasticsearch, and every
-batch must follow the one before it. Patients are never named: a difference tells the
-reference of a stream, which the records of erasures have too.
+batch must follow the one before it; objects below documents/ and journal/ that samdok did
+not write are named. Patients are never named: a difference tells the reference of a
+stream, which the records of erasures have too.
 
 What to do: differences of the index are mended by samdok reindex; bytes that are missing
 or altered, and batches of the journal, come back from a copy only. Exit code 0 when
@@ -33,8 +34,9 @@ sammenlignes med hashene sine.
 
 I en datamappe må tjeneren være stoppet; en gjenopprettet sikkerhetskopi er verdt å
 kontrollere. Skalert ut går nodene videre: journalen i S3 sammenlignes med Elasticsearch,
-og hver bunke må følge den forrige. Pasienter navngis aldri: en forskjell nevner
-referansen til en strøm, som også står i oppføringene om sletting.
+og hver bunke må følge den forrige; objekter under documents/ og journal/ som samdok ikke
+har skrevet, nevnes. Pasienter navngis aldri: en forskjell nevner referansen til en strøm,
+som også står i oppføringene om sletting.
 
 Hva som kan gjøres: forskjeller i indeksen rettes av samdok reindex; byte som mangler eller
 er endret, og bunker i journalen, kommer bare tilbake fra en kopi. Sluttkode 0 når alt

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"time"
@@ -51,6 +52,9 @@ func (d *data) verify(ctx context.Context, o verify.Options) (verify.Counts, err
 	var log verify.Counts
 	var err error
 	if e, scaled := d.log.(*scaledEngine); scaled {
+		if err := e.strays(ctx, o); err != nil { // first: one may keep the journal from being read
+			return log, err
+		}
 		log, err = e.Verify(ctx, tenant, o.Report, o.Progress)
 	} else {
 		log, err = verify.Log(ctx, tenant, o)
@@ -61,4 +65,24 @@ func (d *data) verify(ctx context.Context, o verify.Options) (verify.Counts, err
 	n, err := verify.Streams(ctx, tenant, o)
 	n.Changes = log.Changes
 	return n, err
+}
+
+// strays names what somebody put where the log and the documents are.
+func (e *scaledEngine) strays(ctx context.Context, o verify.Options) error {
+	looked := func(n int64) {
+		if o.Progress != nil && n%256 == 0 {
+			o.Progress(verify.PartObjects, n, 0)
+		}
+	}
+	for stray, err := range e.store.Strays(ctx, looked) {
+		switch {
+		case err != nil:
+			return err
+		case stray.Missing:
+			o.Report(verify.Difference{What: fmt.Sprintf("unknown object %q: it has the name of a batch, but the batch before it is missing; nodes may take its number for the end of the log. If no batch was lost, move it away", stray.Name)})
+		default:
+			o.Report(verify.Difference{What: fmt.Sprintf("unknown object %q: samdok did not write it and never reads it; move it away", stray.Name)})
+		}
+	}
+	return nil
 }

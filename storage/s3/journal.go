@@ -40,7 +40,7 @@ type Journal struct {
 
 // Journal of a tenant; it need not have begun.
 func (s *Store) Journal(t access.Tenant) *Journal {
-	return &Journal{s, "journal/" + escape(t) + "/"}
+	return &Journal{s, journalDir + escape(t) + "/"}
 }
 
 func (j *Journal) name(seq uint64) string { return fmt.Sprintf("%s%016x", j.dir, seq) }
@@ -142,7 +142,7 @@ func parseSeq(s string) (n uint64, ok bool) {
 
 // Tenants are those whose journal has begun.
 func (s *Store) Tenants(ctx context.Context) (all []access.Tenant, err error) {
-	const op, dir = "s3.Tenants", "journal/"
+	const op, dir = "s3.Tenants", journalDir
 	for after := ""; ; {
 		list, err := s.page(ctx, op, dir, after, false, pageSize)
 		if err != nil {

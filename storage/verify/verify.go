@@ -52,6 +52,7 @@ type Counts struct {
 const (
 	PartLog     = "log"
 	PartStreams = "streams"
+	PartObjects = "objects" // of a store
 )
 
 // kinds of streams.
