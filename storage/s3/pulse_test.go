@@ -137,6 +137,9 @@ func (s *trickle) Read(p []byte) (int, error) {
 		return 0, s.ctx.Err()
 	}
 	time.Sleep(s.pause)
+	if s.ctx.Err() != nil {
+		return 0, s.ctx.Err()
+	}
 	return s.Reader.Read(p[:min(len(p), 64<<10)])
 }
 
