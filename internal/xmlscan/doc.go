@@ -17,9 +17,9 @@
 //   - inputs that pass one of the Limits.
 //
 // Messages repeat themselves: what is expected next (Enter, Only), a start tag written
-// like the one before, and content that was read before (Passage) are compared instead
-// of read (ADR 42, ADR 43). Whatever differs goes the general way, which alone says what
-// is wrong.
+// like the one before, and an element written like one before but for what it says (Form)
+// are compared instead of read (ADR 42, ADR 51). Whatever differs goes the general way,
+// which alone says what is wrong.
 //
 // Everything else that it accepts, encoding/xml accepts too and with the same
 // meaning, except that blanks in attribute values are normalised here as XML 1.0

@@ -24,61 +24,33 @@ func plainly(s *Scanner) (list []token, err error) {
 	}
 }
 
-// expectation is what is known of an input before it is read: names of elements, and what
-// stood in some of them.
-type expectation struct {
-	names    []string
-	passages []passage
-}
+// expectation is what is known of an input before it is read: names of elements.
+type expectation struct{ names []string }
 
-type passage struct {
-	Passage
-	says []token
-}
-
-// expecting reads as ours does, but by Enter, leaf, leave, Only and Repeat wherever they
+// expecting reads as ours does, but by Enter, leaf, leave and Only wherever they
 // take something.
 func (x *expectation) expecting(s *Scanner) (list []token, err error) {
-	type opened struct {
-		Mark
-		at int
-	}
-	var open []opened
 	started := false
 	for {
-		at := len(list)
 		if started {
-			if list = x.content(s, list); len(list) == at {
-				open = append(open, opened{s.Mark(), at})
-			}
-		}
-		if len(list) == at && s.leave() {
-			list = append(list, tokenOf(s, End))
-		}
-		if len(list) == at {
-			k := Start
-			if !slices.ContainsFunc(x.names, s.Enter) {
-				if k, err = s.Next(); err != nil || k == EOF {
-					return list, err
-				}
-			}
-			started = k == Start
-			list = appendToken(list, tokenOf(s, k))
-			if k != End {
+			started = false
+			at := len(list)
+			if list = x.content(s, list); len(list) > at {
 				continue
 			}
-		} else if started && len(open) <= s.Depth() { // content took all of the element
-			started = false
+		}
+		if s.leave() {
+			list = append(list, tokenOf(s, End))
 			continue
 		}
-		started = false
-		o := open[len(open)-1]
-		open = open[:len(open)-1]
-		var p passage
-		if len(x.passages) < 8 && s.Remember(&p.Passage, o.Mark) {
-			p.says = slices.Clone(list[o.at : len(list)-1])
-			x.passages = append(x.passages, p)
+		k := Start
+		if !slices.ContainsFunc(x.names, s.Enter) {
+			if k, err = s.Next(); err != nil || k == EOF {
+				return list, err
+			}
 		}
+		started = k == Start
+		list = appendToken(list, tokenOf(s, k))
 	}
 }
 
@@ -90,11 +62,6 @@ func (x *expectation) content(s *Scanner, list []token) []token {
 	end := named(End, string(s.Local()))
 	if text, ok := s.leaf(); ok {
 		return append(appendToken(list, token{kind: Text, text: text}), end)
-	}
-	for i := range x.passages {
-		if p := &x.passages[i]; s.Repeat(&p.Passage) {
-			return append(append(list, p.says...), end)
-		}
 	}
 	few := x.names[:min(len(x.names), 5)]
 	for _, outer := range few {
@@ -215,24 +182,6 @@ func TestExpectLimits(t *testing.T) {
 			if e.Reason != want {
 				t.Errorf("%s: %s, fed %s", name, want, e.Reason)
 			}
-		}
-	}
-}
-
-// What was learnt of an input under wide limits is no way around narrow ones.
-func TestLearntUnderWiderLimits(t *testing.T) {
-	in := []byte(`<a><b c="1234" d="5"/><b c="1234" d="5"><e><f/></e></b><b c="1234" d="5"><e><f/></e></b></a>`)
-	for name, l := range map[string]Limits{"attributes": {Attributes: 1}, "text": {Text: 3}, "depth": {Depth: 3}, "elements": {Elements: 7}} {
-		x := &expectation{}
-		s := New(in, Limits{})
-		if _, err := x.expecting(s); err != nil || len(x.passages) == 0 {
-			t.Fatal(err, x.passages)
-		}
-		s.Reset(in, l)
-		_, err := x.expecting(s)
-		e, ok := err.(*Error)
-		if _, want := plainly(New(in, l)); !ok || e.Limit != name || e.Error() != want.Error() {
-			t.Errorf("%s: got %v, want %v", name, err, want)
 		}
 	}
 }

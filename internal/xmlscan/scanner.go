@@ -57,6 +57,7 @@ type Scanner struct {
 
 	shapes  *[shapesKept]shape
 	wrapped wrapped
+	gaps    []found // of the form that fitted last
 
 	src   *source // nil when the whole input is in b
 	texts texts
@@ -99,7 +100,7 @@ func New(b []byte, l Limits) *Scanner {
 // Reset begins anew with another input and keeps the buffers.
 func (s *Scanner) Reset(b []byte, l Limits) {
 	*s = Scanner{b: b[:len(b):len(b)], lim: l.withDefaults(),
-		shapes: s.shapes, wrapped: s.wrapped, attrs: s.attrs[:0], stack: s.stack[:0], binds: s.binds[:0], uris: s.uris[:0], buf: s.buf[:0]}
+		shapes: s.shapes, wrapped: s.wrapped, gaps: s.gaps[:0], attrs: s.attrs[:0], stack: s.stack[:0], binds: s.binds[:0], uris: s.uris[:0], buf: s.buf[:0]}
 	s.forget()
 }
 
@@ -303,25 +304,34 @@ func (s *Scanner) characters() (Kind, *Error) {
 
 // characterData checks the text from p to end and makes it the event.
 func (s *Scanner) characterData(p, end int) (Kind, *Error) {
-	b := s.b
-	s.plain, s.textKind = true, charData
-	if s.amp.within(b, '&', p, end) {
-		s.plain = false
-		if err := s.checkReferences(p, end); err != nil {
-			return EOF, err
-		}
+	plain, err := s.checkText(p, end)
+	if err != nil {
+		return EOF, err
 	}
-	if s.cr.within(b, '\r', p, end) {
-		s.plain = false
-	}
-	if s.bracket.within(b, ']', p, end) {
-		if i := bytes.Index(b[p:end], []byte("]]>")); i >= 0 {
-			return EOF, s.fail(p+i, "]]> in text (write ]]&gt;)")
-		}
-	}
-	s.text = b[p:end]
+	s.plain, s.textKind = plain, charData
+	s.text = s.b[p:end]
 	s.p = end
 	return Text, nil
+}
+
+// checkText checks the text from p to end; plain tells that it means what it says.
+func (s *Scanner) checkText(p, end int) (plain bool, err *Error) {
+	plain = true
+	if s.amp.within(s.b, '&', p, end) {
+		plain = false
+		if err := s.checkReferences(p, end); err != nil {
+			return false, err
+		}
+	}
+	if s.cr.within(s.b, '\r', p, end) {
+		plain = false
+	}
+	if s.bracket.within(s.b, ']', p, end) {
+		if i := bytes.Index(s.b[p:end], []byte("]]>")); i >= 0 {
+			return false, s.fail(p+i, "]]> in text (write ]]&gt;)")
+		}
+	}
+	return plain, nil
 }
 
 // exclamation reads what begins with "<!": a comment (EOF: nothing to tell) or a

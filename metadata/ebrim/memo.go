@@ -13,20 +13,19 @@ type memo [64]struct {
 }
 
 // again is the value of an attribute that is likely to have come before.
-func (r *reader) again(a *xmlscan.Attr) string { return r.seen[r.see(a)].text }
+func (r *reader) again(a *xmlscan.Attr) string { return r.seen[r.see(r.sc.ValueBytes(a))].text }
 
 // againID is again for ids.
 func (r *reader) againID(a *xmlscan.Attr) metadata.ID {
-	at := &r.seen[r.see(a)]
+	at := &r.seen[r.see(r.sc.ValueBytes(a))]
 	if at.id == "" {
 		at.id = metadata.ParseID(at.text)
 	}
 	return at.id
 }
 
-// see is the place where the value of an attribute is.
-func (r *reader) see(a *xmlscan.Attr) int {
-	b := r.sc.ValueBytes(a)
+// see is the place where a text is that the scanner has just given.
+func (r *reader) see(b []byte) int {
 	n := len(b)
 	if n == 0 {
 		r.seen[0].text, r.seen[0].id = "", ""
@@ -34,7 +33,7 @@ func (r *reader) see(a *xmlscan.Attr) int {
 	}
 	i := (n + 7*int(b[n-1]) + 3*int(b[n/2])) % len(r.seen)
 	if at := &r.seen[i]; at.text != string(b) {
-		at.text, at.id = r.sc.Value(a), ""
+		at.text, at.id = r.sc.String(b), ""
 	}
 	return i
 }

@@ -67,7 +67,7 @@ type reader struct {
 	loose   []rawClass // classifications beside the objects
 	nodes   map[nodeOf]bool
 	seen    memo
-	known   *codeBook // of messages before, too
+	forms   *formBook
 
 	texts slab[metadata.LocalizedString]
 	strs  slab[string]
@@ -90,9 +90,9 @@ func (r *reader) free() {
 	clear(r.classes[:cap(r.classes)])
 	clear(r.ids[:cap(r.ids)])
 	clear(r.loose[:cap(r.loose)])
-	keep := reader{values: r.values[:0], slots: r.slots[:0], classes: r.classes[:0], ids: r.ids[:0], loose: r.loose[:0], known: r.known}
+	keep := reader{values: r.values[:0], slots: r.slots[:0], classes: r.classes[:0], ids: r.ids[:0], loose: r.loose[:0], forms: r.forms}
 	if cap(keep.values) > 4096 || cap(keep.slots) > 1024 || cap(keep.classes) > 1024 {
-		keep = reader{known: r.known}
+		keep = reader{forms: r.forms}
 	}
 	*r = keep
 	readers.Put(r)
@@ -115,7 +115,17 @@ func (r *reader) object(o *raw, element string) error {
 	o.element = element
 	r.attributes(o)
 	o.slots.from, o.classes.from, o.ids.from = len(r.slots), len(r.classes), len(r.ids)
-	for depth := sc.Depth(); ; {
+	if r.forms == nil {
+		r.forms = &formBook{worth: mostWorth}
+	}
+	for depth, before := sc.Depth(), &r.forms.first; ; {
+		if sc.Depth() == depth {
+			if f := r.foretold(before, o); f != nil {
+				before = f
+				continue
+			}
+		}
+		m, at := sc.Mark(), r.mark()
 		ok, err := sc.NextChild(depth)
 		if err != nil {
 			return err
@@ -123,33 +133,48 @@ func (r *reader) object(o *raw, element string) error {
 		if !ok {
 			break
 		}
-		if sc.NS() != xmlscan.RIM {
-			r.foreign(o)
-			continue
-		}
-		switch string(sc.Local()) {
-		case "Slot":
-			err = r.slot(o, false)
-		case "Classification":
-			err = r.classification(o)
-		case "ExternalIdentifier":
-			err = r.identifier(o)
-		case "Name":
-			o.name, err = r.once(o, "Name", &o.hasName)
-		case "Description":
-			o.description, err = r.once(o, "Description", &o.hasDescription)
-		case "VersionInfo":
-			o.version, _ = sc.Attr("versionName")
-		case "ContentVersionInfo": // says nothing that the metadata has a place for
-		default:
-			r.foreign(o)
-		}
+		part, err := r.part(o)
 		if err != nil {
 			return err
+		}
+		if sc.Depth() == depth {
+			before = r.learn(before, part, m, at, o)
 		}
 	}
 	o.slots.to, o.classes.to, o.ids.to = len(r.slots), len(r.classes), len(r.ids)
 	return nil
+}
+
+// part reads a part of an object, whose start tag the scanner stands on, and tells what it
+// is; "" when it has no place there.
+func (r *reader) part(o *raw) (name string, err error) {
+	sc := r.sc
+	if sc.NS() != xmlscan.RIM {
+		r.foreign(o)
+		return "", nil
+	}
+	switch string(sc.Local()) {
+	case slotPart:
+		return slotPart, r.slot(o, false)
+	case classPart:
+		return classPart, r.classification(o)
+	case idPart:
+		return idPart, r.identifier(o)
+	case namePart:
+		o.name, err = r.once(o, namePart, &o.hasName)
+		return namePart, err
+	case descriptionPart:
+		o.description, err = r.once(o, descriptionPart, &o.hasDescription)
+		return descriptionPart, err
+	case versionPart:
+		o.version, _ = sc.Attr("versionName")
+		return versionPart, sc.Skip()
+	case contentPart:
+		return contentPart, sc.Skip()
+	default:
+		r.foreign(o)
+	}
+	return "", nil
 }
 
 func (r *reader) attributes(o *raw) {
@@ -331,21 +356,7 @@ func (r *reader) readClass(o *raw, c *rawClass) error {
 		}
 	}
 	c.slots.from = len(r.slots)
-	if c.rep == "" || sc.NS() != xmlscan.RIM || len(r.slots)-o.slots.from >= r.lim.Slots {
-		return r.classContent(o, c)
-	}
-	if r.known == nil {
-		r.known = new(codeBook)
-	}
-	k, m := r.known.of(c), sc.Mark()
-	if r.recall(k, c) {
-		return nil
-	}
-	if err := r.classContent(o, c); err != nil {
-		return err
-	}
-	r.keep(k, m, c)
-	return nil
+	return r.classContent(o, c)
 }
 
 func (r *reader) classContent(o *raw, c *rawClass) error {
