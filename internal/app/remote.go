@@ -164,6 +164,10 @@ func (e *elsewhere) ask(ctx context.Context, send func(context.Context) error) e
 		return nil
 	case errors.As(err, &refused):
 		e.rest.over()
+		if !fault.HasErrors(refused.Problems) { // or the sender would look for a mistake that nobody named
+			refused.Problems = append(refused.Problems, fault.Problem{Code: fault.RegistryError, Foreign: true,
+				Context: "The registry that this repository registers documents with refused the submission and gave no reason. Ask those who run it."})
+		}
 		return &fault.Error{Op: "app.elsewhere", Kind: fault.Invalid, Problems: refused.Problems}
 	case !left.Load():
 		if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
