@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"testing"
 	"time"
 
@@ -15,8 +14,6 @@ import (
 	"samdok/soap"
 )
 
-var askedWith = regexp.MustCompile(`MessageID>([^<]*)<`)
-
 // A registry that refuses without saying why is told of as that, not as a mistake of
 // the sender's.
 func TestRegistryRefusesWithoutAReason(t *testing.T) {
@@ -24,7 +21,7 @@ func TestRegistryRefusesWithoutAReason(t *testing.T) {
 	for name, said := range map[string][]fault.Problem{"nothing": nil, "only a warning": {warning}} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
-			id := askedWith.FindSubmatch(body)
+			id := messageID.FindSubmatch(body)
 			if err != nil || id == nil {
 				t.Errorf("%s: %v", body, err)
 				return

@@ -87,6 +87,8 @@ func (k *Community) Find(ctx context.Context, c access.Caller, q metadata.Stored
 		return nil, err
 	case answer.Status == ebrim.Failure:
 		return nil, refusedBy("xds.Community.Find", answer.Problems)
+	case answer.Status == ebrim.PartialSuccess:
+		answer.Problems = explained(answer.Problems, "The community answered a part of what it has and gave no reason.")
 	}
 	return append(answer.Problems, answer.Defects...), nil
 }
@@ -125,13 +127,18 @@ func (k *Community) mark(o metadata.Object) {
 	}
 }
 
-// refusedBy is an answer with the status Failure. One that says nothing about why
-// gets a problem that says so.
+// refusedBy is an answer with the status Failure.
 func refusedBy(op string, problems []fault.Problem) error {
-	if len(problems) == 0 {
-		problems = []fault.Problem{{Code: fault.RegistryError, Context: "The community refused the request and gave no reason."}}
+	return &fault.Error{Op: op, Kind: fault.Invalid, Problems: explained(problems, "The community refused the request and gave no reason.")}
+}
+
+// explained adds an error to problems without one, as warnings alone would make a success
+// of what was none.
+func explained(problems []fault.Problem, context string) []fault.Problem {
+	if fault.HasErrors(problems) {
+		return problems
 	}
-	return &fault.Error{Op: op, Kind: fault.Invalid, Problems: problems}
+	return append(problems, fault.Problem{Code: fault.RegistryError, Context: context})
 }
 
 // unknownType is what a document is that comes without a mimeType, which the schema of

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"samdok/access"
+	"samdok/fault"
 	"samdok/gateway"
 	"samdok/internal/spool"
 	"samdok/metadata"
@@ -47,6 +48,28 @@ func TestCommunityRelates(t *testing.T) {
 			t.Errorf("RelatesTo %q, Action %q: %v", c.relates, c.action, err)
 		}
 		s.Close()
+	}
+}
+
+// A status that is no success is told of, also when the community names warnings only.
+func TestCommunityFailsWithoutAReason(t *testing.T) {
+	warning := []fault.Problem{{Code: fault.ExtraMetadataNotSaved, Severity: fault.SeverityWarning, Context: "w"}}
+	for _, status := range []ebrim.Status{ebrim.Failure, ebrim.PartialSuccess} {
+		for _, said := range [][]fault.Problem{nil, warning} {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", soap.ContentType)
+				b := ebrim.AppendQueryResponseHead(soap.AppendOpen(nil, soap.Header{Action: actionCrossQuery + response}), status, said)
+				if _, err := w.Write(soap.AppendClose(ebrim.AppendQueryResponseTail(b))); err != nil {
+					t.Error(err)
+				}
+			}))
+			k := NewCommunity(CommunityOptions{Client: Options{QueryURL: s.URL, HTTP: s.Client()}})
+			problems, err := k.Find(t.Context(), access.Caller{}, metadata.StoredQuery{Query: &metadata.GetDocuments{}}, func(metadata.Object) error { return nil })
+			if all := append(problems, fault.ProblemsOf(err)...); len(all) != len(said)+1 || !fault.HasErrors(all) {
+				t.Errorf("%v with %v: %v, %v", status, said, all, err)
+			}
+			s.Close()
+		}
 	}
 }
 
