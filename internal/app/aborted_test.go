@@ -47,7 +47,8 @@ func TestUploadThatEndsEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			conf := settings(t, t.TempDir())
 			a, stop := serve(t, conf, io.Discard)
-			transport := &http.Transport{}
+			// The body begins when the server asks for it, so that there is a request to abort.
+			transport := &http.Transport{ExpectContinueTimeout: time.Minute}
 			defer transport.CloseIdleConnections()
 			x := xds.NewClient(xds.Options{RepositoryURL: a.Info().Repository, HTTP: &http.Client{Transport: cutting{transport, 300 << 10, c.end}}})
 			g := metadatatest.New(3)
