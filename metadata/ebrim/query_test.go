@@ -330,19 +330,25 @@ func queries(s arbitrary.Strings) *rapid.Generator[metadata.Query] {
 	})
 }
 
+// drawQuery draws one with all that may stand beside it.
+func drawQuery(t *rapid.T, text arbitrary.Strings) metadata.StoredQuery {
+	q := metadata.StoredQuery{
+		Query:  queries(text).Draw(t, "query"),
+		Return: rapid.SampledFrom([]metadata.ReturnType{metadata.LeafClass, metadata.ObjectRef}).Draw(t, "return"),
+		Level:  rapid.IntRange(0, 2).Draw(t, "level"),
+		Home:   rapid.SampledFrom([]string{"", "urn:oid:1.2.3"}).Draw(t, "home"),
+		Extra:  arbitrary.Slots(text).Draw(t, "extra"),
+	}
+	if metadata.Across(q.Query) {
+		q.Level = 0 // is none of its parameters
+	}
+	return q
+}
+
 func TestQueryComesBack(t *testing.T) {
 	for name, text := range map[string]arbitrary.Strings{"plain": arbitrary.Plain(), "hostile": arbitrary.Hostile()} {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
-			want := metadata.StoredQuery{
-				Query:  queries(text).Draw(t, "query"),
-				Return: rapid.SampledFrom([]metadata.ReturnType{metadata.LeafClass, metadata.ObjectRef}).Draw(t, "return"),
-				Level:  rapid.IntRange(0, 2).Draw(t, "level"),
-				Home:   rapid.SampledFrom([]string{"", "urn:oid:1.2.3"}).Draw(t, "home"),
-				Extra:  arbitrary.Slots(text).Draw(t, "extra"),
-			}
-			if metadata.Across(want.Query) {
-				want.Level = 0 // is none of its parameters
-			}
+			want := drawQuery(t, text)
 			b := AppendQuery(nil, want)
 			sc := xmlscan.New(b, xmlscan.Limits{})
 			sc.Next()

@@ -173,3 +173,25 @@ func TestSpellings(t *testing.T) {
 		}
 	})
 }
+
+// The same of queries.
+func TestSpelledQueries(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		sc := new(xmlscan.Scanner)
+		for range 3 {
+			want := drawQuery(t, arbitrary.Plain())
+			b := respelled(t, AppendQuery(nil, want))
+			sc.Reset(b, xmlscan.Limits{})
+			if _, err := sc.Next(); err != nil {
+				t.Fatalf("%v\n%s", err, b)
+			}
+			got, err := DecodeQuery(sc)
+			if err != nil {
+				t.Fatalf("%v\n%s", err, b)
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Fatalf("%s\n%s", d, b)
+			}
+		}
+	})
+}
