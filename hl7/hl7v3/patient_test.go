@@ -61,6 +61,23 @@ func TestPatientQueryLenient(t *testing.T) {
 	}
 }
 
+// Times of HL7 v3 have fractions and zones; those of XDS have neither.
+func TestBirthTimes(t *testing.T) {
+	for sent, want := range map[string]metadata.DTM{"19800131": "19800131", "198001": "198001", "19800131235900+0100": "19800131235900",
+		"19800131000000.0000-0500": "19800131000000", "198001310000+01": "198001310000"} {
+		q, err := decodeQuery(strings.Replace(string(whole().Append(nil)), `value="19800131"`, `value="`+sent+`"`, 1))
+		if err != nil || q.Query.Birth != want {
+			t.Errorf("query with %s: %q, %v", sent, q.Query.Birth, err)
+		}
+		known := discovery.Candidate{ID: metadata.PatientID{ID: "7", Authority: "1.2"}, Person: discovery.Person{Birth: "19800131"}, Home: "urn:oid:1.2.578.2"}
+		answer := string((&PatientAnswer{Target: II{"1.2.3", "4"}, Query: &PatientQuery{}, Answer: discovery.Answer{Candidates: []discovery.Candidate{known}}}).Append(nil))
+		got, _, err := decodeAnswer(strings.Replace(answer, `value="19800131"`, `value="`+sent+`"`, 1))
+		if err != nil || len(got.Candidates) != 1 || got.Candidates[0].Person.Birth != want {
+			t.Errorf("answer with %s: %+v, %v", sent, got, err)
+		}
+	}
+}
+
 func TestPatientQueryRefusals(t *testing.T) {
 	text := string(whole().Append(nil))
 	for name, c := range map[string]struct {

@@ -221,7 +221,7 @@ func (d *answerDecoder) ofCandidate(name string) error {
 	case d.at(subject + "/patientPerson/administrativeGenderCode"):
 		c.Person.Gender = d.attr("code")
 	case d.at(subject + "/patientPerson/birthTime"):
-		c.Person.Birth = metadata.DTM(d.attr("value"))
+		c.Person.Birth = birth(d.attr("value"))
 	case d.at(subject + "/subjectOf1/queryMatchObservation/value"):
 		if n, err := strconv.Atoi(d.attr("value")); err == nil {
 			c.Degree = n

@@ -64,6 +64,15 @@ func DecodePatientQuery(sc *xmlscan.Scanner) (*PatientQuery, error) {
 	return q, nil
 }
 
+// birth is a time of birth in a form that can be compared: without the fraction of a second
+// and the time zone that HL7 allows. A day of birth is that of the place.
+func birth(v string) metadata.DTM {
+	if i := strings.IndexAny(v, ".+-"); i > 0 {
+		v = v[:i]
+	}
+	return metadata.DTM(v)
+}
+
 type queryDecoder struct {
 	walker
 	q     *PatientQuery
@@ -108,7 +117,7 @@ func (d *queryDecoder) element(name string) error {
 		p.Gender = d.attr("code")
 	case d.at(parameters + "livingSubjectBirthTime/value"), d.at(parameters + "livingSubjectBirthTime/value/center"):
 		if v := d.attr("value"); v != "" {
-			p.Birth = metadata.DTM(v)
+			p.Birth = birth(v)
 		}
 	case d.at(parameters + "livingSubjectId/value"):
 		d.id(&p.IDs)
