@@ -43,7 +43,9 @@ const maxProblems = 500
 func Check(sub *metadata.Submission, actor Actor) []fault.Problem {
 	r := &report{actor: actor}
 	r.ids(sub)
-	r.set(&sub.Set)
+	if s := &sub.Set; s.ID != "" || s.UniqueID != "" || s.SourceID != "" || s.PatientID != "" || s.SubmissionTime != "" {
+		r.set(s)
+	} // else there is none, which ids has said: what it lacks helps nobody
 	if actor == OnDemandSource && len(sub.Entries) == 0 {
 		r.missing("DocumentEntry", "ITI-61 registers at least one on-demand document")
 	}

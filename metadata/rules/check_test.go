@@ -174,6 +174,15 @@ func TestBad(t *testing.T) {
 
 func last(s *metadata.Submission) *metadata.Association { return s.Associations[len(s.Associations)-1] }
 
+// A message without a submission set is told that once, not what a set has to have.
+func TestNoSet(t *testing.T) {
+	sub := sample()
+	sub.Set = metadata.SubmissionSet{}
+	if problems := rules.Check(sub, rules.Repository); len(problems) != 1 || !strings.HasPrefix(problems[0].Context, "SubmissionSet '', entryUUID: is missing") {
+		t.Errorf("%v", problems)
+	}
+}
+
 func TestStableOnly(t *testing.T) {
 	for _, actor := range []rules.Actor{rules.Source, rules.Repository} {
 		sub := onDemand()
