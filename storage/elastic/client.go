@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
@@ -28,8 +29,10 @@ type client struct {
 	breaker  *gobreaker.TwoStepCircuitBreaker[struct{}]
 	timeout  time.Duration
 	attempts int
-	hosts    int    // of the cluster that are known
-	where    string // their addresses, for errors
+	hosts    int           // of the cluster that are known
+	where    string        // their addresses, for errors
+	heard    atomic.Uint64 // answers
+	mute     atomic.Bool   // it said nothing to anybody for as long as a call may take
 }
 
 const (
@@ -84,7 +87,7 @@ func newClient(o *Options) (*client, error) {
 	}
 	c.breaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: "elasticsearch", Timeout: restAfter, MaxRequests: 4,
-		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tripAfter },
+		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= tripAfter || c.mute.Load() },
 	})
 	return c, nil
 }
@@ -180,11 +183,15 @@ func (c *client) once(ctx context.Context, request esapi.Request) ([]byte, error
 	}
 	done, err := c.breaker.Allow()
 	if err != nil {
-		return nil, c.lost("it failed many times in a row and is left alone for a moment")
+		return nil, c.lost("it failed many times in a row, or was silent, and is left alone for a moment")
 	}
+	before := c.heard.Load()
 	body, err := c.send(ctx, request)
 	if ctx.Err() != nil && err != nil {
 		if errors.Is(context.Cause(ctx), errSilent) {
+			// One call may be slow. A cluster that answers nobody is left alone at once:
+			// each caller would wait as long before it is refused.
+			c.mute.Store(c.heard.Load() == before)
 			done(errSilent)
 			return nil, c.lost(fmt.Sprintf("it did not answer within %s (SAMDOK_ELASTICSEARCH_TIMEOUT)", c.timeout))
 		}
@@ -208,6 +215,8 @@ func (c *client) send(ctx context.Context, request esapi.Request) ([]byte, error
 	if err != nil {
 		return nil, c.lost(err.Error())
 	}
+	c.heard.Add(1)
+	c.mute.Store(false)
 	if res.Body == nil {
 		return nil, nil
 	}

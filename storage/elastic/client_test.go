@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -61,9 +62,46 @@ func TestSilentClusterIsLeftAlone(t *testing.T) {
 				t.Fatal("the error tells the password")
 			}
 		}
-		if n := calls.Load(); n != tripAfter {
-			t.Errorf("%d calls of a silent cluster, not %d", n, tripAfter)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%d calls of a silent cluster, not one", n)
 		}
+	})
+}
+
+// One call that is silent says nothing of a cluster that answers others.
+func TestOneSilentCallIsNoSilentCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := newClient(&Options{URLs: []string{"http://es1:9200"}, Timeout: time.Second, Attempts: 1, Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Path != "/" {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody}, nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := c.nodes.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}()
+		others := func() {
+			if _, err := c.do(t.Context(), func() esapi.Request { return esapi.InfoRequest{} }); err != nil {
+				t.Error(err)
+			}
+		}
+		slow := make(chan error)
+		go func() {
+			_, err := c.do(t.Context(), func() esapi.Request { return esapi.IndicesRefreshRequest{} })
+			slow <- err
+		}()
+		time.Sleep(500 * time.Millisecond)
+		others()
+		if err := <-slow; !errors.Is(err, errLost) {
+			t.Error(err)
+		}
+		others()
 	})
 }
 
