@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"samdok/access"
 	"samdok/access/guard"
@@ -199,7 +200,8 @@ func hides(r access.Restriction, o metadata.Object) bool {
 	}
 	for i := range r.WithoutCodes {
 		for k := range e.Confidential {
-			if e.Confidential[k].Ref().Same(r.WithoutCodes[i]) {
+			of := metadata.CodeRef{Value: strings.TrimSpace(e.Confidential[k].Value), Scheme: strings.TrimSpace(e.Confidential[k].Scheme)} // others may let blanks in
+			if of.Same(r.WithoutCodes[i]) {
 				return true
 			}
 		}

@@ -190,3 +190,29 @@ func TestSharedHomeIsDecidedOn(t *testing.T) {
 		r.Close(nil)
 	}
 }
+
+// What the plan forbids is not shown of others either, however they write the code.
+func TestRestrictionOfOthers(t *testing.T) {
+	var o sharing.Options
+	w := newWorld(t, func(own *sharing.Options) { o = *own })
+	other := w.gen.Document(w.patient, metadatatest.Note).Entry
+	other.PatientID, other.Home, other.UniqueID, other.RepositoryID = w.patient.CX(), elsewhereHome, "1.2.3.99.1", "1.2.3.98"
+	g, err := gateway.New(gateway.Options{Clock: w.now}, []gateway.Member{{Home: elsewhereHome, Name: "elsewhere", Limits: gateway.Limits{Retries: -1}, Community: &neighbour{entry: other}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := sharing.NewFederation(sharing.FederationOptions{Gateway: g, Guard: guard.New(guard.Options{Decider: w.policy, Recorder: w.records, Clock: w.now}), Tenant: o.Tenant})
+	for _, c := range []struct {
+		value, scheme string
+		shown         int
+	}{{"NORS", "1.2.3", 1}, {"NORN", "1.2.3.4", 1}, {"NORN", "1.2.3", 0}, {"NORN", "urn:oid:1.2.3", 0}, {" NORN\n", "1.2.3", 0}, {"NORN", "1.2.3 ", 0}} {
+		other.Confidential = []metadata.Code{{Value: "N", Scheme: "1.2.3"}, {Value: c.value, Scheme: c.scheme}}
+		w.policy.plan = func() (access.Plan, error) {
+			return access.Plan{Effect: access.Allow, Restriction: access.Restriction{WithoutCodes: []metadata.CodeRef{{Value: "NORN", Scheme: "1.2.3"}}}}, nil
+		}
+		found, err := f.Find(t.Context(), caller, metadata.StoredQuery{Query: w.all()}, func(metadata.Object) error { return nil })
+		if err != nil || found.Shown != c.shown {
+			t.Errorf("%q of %q: %d shown, want %d: %v", c.value, c.scheme, found.Shown, c.shown, err)
+		}
+	}
+}

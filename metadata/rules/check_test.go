@@ -86,6 +86,8 @@ func TestBad(t *testing.T) {
 		{"no confidentiality", e(func(e *de) { e.Confidential = nil }), "confidentialityCode: is missing"},
 		{"code without scheme", e(func(e *de) { e.ClassCode.Scheme = "" }), "no codingScheme"},
 		{"scheme without code", e(func(e *de) { e.Confidential[1].Value = "" }), "no code"},
+		{"blank behind a code", e(func(e *de) { e.Confidential[0].Value = "N " }), "blanks around the code 'N '"},
+		{"line end before a scheme", e(func(e *de) { e.TypeCode.Scheme = "\n" + e.TypeCode.Scheme }), "typeCode: has blanks around"},
 		{"event code empty", e(func(e *de) { e.EventCodes = []metadata.Code{none} }), "eventCodeList: is missing"},
 		{"no creationTime", e(func(e *de) { e.CreationTime = "" }), "creationTime: is missing"},
 		{"creationTime", e(func(e *de) { e.CreationTime = "2026-01-02" }), "creationTime: '2026-01-02' has the wrong form"},

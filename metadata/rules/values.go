@@ -23,6 +23,8 @@ func (r *report) code(attribute string, c *metadata.Code, required bool) {
 		r.add(attribute, "has a codingScheme %s but no code; put the code in nodeRepresentation.", quote(c.Scheme))
 	case c.Scheme == "":
 		r.add(attribute, "has a code %s but no codingScheme; add the Slot codingScheme with one value.", quote(c.Value))
+	case strings.TrimSpace(c.Value) != c.Value || strings.TrimSpace(c.Scheme) != c.Scheme: // nothing would match it, a block on the code neither
+		r.add(attribute, "has blanks around the code %s or its codingScheme %s; send both without.", quote(c.Value), quote(c.Scheme))
 	}
 }
 
