@@ -76,6 +76,8 @@ func (c *cli) execute(ctx context.Context, args []string) int {
 	code := exitFailed
 	var e *exitError
 	switch {
+	case ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))):
+		code, err = exitInterrupted, errors.New(c.tr("interrupted", "avbrutt"))
 	case errors.As(err, &e):
 		code = e.code
 	case ctx.Err() != nil:

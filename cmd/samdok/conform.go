@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -140,11 +141,17 @@ func (c *cli) conform(ctx context.Context, f conformFlags) error {
 		progress = c.err
 	}
 	report := conformance.Run(ctx, f.target, chosen, f.disable, func(r conformance.Result) {
+		if ctx.Err() != nil {
+			return // it says nothing of the server
+		}
 		fmt.Fprintf(progress, "%-8s %-42s %s\n", r.Outcome, r.ID, r.Section)
 		if r.Detail != "" {
 			fmt.Fprintf(progress, "         %s: %s\n", r.Title, r.Detail)
 		}
 	})
+	if ctx.Err() != nil {
+		return exit(exitInterrupted, errors.New(c.tr("interrupted; no report was written", "avbrutt; ingen rapport ble skrevet")))
+	}
 	for path, write := range map[string]func(io.Writer) error{f.json: report.WriteJSON, f.junit: report.WriteJUnit, f.html: report.WriteHTML} {
 		if err := c.writeReport(path, write); err != nil {
 			return err

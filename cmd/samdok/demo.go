@@ -167,3 +167,11 @@ func selfName() string {
 	}
 	return "go run ./cmd/samdok"
 }
+
+// demoFailed tells what went wrong with a demo; that somebody ended it is nothing wrong.
+func (c *cli) demoFailed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return c.explain(ctx, err)
+	}
+	return exit(exitFailed, fmt.Errorf("%s: %w", c.tr("the demo failed", "demoen mislyktes"), c.explain(ctx, err)))
+}

@@ -25,7 +25,7 @@ func run() int {
 	log.SetFlags(0)
 	log.SetOutput(telemetry.Libraries(slog.New(slog.NewTextHandler(os.Stderr, nil))))
 	c := &cli{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		in: interruptible{ctx, os.Stdin}, out: os.Stdout, err: os.Stderr,
 		environment: os.Environ(), clock: time.Now,
 		terminal: isTerminal(os.Stderr),
 	}

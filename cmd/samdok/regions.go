@@ -65,7 +65,7 @@ func (c *cli) demoRegions(ctx context.Context, dir, listen string, once bool) (e
 	}}
 	defer func() { err = errors.Join(err, r.stop()) }()
 	if err := r.run(ctx, listen); err != nil {
-		return exit(exitFailed, fmt.Errorf("%s: %w", c.tr("the demo failed", "demoen mislyktes"), c.explain(ctx, err)))
+		return c.demoFailed(ctx, err)
 	}
 	if !once {
 		r.goOn()

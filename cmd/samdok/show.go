@@ -57,7 +57,7 @@ func (s *show) run(ctx context.Context) (err error) {
 	}
 	for _, step := range []func(context.Context) error{s.register, s.find, s.open, s.summary, s.checkAll} {
 		if err := step(ctx); err != nil {
-			return exit(exitFailed, fmt.Errorf("%s: %w", s.c.tr("the demo failed", "demoen mislyktes"), s.c.explain(ctx, err)))
+			return s.c.demoFailed(ctx, err)
 		}
 	}
 	s.c.say("Everything was right.\n", "Alt stemte.\n")

@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 
 	"samdok/internal/config"
+	"samdok/internal/datadir"
 	"samdok/internal/disk"
 	"samdok/metadata"
 )
 
 // identityName is the file in the data folder that says whose data it is.
-const identityName = "samdok.json"
+const identityName = datadir.Identity
 
 // identity is settled when a data folder is made. Other settings may change from
 // start to start; these may not, because stored data rests on them.

@@ -28,16 +28,25 @@ type Lock struct{ f *os.File }
 // ErrLocked: another process uses the data folder.
 var ErrLocked = errors.New("data folder in use")
 
+// ErrForeign: the folder holds what others made, and no data of samdok.
+var ErrForeign = errors.New("not a data folder")
+
+// Identity is the file that says whose data a folder holds.
+const Identity = "samdok.json"
+
 // Acquire makes the folder when it is missing (mode 0700) and locks it. The lock
 // ends with Release or with the process, however it ends. The error wraps
 // ErrLocked when another process holds it, ErrRestoring when the folder is not
-// wholly restored.
+// wholly restored, ErrForeign when it is somebody else's: a start empties folders in it.
 func Acquire(dir string) (*Lock, error) {
 	if err := (disk.OS{}).MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, Restoring)); err == nil {
 		return nil, fmt.Errorf("%w: %s; wait for the restore, or empty the folder and restore again", ErrRestoring, dir)
+	}
+	if err := foreign(dir); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, LockName)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -58,6 +67,28 @@ func Acquire(dir string) (*Lock, error) {
 		return nil, fmt.Errorf("data folder %s: lock file cannot be written: %w", dir, err)
 	}
 	return &Lock{f}, nil
+}
+
+// foreign finds folders where nothing of samdok is. Files alone, such as a configuration or
+// a key, do no harm and come to none; lost+found belongs to the file system.
+func foreign(dir string) error {
+	all, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("data folder %s cannot be read: %w", dir, err)
+	}
+	found := ""
+	for _, e := range all {
+		switch {
+		case e.Name() == LockName || e.Name() == Identity:
+			return nil
+		case e.IsDir() && e.Name() != "lost+found":
+			found = e.Name()
+		}
+	}
+	if found == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s holds other things, such as %s, and no data of samdok; choose an empty or a new folder with --data", ErrForeign, dir, found)
 }
 
 func writePID(f *os.File) error {

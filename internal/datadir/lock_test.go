@@ -54,3 +54,46 @@ func TestOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A start empties folders such as tmp: never those of somebody else.
+func TestFolderOfSomebodyElse(t *testing.T) {
+	for name, c := range map[string]struct {
+		made []string
+		ok   bool
+	}{
+		"a folder":          {[]string{"tmp/"}, false},
+		"a home":            {[]string{".profile", "documents/"}, false},
+		"files":             {[]string{"samdok.yaml", "master.key"}, true},
+		"a new disk":        {[]string{"lost+found/"}, true},
+		"a stopped start":   {[]string{"lock", "keys/"}, true},
+		"a restored folder": {[]string{"samdok.json", "documents/"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, n := range c.made {
+				var err error
+				if path := filepath.Join(dir, n); strings.HasSuffix(n, "/") {
+					err = os.Mkdir(path, 0o700)
+				} else {
+					err = os.WriteFile(path, nil, 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			l, err := Acquire(dir)
+			if c.ok != (err == nil) || !c.ok && !errors.Is(err, ErrForeign) {
+				t.Fatal(err)
+			}
+			if l != nil {
+				if err := l.Release(); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if _, err := os.Stat(filepath.Join(dir, LockName)); err == nil {
+				t.Error("a lock was left in somebody else's folder")
+			}
+		})
+	}
+}
