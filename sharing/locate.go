@@ -88,11 +88,12 @@ func (l *Locating) State(ctx context.Context, c access.Caller, all []locator.Sta
 		}
 	}
 	req.Patients = p.all
-	outcomes, err := guard.Do(ctx, l.o.Guard, req, func(ctx context.Context, pass *guard.Pass) ([]locator.Outcome, error) {
+	var outcomes []locator.Outcome
+	_, err := guard.Do(ctx, l.o.Guard, req, func(ctx context.Context, pass *guard.Pass) (struct{}, error) {
 		pass.Touched(items)
 		decisions, err := pass.Decide(ctx, items)
 		if err != nil {
-			return nil, err
+			return struct{}{}, err
 		}
 		denied := map[int]bool{}
 		for i := range decisions {
@@ -100,12 +101,47 @@ func (l *Locating) State(ctx context.Context, c access.Caller, all []locator.Sta
 				denied[of[i]] = true
 			}
 		}
-		return l.state(ctx, all, denied)
+		if outcomes, err = l.state(ctx, all, denied); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, noteRefused(pass, outcomes)
 	})
-	if isDenied(err) {
+	switch {
+	case errors.Is(err, errNoneTaken):
+		return outcomes, nil // each says why
+	case isDenied(err):
 		return nil, &fault.Error{Op: "sharing.State", Kind: fault.Denied}
+	case err != nil:
+		return nil, err
 	}
-	return outcomes, err
+	return outcomes, nil
+}
+
+// errNoneTaken makes the record of statements that were all refused one of what failed.
+var errNoneTaken = errors.New("sharing: no statement was taken")
+
+// noteRefused puts into the record that statements were refused.
+func noteRefused(pass *guard.Pass, outcomes []locator.Outcome) error {
+	var problems []fault.Problem
+	kind := fault.Denied
+	for _, o := range outcomes {
+		if o.Problem == nil {
+			continue
+		}
+		problems = append(problems, fault.Problem{Context: o.Problem.Text})
+		if !o.Denied {
+			kind = fault.Invalid
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	pass.Note("refused", problems[0].Context)
+	if len(problems) == len(outcomes) {
+		return &fault.Error{Op: "sharing.State", Kind: kind, Problems: problems[:1], Err: errNoneTaken}
+	}
+	pass.SetProblems(problems)
+	return nil
 }
 
 func (l *Locating) state(ctx context.Context, all []locator.Statement, denied map[int]bool) ([]locator.Outcome, error) {

@@ -170,7 +170,7 @@ func selfName() string {
 
 // demoFailed tells what went wrong with a demo; that somebody ended it is nothing wrong.
 func (c *cli) demoFailed(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return c.explain(ctx, err)
 	}
 	return exit(exitFailed, fmt.Errorf("%s: %w", c.tr("the demo failed", "demoen mislyktes"), c.explain(ctx, err)))

@@ -205,6 +205,10 @@ func checkRestored(t *testing.T, b io.Reader, before []submitted, writers int) {
 	if _, err := Restore(context.Background(), b, dir, nil); err != nil {
 		t.Fatal(err)
 	}
+	// Whose data it is stands in every backup of a server, which this one is not of.
+	if err := os.WriteFile(filepath.Join(dir, datadir.Identity), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	l, err := datadir.Acquire(dir)
 	if err != nil {
 		t.Fatal(err)
