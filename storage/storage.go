@@ -205,7 +205,7 @@ type Log interface {
 	// (fault.Busy, fault.TooLarge: nothing was written).
 	Append(ctx context.Context, t access.Tenant, changes []Change) error
 	// Events yields the stream's own events from a version on, for rebuilds and
-	// checks.
+	// checks: those of the version that Load has told among them, always.
 	Events(ctx context.Context, t access.Tenant, s Stream, from Version) iter.Seq2[Event, error]
 	// Feed yields the changes of all streams behind a position, in the order of
 	// their commits, up to the last at that time; changes whose data key was

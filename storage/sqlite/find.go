@@ -25,6 +25,7 @@ type page struct {
 	texts   []string
 	touches []touch // of their objects, sorted
 	more    bool    // changes follow
+	seq     int64   // of the last commit that it shows
 }
 
 // Find implements storage.Index.
@@ -131,7 +132,7 @@ func (db *DB) Events(ctx context.Context, t access.Tenant, s storage.Stream, fro
 	return func(yield func(storage.Event, error) bool) {
 		reader := db.decoders.Get().(*encoding.Reader)
 		defer db.decoders.Put(reader)
-		err := db.pages(ctx, name{t, s}, max(from, 1), func(p *page) (bool, error) {
+		err := db.pages(ctx, name{t, s}, max(from, 1), true, func(p *page) (bool, error) {
 			for _, text := range p.texts {
 				if err := reader.Reset(text); err != nil {
 					return false, err
@@ -155,31 +156,32 @@ func (db *DB) Events(ctx context.Context, t access.Tenant, s storage.Stream, fro
 }
 
 // pages calls visit with the changes of a stream from a version on, until it
-// returns false. All pages show the file as it was after one commit.
-func (db *DB) pages(ctx context.Context, n name, from storage.Version, visit func(*page) (bool, error)) error {
+// returns false. All pages show the file as it was after one commit. told: that is at
+// least the one that made the version from.
+func (db *DB) pages(ctx context.Context, n name, from storage.Version, told bool, visit func(*page) (bool, error)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if of, snap := db.cache.whole(n); snap != nil {
-		if from <= snap.version() {
-			_, err := visit(&page{of: of, first: from, texts: snap.texts[from-1:], touches: snap.touches})
-			return err
-		}
-		return nil
+	if of, snap := db.cache.whole(n); snap != nil && from <= snap.version() {
+		_, err := visit(&page{of: of, first: from, texts: snap.texts[from-1:], touches: snap.touches})
+		return err
 	}
-	return db.paged(ctx, func(s *session) (*stream, error) { return s.named(n) }, from, db.seq.Load(), visit)
+	return db.paged(ctx, func(s *session) (*stream, error) { return s.named(n) }, from, db.seq.Load(), told, visit)
 }
 
-// paged is pages of a stream that pick finds, as the file was at seq.
-func (db *DB) paged(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64, visit func(*page) (bool, error)) error {
+// paged is pages of a stream that pick finds, as the file was at seq. told: or later, when
+// the version from was made, which Load may have told a moment before seq says so, as a
+// commit is seen in the file at once.
+func (db *DB) paged(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64, told bool, visit func(*page) (bool, error)) error {
 	for next := from; ; {
-		p, err := db.page(ctx, pick, next, seq)
+		p, err := db.page(ctx, pick, next, seq, told && next == from)
 		if err != nil || p == nil {
 			return err
 		}
-		if from == 1 && next == 1 && !p.more {
+		if from == 1 && next == 1 && !p.more && p.seq == seq {
 			db.cache.put(p.of, p.snapshot(), seq)
 		}
+		seq = p.seq
 		if more, err := visit(p); !more || err != nil || !p.more {
 			return err
 		}
@@ -197,14 +199,14 @@ func (p *page) snapshot() *snapshot {
 
 // page reads changes from a version on that were committed up to seq; nil when
 // there are none.
-func (db *DB) page(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64) (p *page, err error) {
+func (db *DB) page(ctx context.Context, pick func(*session) (*stream, error), from storage.Version, seq int64, told bool) (p *page, err error) {
 	err = db.read(ctx, func(s *session) error {
 		of, err := pick(s)
 		if of == nil || err != nil || of.erased {
 			return err
 		}
-		p = &page{of: of, first: from}
-		if err := s.fill(ctx, p, seq); err != nil {
+		p = &page{of: of, first: from, seq: seq}
+		if err := s.fill(ctx, p, told); err != nil {
 			return err
 		}
 		if len(p.texts) == 0 {
@@ -213,21 +215,24 @@ func (db *DB) page(ctx context.Context, pick func(*session) (*stream, error), fr
 		}
 		last := logID(of.key, from+storage.Version(len(p.texts)-1))
 		p.touches, err = s.touchesIn(logID(of.key, from), last)
-		p.touches = slices.DeleteFunc(p.touches, func(t touch) bool { return t.seq > seq })
+		p.touches = slices.DeleteFunc(p.touches, func(t touch) bool { return t.seq > p.seq })
 		return err
 	})
 	return p, err
 }
 
-func (s *session) fill(ctx context.Context, p *page, seq int64) error {
+func (s *session) fill(ctx context.Context, p *page, told bool) error {
 	q := s.rows.bind(logID(p.of.key, p.first), p.of.last())
 	for bytes := 0; ; {
 		ok, err := q.step()
 		if !ok || err != nil {
 			return err
 		}
-		if q.int(1) > seq {
-			break
+		if seq := q.int(1); seq > p.seq {
+			if !told || len(p.texts) > 0 {
+				break
+			}
+			p.seq = seq
 		}
 		if p.more = bytes >= pageBytes || len(p.texts) >= pageRows; p.more {
 			break

@@ -127,7 +127,7 @@ func (db *DB) loadMerges(c *conn) error {
 // into it, until it returns false; with none when it was merged into another.
 func (db *DB) patient(ctx context.Context, n name, visit func(*page) (bool, error)) error {
 	if !db.cache.merged.Load() {
-		return db.pages(ctx, n, 1, visit)
+		return db.pages(ctx, n, 1, false, visit)
 	}
 	of := db.cache.named(n)
 	if of == nil {
@@ -158,7 +158,7 @@ func (db *DB) patient(ctx context.Context, n name, visit func(*page) (bool, erro
 			}
 			continue
 		}
-		if err := db.paged(ctx, func(s *session) (*stream, error) { return s.keyed(m.key) }, 1, seq, once); err != nil {
+		if err := db.paged(ctx, func(s *session) (*stream, error) { return s.keyed(m.key) }, 1, seq, false, once); err != nil {
 			return err
 		}
 	}

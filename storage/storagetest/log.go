@@ -51,6 +51,7 @@ func RunLogIndex(t *testing.T, e LogEngine) {
 	t.Run("events", e.events)
 	t.Run("own objects", e.owned)
 	t.Run("writers of one stream", e.oneStream)
+	t.Run("writers of what they read", e.counters)
 	t.Run("writers of many streams", e.manyStreams)
 	t.Run("readers and writers", e.readersAndWriters)
 	t.Run("large stream", e.large)

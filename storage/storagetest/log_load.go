@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"samdok/access"
 	"samdok/metadata"
@@ -56,6 +57,52 @@ func (e LogEngine) oneStream(t *testing.T) {
 	}
 	if n := len(find(t, l, tenant, streamOf(p), documents, access.Restriction{})); n != writers*each {
 		t.Fatalf("%d documents, want %d", n, writers*each)
+	}
+}
+
+// counters: eight writers count on in streams whose last event holds the number: Events has
+// the version that Load told, though its Append be under way, so that nothing is counted twice.
+func (e LogEngine) counters(t *testing.T) {
+	l := e.open(t)
+	const each, streams = 2, 24
+	counter := func(n int) storage.Stream {
+		return storage.Stream{Kind: storage.StreamSubscription, ID: fmt.Sprint("counter ", n)}
+	}
+	read := func(s storage.Stream) (n byte, at storage.Version, err error) {
+		if _, at, err = l.Load(context.Background(), tenant, s, storage.Refs{}); err != nil || at == 0 {
+			return 0, at, err
+		}
+		for ev, err := range l.Events(context.Background(), tenant, s, at) {
+			if err != nil {
+				return 0, at, err
+			}
+			n = ev.Body[0]
+		}
+		return n, at, nil
+	}
+	run(t, func(int) error {
+		for i := range each * streams {
+			for {
+				n, at, err := read(counter(i / each))
+				if err != nil {
+					return err
+				}
+				ev := storage.Event{Kind: storage.EventSubscribed, ID: metadata.NewUUID(), Time: time.Unix(1e9, 0).UTC(), Body: []byte{n + 1}}
+				err = l.Append(context.Background(), tenant, []storage.Change{{Stream: counter(i / each), Expect: at, Events: []storage.Event{ev}}})
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, storage.ErrConflict) {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for i := range streams {
+		if n, at, err := read(counter(i)); err != nil || n != writers*each || at != writers*each {
+			t.Errorf("counted to %d in %d versions, want %d: %v", n, at, writers*each, err)
+		}
 	}
 }
 
