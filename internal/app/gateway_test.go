@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,9 +195,10 @@ func TestCircles(t *testing.T) {
 func TestFileChangesUnderQueries(t *testing.T) {
 	patient := metadatatest.New(15).Patient()
 	came, answer := make(chan struct{}), make(chan struct{})
+	told := sync.OnceFunc(func() { close(came) }) // who is told "later" asks again
 	good := newRegion(t, 1, patient)
 	slow := misbehaved(t, func(w http.ResponseWriter, r *http.Request) {
-		close(came)
+		told()
 		<-answer
 		http.Error(w, "later", http.StatusServiceUnavailable)
 	})
