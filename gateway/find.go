@@ -37,7 +37,8 @@ func (s Sink) idle() error {
 // Objects keep the ids, codes and homeCommunityIds that they came with, and the order
 // within their community.
 func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQuery, own *Leg, to Sink) ([]fault.Problem, error) {
-	targets, problems, err := g.route(ctx, c, q, own)
+	d := g.members.Load() // for all of the query, whatever the directory is meanwhile
+	targets, problems, err := g.route(ctx, c, d, q, own)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +60,7 @@ func (g *Gateway) Find(ctx context.Context, c access.Caller, q metadata.StoredQu
 		}
 		asked++
 		wait.Go(func() {
-			g.query(asking, c, q, targets[i], own, &answers[i])
+			g.query(asking, c, d, q, targets[i], own, &answers[i])
 			came <- i
 		})
 	}
@@ -126,11 +127,11 @@ func (a *answer) close() {
 }
 
 // query asks one community.
-func (g *Gateway) query(ctx context.Context, c access.Caller, q metadata.StoredQuery, t target, own *Leg, a *answer) {
+func (g *Gateway) query(ctx context.Context, c access.Caller, d *directory, q metadata.StoredQuery, t target, own *Leg, a *answer) {
 	m, start := t.member, g.o.Clock()
 	within, cancel := m.within(ctx)
 	defer cancel()
-	check := homes{d: g.members.Load(), m: m, own: own}
+	check := homes{d: d, m: m, own: own}
 	err := g.ask(ctx, within, m, m.breaker, func() error {
 		var err error
 		for sent := 1; ; sent++ {

@@ -172,9 +172,8 @@ func (g *Gateway) Has(r metadata.DocumentRequest) bool {
 const targetList = "$targetCommunityIdList"
 
 // route chooses who is asked (ITI TF-2 3.38.4.1.3; TF-1 18.2.6).
-func (g *Gateway) route(ctx context.Context, c access.Caller, q metadata.StoredQuery, own *Leg) ([]target, []fault.Problem, error) {
+func (g *Gateway) route(ctx context.Context, c access.Caller, d *directory, q metadata.StoredQuery, own *Leg) ([]target, []fault.Problem, error) {
 	const op = "gateway.Find"
-	d := g.members.Load()
 	patient := patientOf(q.Query)
 	if patient == nil || q.Home != "" {
 		if q.Home == "" {

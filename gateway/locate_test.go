@@ -75,3 +75,20 @@ func TestLocatorIsMeasured(t *testing.T) {
 		t.Errorf("found %v, counted %+v", found, s)
 	}
 }
+
+// A query ends with the directory that it began with: what was asked is not taken for a
+// stranger's because the directory was exchanged meanwhile.
+func TestDirectoryIsExchangedUnderQueries(t *testing.T) {
+	var g *Gateway
+	members := []Member{{Home: home(1), Community: holder(1, home(1))}, {Home: home(2), Community: holder(1, home(2))}}
+	o := Options{Locate: func(context.Context, access.Caller, metadata.PatientID) (Located, error) {
+		return Located{}, g.Replace(members[:1])
+	}}
+	g = newGateway(t, o, members...)
+	if found, problems := ask(t, g, findDocuments, nil); len(found) != 2 || len(problems) != 0 {
+		t.Errorf("found %v, problems %v", found, problems)
+	}
+	if found, problems := ask(t, g, findDocuments, nil); len(found) != 1 || len(problems) != 0 {
+		t.Errorf("of the new directory: found %v, problems %v", found, problems)
+	}
+}
