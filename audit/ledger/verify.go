@@ -265,10 +265,10 @@ func (v *verifier) isLedger() error {
 			return err
 		}
 	}
-	if all, _, err := readNotes(v.FS, v.dir, checkpointsName); err != nil || len(all) > 0 {
-		return nil //nolint:nilerr // notes that cannot be read are notes; they are a finding later
+	if all, _, err := readNotes(v.FS, v.dir, checkpointsName); err == nil && len(all) == 0 {
+		return ErrNoLedger
 	}
-	return ErrNoLedger
+	return nil // notes that cannot be read are notes, and a finding later
 }
 
 // open checks a note by the keys, if there are any.

@@ -64,7 +64,9 @@ func (w *twin) children(depth int) error {
 		if err := w.children(depth + 1); err != nil {
 			return err
 		}
-		w.learn(m)
+		if err := w.learn(m); err != nil {
+			return err
+		}
 	}
 }
 
@@ -83,15 +85,16 @@ func (w *twin) child(depth int) (bool, error) {
 	}
 }
 
-func (w *twin) learn(m Mark) {
+func (w *twin) learn(m Mark) error {
 	at, elements := w.s.p, w.s.elements
 	f := new(Form)
 	if w.s.Learn(f, m, left) > 0 && len(w.forms) < 12 {
 		w.forms = append(w.forms, f)
 	}
 	if w.s.p != at || w.s.elements != elements {
-		panic("Learn moved the scanner")
+		return fmt.Errorf("%w: Learn moved the scanner", errTwin)
 	}
+	return nil
 }
 
 // compare reads the child that fitted by Next alone.
