@@ -50,7 +50,7 @@ func (s *Scanner) AttrName(a *Attr) []byte { return s.b[a.name:a.nameEnd] }
 
 // Value decodes an attribute of the current event: references resolved, blanks
 // normalised (XML 1.0, 3.3.3).
-func (s *Scanner) Value(a *Attr) string { return s.String(s.ValueBytes(a)) }
+func (s *Scanner) Value(a *Attr) string { return s.StringOf(s.ValueBytes(a)) }
 
 // ValueBytes is Value without making a string, valid until the next call.
 func (s *Scanner) ValueBytes(a *Attr) []byte {
@@ -73,10 +73,10 @@ func (s *Scanner) Text() []byte {
 }
 
 // TextString is Text as a string.
-func (s *Scanner) TextString() string { return s.String(s.Text()) }
+func (s *Scanner) TextString() string { return s.StringOf(s.Text()) }
 
-// String makes a string of what the input says, or a decoded part of it.
-func (s *Scanner) String(b []byte) string { return s.texts.add(b, len(s.b)-s.at) }
+// StringOf makes a string of what the input says, or a decoded part of it.
+func (s *Scanner) StringOf(b []byte) string { return s.texts.add(b, len(s.b)-s.at) }
 
 // Skip moves from a Start to the End of the same element.
 func (s *Scanner) Skip() error {

@@ -203,7 +203,7 @@ func (s *Scanner) gapAt(from int, kind valueKind) int {
 }
 
 // Gap is what stands in the n-th gap of the form that fitted, decoded.
-func (s *Scanner) Gap(n int) string { return s.String(s.GapBytes(n)) }
+func (s *Scanner) Gap(n int) string { return s.StringOf(s.GapBytes(n)) }
 
 // GapBytes is Gap without making a string, valid until the next call.
 func (s *Scanner) GapBytes(n int) []byte {

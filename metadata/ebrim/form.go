@@ -184,7 +184,7 @@ func (r *reader) gapObject(gap int, o *raw) metadata.ID {
 	if string(b) == string(o.id) {
 		return o.id
 	}
-	return metadata.ParseID(r.sc.String(b))
+	return metadata.ParseID(r.sc.StringOf(b))
 }
 
 // gapAgain is what stands in a gap and is likely to have come before.

@@ -33,7 +33,7 @@ func (r *reader) see(b []byte) int {
 	}
 	i := (n + 7*int(b[n-1]) + 3*int(b[n/2])) % len(r.seen)
 	if at := &r.seen[i]; at.text != string(b) {
-		at.text, at.id = r.sc.String(b), ""
+		at.text, at.id = r.sc.StringOf(b), ""
 	}
 	return i
 }
